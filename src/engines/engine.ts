@@ -1,0 +1,80 @@
+/**
+ * The contract between the harness and whatever executes a graph. The same engine code runs in Node and in a browser: everything
+ * that differs (files, the GPU object, the clock) comes in through `EngineContext`. An engine never falls back silently: what it
+ * cannot run throws `UnavailableError`/`UnsupportedError` from `compile`, and a node that runs elsewhere is listed in `placement`.
+ */
+import type { TypedArray } from "../graph/dtype.ts";
+import type { Graph } from "../graph/ir.ts";
+
+/** What the host provides. */
+export interface EngineContext {
+  /** Reads a file of this package by its path from the package root, e.g. `shaders/x.wgsl`, `build/wasm/kernels.wasm`. */
+  readonly readAsset: (path: string) => Promise<Uint8Array>;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  /** The WebGPU entry point (`navigator.gpu`, or Dawn's in Node); absent where there is none. */
+  readonly gpu?: GPU;
+}
+
+/** `key=value` options of a target (`wasm:threads=2,simd=off`), already split; an engine rejects keys it does not know. */
+export type EngineOptions = Readonly<Record<string, string>>;
+
+export interface ProbeResult {
+  readonly available: boolean;
+  /** Why not, and the command or change that mends it. Present when not available. */
+  readonly reason?: { readonly code: string; readonly message: string; readonly remedy: string };
+  /** Facts for `environment`: features, adapter, versions. */
+  readonly facts: Readonly<Record<string, string | number | boolean>>;
+  /** A software GPU (SwiftShader, llvmpipe): always labelled, never compared with hardware. */
+  readonly software?: boolean;
+}
+
+export interface SessionMemory {
+  /** Bytes of weights as the engine holds them while it runs (packed, widened, sparse with indices). */
+  readonly weights: number;
+  /** Peak bytes of live activations, as planned. */
+  readonly activationsPeak: number;
+  /** High-water mark of GPU buffers; only engines that have them. */
+  readonly gpuPeak?: number;
+  /** Size of WASM linear memory; it never shrinks, so this is the peak. */
+  readonly wasm?: number;
+}
+
+export interface NodeProfile {
+  readonly node: string;
+  readonly op: string;
+  readonly kernel: string;
+  readonly ms: number;
+}
+
+/** Where a node of the graph runs and with which kernel. */
+export interface Placement {
+  readonly node: string;
+  readonly op: string;
+  /** Kernel name from the catalogue, e.g. `f32_gemm_packed_4x8__wasm_simd`. */
+  readonly kernel: string;
+  /** `cpu` when a node of another engine's session runs on the CPU engine. */
+  readonly engine: string;
+}
+
+/** A compiled graph with its weights resident. Not reentrant: await one `run` before the next. */
+export interface Session {
+  /**
+   * One inference. `inputs` in the order of `graph.inputs`, each with the tensor's dtype and element count; returns fresh arrays in
+   * the order of `graph.outputs`, owned by the caller. On a GPU it resolves when the outputs are mapped and copied.
+   */
+  run(inputs: readonly TypedArray[]): Promise<readonly TypedArray[]>;
+  memory(): SessionMemory;
+  placement(): readonly Placement[];
+  /** One separately instrumented inference; its times are not those of `run`. */
+  profile(inputs: readonly TypedArray[]): Promise<readonly NodeProfile[]>;
+  /** Frees everything; the session must not be used afterwards. */
+  dispose(): void;
+}
+
+export interface Engine {
+  readonly name: string;
+  probe(context: EngineContext, options: EngineOptions): Promise<ProbeResult>;
+  /** @throws UnavailableError, UnsupportedError (names node and op), DeviceLimitError */
+  compile(graph: Graph, context: EngineContext, options: EngineOptions): Promise<Session>;
+}

@@ -1,0 +1,195 @@
+/**
+ * The one form a model has inside: a directed acyclic graph over named tensors. Spatial ops are NHWC; importers convert layouts
+ * once, so a file's NCHW inputs and outputs show as explicit Transpose nodes at the borders. Graphs are immutable: a pass returns a
+ * new one. Quantization is a property of a tensor, sparsity a property of a constant.
+ */
+import type { DType, TypedArray } from "./dtype.ts";
+
+export type Shape = readonly number[];
+
+/** real = (q - zeroPoint) * scale. One entry per tensor, or one per index of `axis` (per-axis, for weights and biases). */
+export interface Quantization {
+  readonly scales: Float32Array;
+  readonly zeroPoints: Int32Array;
+  /** Absent: per tensor. */
+  readonly axis?: number;
+}
+
+/** What pruning promised about a constant's zeros. Kernels check the data; this says which layout to try. */
+export type Sparsity =
+  | { readonly pattern: "unstructured" }
+  /** Blocks of `rows` input positions × `cols` consecutive output channels are zero together: `1x8` shares one index over 8 outputs. */
+  | { readonly pattern: "block"; readonly rows: number; readonly cols: number };
+
+export interface Tensor {
+  readonly name: string;
+  readonly dtype: DType;
+  /** Always static: dynamic dimensions are bound at load. A scalar is `[]`. */
+  readonly shape: Shape;
+  readonly quant?: Quantization;
+  /** Present: the tensor is a constant. Row-major, `elementCount(shape)` elements. */
+  readonly data?: TypedArray;
+  readonly sparsity?: Sparsity;
+}
+
+export interface Constant extends Tensor {
+  readonly data: TypedArray;
+}
+
+/** Fused into the op that carries it. Bounds are real values; on a quantized output the engine maps them to the integer grid. */
+export type Activation = { readonly kind: "clamp"; readonly min: number; readonly max: number } | { readonly kind: "hardswish" };
+
+/** [top, left, bottom, right] in elements; explicit always (SAME and auto_pad are resolved by importers). */
+export type Pads2D = readonly [number, number, number, number];
+/** [vertical, horizontal] */
+export type Pair = readonly [number, number];
+
+export interface Conv2DAttrs {
+  readonly strides: Pair;
+  readonly dilations: Pair;
+  readonly pads: Pads2D;
+  readonly groups: number;
+  readonly activation?: Activation;
+}
+
+export interface ConvTranspose2DAttrs {
+  readonly strides: Pair;
+  readonly dilations: Pair;
+  /** Cropped from the full result, as ONNX defines `pads`. */
+  readonly pads: Pads2D;
+  readonly outputPadding: Pair;
+  readonly groups: number;
+  readonly activation?: Activation;
+}
+
+export interface Pool2DAttrs {
+  readonly kernel: Pair;
+  readonly strides: Pair;
+  readonly dilations: Pair;
+  readonly pads: Pads2D;
+  /** Average only: divide by the full window (true) or by the elements inside the image (false). */
+  readonly countIncludePad: boolean;
+  readonly activation?: Activation;
+}
+
+export type UnaryFn =
+  | "relu"
+  | "leakyrelu"
+  | "clip"
+  | "sigmoid"
+  | "hardsigmoid"
+  | "hardswish"
+  | "tanh"
+  | "sqrt"
+  | "exp"
+  | "log"
+  | "abs"
+  | "neg"
+  | "reciprocal"
+  | "floor"
+  | "ceil"
+  | "erf";
+
+export interface UnaryAttrs {
+  readonly fn: UnaryFn;
+  /** leakyrelu: slope; hardsigmoid: slope. */
+  readonly alpha?: number;
+  /** hardsigmoid: offset. */
+  readonly beta?: number;
+  /** clip; absent means unbounded. */
+  readonly min?: number;
+  readonly max?: number;
+}
+
+export type BinaryFn = "add" | "sub" | "mul" | "div" | "pow" | "min" | "max";
+
+export interface BinaryAttrs {
+  readonly fn: BinaryFn;
+  readonly activation?: Activation;
+}
+
+export type ReduceFn = "mean" | "sum" | "max" | "min" | "prod";
+
+export interface ResizeAttrs {
+  readonly mode: "nearest" | "linear" | "cubic";
+  readonly coordinates: "half_pixel" | "half_pixel_symmetric" | "pytorch_half_pixel" | "align_corners" | "asymmetric";
+  readonly nearestMode: "round_prefer_floor" | "round_prefer_ceil" | "floor" | "ceil";
+  /** Cubic coefficient a; -0.75 in ONNX. */
+  readonly cubicCoeff: number;
+  readonly excludeOutside: boolean;
+  /** Output/input per axis as the file states it (it can differ from the ratio of the rounded sizes); same rank as the tensor. */
+  readonly scales: readonly number[];
+}
+
+/** The attributes of each op. Inputs of each, in order, are documented beside it; `?` marks optional ones (absent: empty string). */
+export interface OpAttrs {
+  /** x [N,H,W,C], w [O,KH,KW,C/groups], bias? [O] → [N,OH,OW,O]. Integer: x int8 (or uint8), w int8 per-tensor or axis 0, bias int32. */
+  Conv2D: Conv2DAttrs;
+  /** x [N,H,W,C], w [1,KH,KW,C*m], bias? [C*m] → [N,OH,OW,C*m]; output channel c*m+j reads input channel c. Weight axis 3. groups is unused (= C). */
+  DepthwiseConv2D: Conv2DAttrs;
+  /** x [N,H,W,C], w [O,KH,KW,C/groups], bias? [O] → [N,OH,OW,O] */
+  ConvTranspose2D: ConvTranspose2DAttrs;
+  /** x [...,K], w [N,K], bias? [N] → [...,N]. Integer as Conv2D. */
+  Dense: { readonly activation?: Activation };
+  /** a [...,M,K], b [...,K,N] → [...,M,N]; leading dimensions broadcast; transpose swaps the last two first. Numpy rules for rank 1. */
+  MatMul: { readonly transposeA: boolean; readonly transposeB: boolean };
+  /** a, b → broadcast as numpy. Integer add/sub/mul: int8 tensors with quantization. */
+  Binary: BinaryAttrs;
+  Unary: UnaryAttrs;
+  /** Integer: output pinned to scale 1/256, zero point -128 (int8). */
+  Softmax: { readonly axis: number; readonly beta: number };
+  MaxPool2D: Pool2DAttrs;
+  AveragePool2D: Pool2DAttrs;
+  Reduce: { readonly fn: ReduceFn; readonly axes: readonly number[]; readonly keepDims: boolean };
+  /** x, scale, bias, mean, variance, each [C] on the last axis. Never reaches an engine: passes fold or lower it. */
+  BatchNorm: { readonly epsilon: number };
+  Concat: { readonly axis: number };
+  /** Same elements, the output tensor's shape. */
+  Reshape: Record<never, never>;
+  Transpose: { readonly perm: readonly number[] };
+  /** Full rank: element i of axis d is starts[d] + i*steps[d]; the output shape gives the counts. Steps may be negative. */
+  Slice: { readonly starts: readonly number[]; readonly steps: readonly number[] };
+  /** x, indices (int32 or int64; negative counts from the end) */
+  Gather: { readonly axis: number };
+  /** Full rank. */
+  Pad: { readonly before: readonly number[]; readonly after: readonly number[]; readonly mode: "constant" | "reflect" | "edge"; readonly value: number };
+  Resize: ResizeAttrs;
+  /** Repeat to the output tensor's shape by numpy broadcasting. */
+  Expand: Record<never, never>;
+  Cast: Record<never, never>;
+  /** float → integer tensor with quantization. */
+  Quantize: Record<never, never>;
+  /** Integer tensor with quantization → float. */
+  Dequantize: Record<never, never>;
+  /** Integer → integer on another grid. */
+  Requantize: Record<never, never>;
+}
+
+export type OpName = keyof OpAttrs;
+
+interface NodeOf<O extends OpName> {
+  /** Unique in the graph; from the file where it names nodes. */
+  readonly name: string;
+  readonly op: O;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attrs: OpAttrs[O];
+}
+
+export type Node = { [O in OpName]: NodeOf<O> }[OpName];
+export type NodeWith<O extends OpName> = NodeOf<O>;
+
+export interface Graph {
+  readonly name: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly tensors: ReadonlyMap<string, Tensor>;
+  /** In execution order: every input of a node is a graph input, a constant, or written by an earlier node. */
+  readonly nodes: readonly Node[];
+}
+
+/** Computes a node whose inputs are all constant; injected (the CPU engine supplies it) so that graph code never imports an engine. */
+export type ConstantEvaluator = (node: Node, tensors: ReadonlyMap<string, Tensor>) => readonly TypedArray[];
+
+/** A plain function Graph → Graph. */
+export type Pass = (graph: Graph) => Graph;
