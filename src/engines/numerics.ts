@@ -173,7 +173,13 @@ function erf(x: number): number {
  * Table of an 8-bit unary op: entry i is the output for the input byte i (two's complement for int8, so index with `q & 255`).
  * `fn` undefined: plain requantization to another grid.
  */
-export function unaryTable(attrs: UnaryAttrs | undefined, input: Quantization, inType: DType, output: Quantization, outType: DType): Int32Array {
+export function unaryTable(
+  attrs: UnaryAttrs | undefined,
+  input: Quantization,
+  inType: DType,
+  output: Quantization,
+  outType: DType,
+): Int32Array {
   const from = perTensor(input);
   const to = perTensor(output);
   const [lo, hi] = integerRange(outType);

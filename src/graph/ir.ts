@@ -121,6 +121,8 @@ export interface ResizeAttrs {
   readonly scales: readonly number[];
 }
 
+export type NoAttrs = Readonly<Record<string, never>>;
+
 /** The attributes of each op. Inputs of each, in order, are documented beside it; `?` marks optional ones (absent: empty string). */
 export interface OpAttrs {
   /** x [N,H,W,C], w [O,KH,KW,C/groups], bias? [O] → [N,OH,OW,O]. Integer: x int8 (or uint8), w int8 per-tensor or axis 0, bias int32. */
@@ -145,24 +147,29 @@ export interface OpAttrs {
   BatchNorm: { readonly epsilon: number };
   Concat: { readonly axis: number };
   /** Same elements, the output tensor's shape. */
-  Reshape: Record<never, never>;
+  Reshape: NoAttrs;
   Transpose: { readonly perm: readonly number[] };
   /** Full rank: element i of axis d is starts[d] + i*steps[d]; the output shape gives the counts. Steps may be negative. */
   Slice: { readonly starts: readonly number[]; readonly steps: readonly number[] };
   /** x, indices (int32 or int64; negative counts from the end) */
   Gather: { readonly axis: number };
   /** Full rank. */
-  Pad: { readonly before: readonly number[]; readonly after: readonly number[]; readonly mode: "constant" | "reflect" | "edge"; readonly value: number };
+  Pad: {
+    readonly before: readonly number[];
+    readonly after: readonly number[];
+    readonly mode: "constant" | "reflect" | "edge";
+    readonly value: number;
+  };
   Resize: ResizeAttrs;
   /** Repeat to the output tensor's shape by numpy broadcasting. */
-  Expand: Record<never, never>;
-  Cast: Record<never, never>;
+  Expand: NoAttrs;
+  Cast: NoAttrs;
   /** float → integer tensor with quantization. */
-  Quantize: Record<never, never>;
+  Quantize: NoAttrs;
   /** Integer tensor with quantization → float. */
-  Dequantize: Record<never, never>;
+  Dequantize: NoAttrs;
   /** Integer → integer on another grid. */
-  Requantize: Record<never, never>;
+  Requantize: NoAttrs;
 }
 
 export type OpName = keyof OpAttrs;
