@@ -14,13 +14,7 @@ function chain(sizes: readonly number[], skips: readonly number[]): Graph {
     const skip = skips[i] ?? 0;
     const other = history[Math.max(0, history.length - 1 - skip)] ?? x;
     const sum = g.add("Binary", `add${i}`, [x, other], { fn: "add" });
-    x = g.add(
-      "Expand",
-      `expand${i}`,
-      [sum],
-      {},
-      { shape: [rows, ...g.tensor(sum).shape.slice(1)].map((d, k) => (k === 0 ? Math.max(d, g.tensor(sum).shape[0] ?? 1) : d)) },
-    );
+    x = g.add("Expand", `expand${i}`, [sum], {}, { shape: [rows, width] });
     x = g.add("Reduce", `mean${i}`, [x], { fn: "mean", axes: [0], keepDims: true });
     history.push(x);
   });
