@@ -1,0 +1,87 @@
+/** Operator name → importer: the one list of what TFLite import supports. */
+import type { OpContext } from "../context.ts";
+import { conv2d, depthwiseConv2d, fullyConnected, pool2d, transposeConv } from "./conv.ts";
+import { batchMatMul, binary, dequantize, prelu, quantize, reduce, rsqrt, softmax, squared, unary } from "./math.ts";
+import {
+  cast,
+  concatenation,
+  expandDims,
+  gather,
+  pack,
+  pad,
+  reshape,
+  resize,
+  shapeOp,
+  slice,
+  split,
+  squeeze,
+  stridedSlice,
+  transpose,
+} from "./shape.ts";
+
+export type OpImporter = (op: OpContext) => void;
+
+export const IMPORTERS: ReadonlyMap<string, OpImporter> = new Map<string, OpImporter>([
+  ["CONV_2D", conv2d],
+  ["DEPTHWISE_CONV_2D", depthwiseConv2d],
+  ["TRANSPOSE_CONV", transposeConv],
+  ["FULLY_CONNECTED", fullyConnected],
+  ["BATCH_MATMUL", batchMatMul],
+  ["AVERAGE_POOL_2D", (op) => pool2d(op, "AveragePool2D")],
+  ["MAX_POOL_2D", (op) => pool2d(op, "MaxPool2D")],
+
+  ["ADD", (op) => binary(op, "add", true)],
+  ["SUB", (op) => binary(op, "sub", true)],
+  ["MUL", (op) => binary(op, "mul", true)],
+  ["DIV", (op) => binary(op, "div", true)],
+  ["POW", (op) => binary(op, "pow", false)],
+  ["MAXIMUM", (op) => binary(op, "max", false)],
+  ["MINIMUM", (op) => binary(op, "min", false)],
+  ["SQUARE", (op) => squared(op, false)],
+  ["SQUARED_DIFFERENCE", (op) => squared(op, true)],
+
+  ["RELU", (op) => unary(op, { fn: "relu" })],
+  ["RELU6", (op) => unary(op, { fn: "clip", min: 0, max: 6 })],
+  ["RELU_N1_TO_1", (op) => unary(op, { fn: "clip", min: -1, max: 1 })],
+  ["LEAKY_RELU", (op) => unary(op, { fn: "leakyrelu", alpha: op.option((o) => o.float32(0), 0) })],
+  ["PRELU", prelu],
+  ["LOGISTIC", (op) => unary(op, { fn: "sigmoid" })],
+  ["TANH", (op) => unary(op, { fn: "tanh" })],
+  ["HARD_SWISH", (op) => unary(op, { fn: "hardswish" })],
+  ["EXP", (op) => unary(op, { fn: "exp" })],
+  ["LOG", (op) => unary(op, { fn: "log" })],
+  ["SQRT", (op) => unary(op, { fn: "sqrt" })],
+  ["RSQRT", rsqrt],
+  ["ABS", (op) => unary(op, { fn: "abs" })],
+  ["NEG", (op) => unary(op, { fn: "neg" })],
+  ["FLOOR", (op) => unary(op, { fn: "floor" })],
+  ["CEIL", (op) => unary(op, { fn: "ceil" })],
+
+  ["MEAN", (op) => reduce(op, "mean")],
+  ["SUM", (op) => reduce(op, "sum")],
+  ["REDUCE_MAX", (op) => reduce(op, "max")],
+  ["REDUCE_MIN", (op) => reduce(op, "min")],
+  ["REDUCE_PROD", (op) => reduce(op, "prod")],
+  ["SOFTMAX", softmax],
+
+  ["QUANTIZE", quantize],
+  ["DEQUANTIZE", dequantize],
+  ["CAST", cast],
+
+  ["RESHAPE", reshape],
+  ["SQUEEZE", squeeze],
+  ["EXPAND_DIMS", expandDims],
+  ["TRANSPOSE", transpose],
+  ["CONCATENATION", concatenation],
+  ["PACK", pack],
+  ["SPLIT", split],
+  ["SLICE", slice],
+  ["STRIDED_SLICE", stridedSlice],
+  ["GATHER", gather],
+  ["SHAPE", shapeOp],
+  ["PAD", pad],
+  ["PADV2", pad],
+  ["MIRROR_PAD", pad],
+  ["RESIZE_BILINEAR", (op) => resize(op, "linear")],
+  ["RESIZE_NEAREST_NEIGHBOR", (op) => resize(op, "nearest")],
+]);
