@@ -1,0 +1,98 @@
+/** The words of the recipe language, and one step's pieces with the checks on them. */
+import { UnsupportedError, UsageError } from "../errors.ts";
+import { suggestion } from "./names.ts";
+
+/** The steps that the language knows, in the order of documentation. */
+export const STEP_NAMES = ["fp32", "fp16", "int8", "int16x8", "int4", "prune", "cluster", "finetune", "qat", "distill"] as const;
+export type StepName = (typeof STEP_NAMES)[number];
+
+/** Layers that a step may touch, by name with `*` for any characters. `include` overrides the step's own choice, `exclude` wins. */
+export interface LayerFilter {
+  readonly include?: readonly string[];
+  readonly exclude?: readonly string[];
+}
+
+/** Between the entries of an option that takes several. */
+export const LIST_SEPARATOR = "|";
+
+/** The pieces of one step, and the checks on them; errors name the recipe, the step and the option. */
+export class Fields {
+  readonly name: string;
+  readonly #value: string | undefined;
+  readonly #options: ReadonlyMap<string, string>;
+  readonly #recipe: string;
+
+  constructor(name: string, value: string | undefined, options: ReadonlyMap<string, string>, recipe: string) {
+    this.name = name;
+    this.#value = value;
+    this.#options = options;
+    this.#recipe = recipe;
+  }
+
+  error(what: string): UsageError {
+    return new UsageError(`recipe "${this.#recipe}": ${STEP_NAMES.some((known) => known === this.name) ? `${this.name}: ` : ""}${what}`);
+  }
+
+  unsupported(what: string, remedy: string): UnsupportedError {
+    return new UnsupportedError(`recipe "${this.#recipe}": ${what} is not implemented yet. ${remedy}`, remedy);
+  }
+
+  option(key: string): string | undefined {
+    return this.#options.get(key);
+  }
+
+  noValue(): void {
+    if (this.#value !== undefined) throw this.error(`got the value "${this.#value}", expected none`);
+  }
+
+  onlyOptions(known: readonly string[]): void {
+    for (const key of this.#options.keys()) {
+      if (known.includes(key)) continue;
+      throw this.error(known.length === 0 ? `got option "${key}", expected none` : `unknown option "${key}". ${suggestion(key, known)}`);
+    }
+  }
+
+  value(expected: string, valid: (n: number) => boolean): number {
+    const text = this.#value;
+    if (text === undefined) throw this.error(`got no value, expected ${expected}`);
+    const n = text.trim() === "" ? Number.NaN : Number(text);
+    if (!Number.isFinite(n) || !valid(n)) throw this.error(`got "${text}", expected ${expected}`);
+    return n;
+  }
+
+  word<T extends string>(known: readonly T[], fallback: T): T {
+    return this.#oneOf(this.#value, known, fallback, "");
+  }
+
+  wordOption<T extends string>(key: string, known: readonly T[], fallback: T): T {
+    return this.#oneOf(this.option(key), known, fallback, `${key}: `);
+  }
+
+  integerOption(key: string, min: number, max: number): void {
+    const text = this.option(key);
+    if (text === undefined) return;
+    const n = Number(text);
+    if (!Number.isInteger(n) || n < min || n > max) throw this.error(`${key}: got "${text}", expected an integer ${min}..${max}`);
+  }
+
+  filter(): LayerFilter {
+    const [include, exclude] = [this.#list("include"), this.#list("exclude")];
+    return { ...(include && { include }), ...(exclude && { exclude }) };
+  }
+
+  #list(key: string): readonly string[] | undefined {
+    const text = this.option(key);
+    if (text === undefined) return undefined;
+    const list = text.split(LIST_SEPARATOR);
+    if (list.includes(""))
+      throw this.error(`${key}: got "${text}", expected layer names joined by "${LIST_SEPARATOR}", "*" for any characters`);
+    return list;
+  }
+
+  #oneOf<T extends string>(text: string | undefined, known: readonly T[], fallback: T, where: string): T {
+    if (text === undefined) return fallback;
+    const word = known.find((k) => k === text);
+    if (word === undefined) throw this.error(`${where}got "${text}", expected ${known.join(", ")}. ${suggestion(text, known)}`);
+    return word;
+  }
+}

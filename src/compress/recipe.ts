@@ -1,0 +1,213 @@
+/**
+ * Recipes: steps joined by `+`, each `NAME[:VALUE][,key=value…]`, e.g. `prune:0.7,block=1x8+int8`. Every word of the language is
+ * parsed and checked here; a step that parses but has no implementation yet is an UnsupportedError. A JSON file holds the same steps.
+ */
+import { readFileSync } from "node:fs";
+import { FormatError, UsageError } from "../errors.ts";
+import { suggestion } from "./names.ts";
+import { Fields, LIST_SEPARATOR, STEP_NAMES } from "./recipe-fields.ts";
+import type { LayerFilter, StepName } from "./recipe-fields.ts";
+
+export interface PruneStep extends LayerFilter {
+  readonly kind: "prune";
+  /** Share of zeros to reach, 0 ≤ amount < 1. */
+  readonly amount: number;
+  /** `layer`: the same share in every layer. `global`: the smallest over all layers. */
+  readonly scope: "layer" | "global";
+  /** Prune blocks of `rows` input positions × `cols` consecutive output channels; absent: single weights. */
+  readonly block?: { readonly rows: number; readonly cols: number };
+}
+
+export interface Int8Step extends LayerFilter {
+  readonly kind: "int8";
+}
+
+export type Step = { readonly kind: "fp32" } | Int8Step | PruneStep;
+
+export interface Recipe {
+  /** Canonical: defaults left out, options in a fixed order, numbers in their shortest form. */
+  readonly text: string;
+  readonly steps: readonly Step[];
+}
+
+/** Steps after which weights are no longer plain floats, so that nothing that edits float weights may follow. */
+const QUANTIZING: readonly StepName[] = ["fp16", "int8", "int16x8", "int4"];
+
+/** @throws UsageError where the text is wrong, UnsupportedError where a step is not implemented */
+export function parseRecipe(text: string): Recipe {
+  if (text.trim() === "") throw new UsageError(`--recipe: empty, expected steps joined by "+". Try int8, or prune:0.7,block=1x8+int8`);
+  const fields = text.split("+").map((part) => {
+    if (part.trim() === "") throw new UsageError(`recipe "${text}": empty step, expected a step on both sides of every "+"`);
+    return splitStep(part.trim(), text);
+  });
+  return build(fields, text);
+}
+
+/**
+ * A recipe file: `{"steps": ["prune:0.7,block=1x8", {"step": "int8", "exclude": ["fc*"]}]}`: each entry a step as text, or an object with
+ * `step`, `value` and the options as keys; lists of strings where an option takes several.
+ * @throws FormatError, UsageError, UnsupportedError
+ */
+export function readRecipeFile(path: string): Recipe {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    throw new FormatError(`${path}: cannot be read. Check the path of the recipe file`, "", error);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new FormatError(`${path}: not valid JSON, ${error instanceof Error ? error.message : String(error)}`, "", error);
+  }
+  const steps = isObject(value) ? value["steps"] : undefined;
+  if (!Array.isArray(steps) || steps.length === 0)
+    throw new FormatError(`${path}: expected an object with "steps", a list of at least one step`);
+  const fields = steps.map((step: unknown, i) => {
+    if (typeof step === "string" && step.includes("+"))
+      throw new FormatError(`${path}: steps[${i}]: got "${step}", expected one step. Split it at the "+"`);
+    return typeof step === "string" ? splitStep(step.trim(), path) : fieldsOfObject(step, `${path}: steps[${i}]`, path);
+  });
+  return build(fields, path);
+}
+
+function fieldsOfObject(step: unknown, where: string, recipe: string): Fields {
+  if (!isObject(step) || typeof step["step"] !== "string") throw new FormatError(`${where}: expected a text, or an object with "step"`);
+  const { step: name, value, ...rest } = step;
+  const options = new Map<string, string>();
+  for (const [key, option] of Object.entries(rest)) {
+    const list: unknown[] = Array.isArray(option) ? option : [option];
+    if (!list.every((item) => typeof item === "string" || typeof item === "number")) {
+      throw new FormatError(`${where}.${key}: expected a text, a number or a list of texts`);
+    }
+    options.set(key, list.join(LIST_SEPARATOR));
+  }
+  if (value !== undefined && typeof value !== "string" && typeof value !== "number")
+    throw new FormatError(`${where}.value: expected a text or a number`);
+  return new Fields(name, value === undefined ? undefined : String(value), options, recipe);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function splitStep(part: string, recipe: string): Fields {
+  const [head = "", ...rest] = part.split(",").map((piece) => piece.trim());
+  const colon = head.indexOf(":");
+  const options = new Map<string, string>();
+  for (const piece of rest) {
+    const equals = piece.indexOf("=");
+    if (equals <= 0) throw new UsageError(`recipe "${recipe}": "${part}": got "${piece}", expected key=value`);
+    const key = piece.slice(0, equals);
+    if (options.has(key)) throw new UsageError(`recipe "${recipe}": "${part}": ${key} is given twice`);
+    options.set(key, piece.slice(equals + 1));
+  }
+  return colon < 0
+    ? new Fields(head, undefined, options, recipe)
+    : new Fields(head.slice(0, colon), head.slice(colon + 1), options, recipe);
+}
+
+function build(fields: readonly Fields[], recipe: string): Recipe {
+  const steps = fields.map((field) => parseStep(field));
+  checkOrder(
+    fields.map((field) => field.name as StepName),
+    recipe,
+  );
+  return { text: steps.map(stepText).join("+"), steps };
+}
+
+function checkOrder(names: readonly StepName[], recipe: string): void {
+  if (names.length > 1 && names.includes("fp32")) {
+    throw new UsageError(`recipe "${recipe}": fp32 is the original and does not combine. Leave it out`);
+  }
+  const first = names.findIndex((name) => QUANTIZING.includes(name));
+  const after = first < 0 ? undefined : names[first + 1];
+  if (after === undefined) return;
+  if (QUANTIZING.includes(after))
+    throw new UsageError(`recipe "${recipe}": ${names[first]!} and ${after} both set the number format. Keep one`);
+  throw new UsageError(`recipe "${recipe}": ${after} edits float weights and cannot follow ${names[first]!}. Put it before`);
+}
+
+/** Canonical text of one step. */
+export function stepText(step: Step): string {
+  switch (step.kind) {
+    case "fp32":
+      return "fp32";
+    case "int8":
+      return `int8${filterText(step)}`;
+    case "prune": {
+      const scope = step.scope === "global" ? ",scope=global" : "";
+      const block = step.block === undefined ? "" : `,block=${step.block.rows}x${step.block.cols}`;
+      return `prune:${step.amount}${scope}${block}${filterText(step)}`;
+    }
+  }
+}
+
+function filterText(filter: LayerFilter): string {
+  const part = (key: string, list: readonly string[] | undefined): string =>
+    list === undefined ? "" : `,${key}=${list.join(LIST_SEPARATOR)}`;
+  return part("include", filter.include) + part("exclude", filter.exclude);
+}
+
+function parseStep(fields: Fields): Step {
+  const name = STEP_NAMES.find((known) => known === fields.name);
+  switch (name) {
+    case undefined:
+      throw fields.error(`unknown step "${fields.name}". ${suggestion(fields.name, STEP_NAMES)}`);
+    case "fp32":
+      fields.noValue();
+      fields.onlyOptions([]);
+      return { kind: "fp32" };
+    case "int8": {
+      const mode = fields.word(["static", "dynamic", "weights"], "static");
+      fields.onlyOptions(["include", "exclude"]);
+      if (mode !== "static") throw fields.unsupported(`int8:${mode}`, "Use int8 (static)");
+      return { kind: "int8", ...fields.filter() };
+    }
+    case "prune":
+      return parsePrune(fields);
+    case "fp16":
+    case "int16x8":
+      fields.noValue();
+      fields.onlyOptions([]);
+      break;
+    case "int4":
+      fields.noValue();
+      fields.onlyOptions(["block"]);
+      fields.integerOption("block", 16, 1024);
+      break;
+    case "cluster":
+      fields.onlyOptions([]);
+      fields.value("an integer 2..65536 (shared values in a layer), e.g. cluster:16", (n) => Number.isInteger(n) && n >= 2 && n <= 65_536);
+      break;
+    case "finetune":
+    case "qat":
+      fields.onlyOptions([]);
+      fields.value(`a number of epochs above 0, e.g. ${name}:2`, (n) => n > 0 && n <= 1000);
+      break;
+    case "distill":
+      fields.noValue();
+      fields.onlyOptions(["student", "loss"]);
+      break;
+  }
+  throw fields.unsupported(name, "Implemented: fp32, int8, prune");
+}
+
+function parsePrune(fields: Fields): PruneStep {
+  fields.onlyOptions(["scope", "block", "nm", "channels", "include", "exclude"]);
+  for (const other of ["nm", "channels"]) {
+    if (fields.option(other) !== undefined) throw fields.unsupported(`prune,${other}=…`, "Use prune:X or prune:X,block=1x8");
+  }
+  const amount = fields.value("a fraction 0 ≤ X < 1 (0.7 makes 70 % of the weights zero)", (n) => n >= 0 && n < 1);
+  const scope = fields.wordOption("scope", ["layer", "global"], "layer");
+  const text = fields.option("block");
+  if (text === undefined) return { kind: "prune", amount, scope, ...fields.filter() };
+  const match = /^(\d{1,3})x(\d{1,3})$/.exec(text);
+  const [rows, cols] = [Number(match?.[1]), Number(match?.[2])];
+  if (!(rows >= 1 && rows <= 64 && cols >= 1 && cols <= 64)) {
+    throw fields.error(`block: got "${text}", expected ROWSxCOLS with 1..64 each (input positions × output channels), e.g. block=1x8`);
+  }
+  if (rows * cols === 1) throw fields.error(`block: a block of one weight is plain pruning. Leave block out`);
+  return { kind: "prune", amount, scope, block: { rows, cols }, ...fields.filter() };
+}

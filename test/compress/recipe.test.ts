@@ -1,0 +1,156 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { editDistance, matchesAny, suggestion } from "../../src/compress/names.ts";
+import { parseRecipe, readRecipeFile } from "../../src/compress/recipe.ts";
+import { FormatError, UnsupportedError, UsageError } from "../../src/errors.ts";
+
+describe("recipe text", () => {
+  it.each([
+    ["fp32", "fp32"],
+    ["int8", "int8"],
+    ["int8:static", "int8"],
+    ["prune:.70", "prune:0.7"],
+    ["prune:0.70,scope=layer", "prune:0.7"],
+    ["prune:0.8,scope=global", "prune:0.8,scope=global"],
+    ["prune:0.7,block=1x8", "prune:0.7,block=1x8"],
+    ["prune:0.7,block=1x8,scope=global", "prune:0.7,scope=global,block=1x8"],
+    [" prune:0.7 , block=01x08 + int8 ", "prune:0.7,block=1x8+int8"],
+    ["prune:0.5+prune:0.8", "prune:0.5+prune:0.8"],
+    ["int8,exclude=fc1|conv*", "int8,exclude=fc1|conv*"],
+    ["prune:0", "prune:0"],
+  ])("%j becomes %j, which is a fixed point", (text, canonical) => {
+    expect(parseRecipe(text).text).toBe(canonical);
+    expect(parseRecipe(canonical)).toEqual(parseRecipe(text));
+  });
+
+  it("gives typed steps", () => {
+    expect(parseRecipe("prune:0.7,block=1x8+int8").steps).toEqual([
+      { kind: "prune", amount: 0.7, scope: "layer", block: { rows: 1, cols: 8 } },
+      { kind: "int8" },
+    ]);
+  });
+
+  it.each([
+    ["", '--recipe: empty, expected steps joined by "+". Try int8, or prune:0.7,block=1x8+int8'],
+    ["int8+", 'recipe "int8+": empty step, expected a step on both sides of every "+"'],
+    ["in8", 'recipe "in8": unknown step "in8". Did you mean int8?'],
+    ["INT8", 'recipe "INT8": unknown step "INT8". Did you mean int8?'],
+    ["purne:0.5", 'recipe "purne:0.5": unknown step "purne". Did you mean prune?'],
+    ["zzz", 'recipe "zzz": unknown step "zzz". Known: fp32, fp16, int8, int16x8, int4, prune, cluster, finetune, qat, distill'],
+    ["fp32:1", 'recipe "fp32:1": fp32: got the value "1", expected none'],
+    ["fp32,a=1", 'recipe "fp32,a=1": fp32: got option "a", expected none'],
+    ["int8:dynamc", 'recipe "int8:dynamc": int8: got "dynamc", expected static, dynamic, weights. Did you mean dynamic?'],
+    ["prune", 'recipe "prune": prune: got no value, expected a fraction 0 ≤ X < 1 (0.7 makes 70 % of the weights zero)'],
+    ["prune:", 'recipe "prune:": prune: got "", expected a fraction 0 ≤ X < 1 (0.7 makes 70 % of the weights zero)'],
+    ["prune:70", 'recipe "prune:70": prune: got "70", expected a fraction 0 ≤ X < 1 (0.7 makes 70 % of the weights zero)'],
+    ["prune:1", 'recipe "prune:1": prune: got "1", expected a fraction 0 ≤ X < 1 (0.7 makes 70 % of the weights zero)'],
+    ["prune:-0.1", 'recipe "prune:-0.1": prune: got "-0.1", expected a fraction 0 ≤ X < 1 (0.7 makes 70 % of the weights zero)'],
+    ["prune:NaN", 'recipe "prune:NaN": prune: got "NaN", expected a fraction 0 ≤ X < 1 (0.7 makes 70 % of the weights zero)'],
+    ["prune:0.5,blok=1x8", 'recipe "prune:0.5,blok=1x8": prune: unknown option "blok". Did you mean block?'],
+    [
+      "prune:0.5,block=8",
+      'recipe "prune:0.5,block=8": prune: block: got "8", expected ROWSxCOLS with 1..64 each (input positions × output channels), e.g. block=1x8',
+    ],
+    [
+      "prune:0.5,block=0x8",
+      'recipe "prune:0.5,block=0x8": prune: block: got "0x8", expected ROWSxCOLS with 1..64 each (input positions × output channels), e.g. block=1x8',
+    ],
+    ["prune:0.5,block=1x1", 'recipe "prune:0.5,block=1x1": prune: block: a block of one weight is plain pruning. Leave block out'],
+    ["prune:0.5,scope=all", 'recipe "prune:0.5,scope=all": prune: scope: got "all", expected layer, global. Known: layer, global'],
+    ["prune:0.5,block", 'recipe "prune:0.5,block": "prune:0.5,block": got "block", expected key=value'],
+    [
+      "prune:0.5,scope=layer,scope=global",
+      'recipe "prune:0.5,scope=layer,scope=global": "prune:0.5,scope=layer,scope=global": scope is given twice',
+    ],
+    ["cluster:1", 'recipe "cluster:1": cluster: got "1", expected an integer 2..65536 (shared values in a layer), e.g. cluster:16'],
+    ["qat:0", 'recipe "qat:0": qat: got "0", expected a number of epochs above 0, e.g. qat:2'],
+    ["int4,block=3", 'recipe "int4,block=3": int4: block: got "3", expected an integer 16..1024'],
+    ["fp32+int8", 'recipe "fp32+int8": fp32 is the original and does not combine. Leave it out'],
+    ["int8+prune:0.5", 'recipe "int8+prune:0.5": prune edits float weights and cannot follow int8. Put it before'],
+    ["int8+int8", 'recipe "int8+int8": int8 and int8 both set the number format. Keep one'],
+    [
+      "int8,exclude=a||b",
+      'recipe "int8,exclude=a||b": int8: exclude: got "a||b", expected layer names joined by "|", "*" for any characters',
+    ],
+  ])("rejects %j", (text, message) => {
+    expect(() => parseRecipe(text)).toThrow(new UsageError(message));
+  });
+
+  it.each([
+    "fp16",
+    "int8:dynamic",
+    "int8:weights",
+    "int16x8",
+    "int4,block=32",
+    "prune,nm=2:4",
+    "prune,channels=0.5",
+    "cluster:16",
+    "finetune:2",
+    "qat:1",
+    "distill,student=x,loss=kd",
+  ])("parses %s and says that it is not implemented yet", (text) => {
+    let error: unknown;
+    try {
+      parseRecipe(text);
+    } catch (caught) {
+      error = caught;
+    }
+    expect(error).toBeInstanceOf(UnsupportedError);
+    expect((error as UnsupportedError).code).toBe("unsupported");
+    expect((error as UnsupportedError).message).toMatch(/^recipe ".*": .* is not implemented yet\. ./);
+  });
+});
+
+describe("recipe file", () => {
+  const folder = mkdtempSync(join(tmpdir(), "slimbench-recipe-"));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const file = (text: string): string => {
+    const path = join(folder, "r.json");
+    writeFileSync(path, text);
+    return path;
+  };
+
+  it("holds the same steps as a string", () => {
+    const path = file('{"steps": [{"step": "prune", "value": 0.7, "block": "1x8", "exclude": ["fc1", "head*"]}, "int8"]}');
+    expect(readRecipeFile(path)).toEqual(parseRecipe("prune:0.7,block=1x8,exclude=fc1|head*+int8"));
+  });
+
+  it.each([
+    ["{", /not valid JSON/],
+    ["[]", /expected an object with "steps"/],
+    ['{"steps": []}', /expected an object with "steps", a list of at least one step/],
+    ['{"steps": [5]}', /steps\[0\]: expected a text, or an object with "step"/],
+    ['{"steps": ["prune:0.5+int8"]}', /steps\[0\]: got "prune:0.5\+int8", expected one step/],
+    ['{"steps": [{"step": "prune", "value": 0.5, "block": {}}]}', /steps\[0\]\.block: expected a text/],
+    ['{"steps": [{"step": "prune", "value": []}]}', /steps\[0\]\.value: expected a text or a number/],
+  ])("rejects %s", (text, message) => {
+    expect(() => readRecipeFile(file(text))).toThrow(FormatError);
+    expect(() => readRecipeFile(file(text))).toThrow(message);
+  });
+
+  it("checks the steps like a string's", () => {
+    expect(() => readRecipeFile(file('{"steps": [{"step": "prune", "value": 7}]}'))).toThrow(UsageError);
+    expect(() => readRecipeFile(join(folder, "none.json"))).toThrow("none.json: cannot be read");
+  });
+});
+
+describe("names", () => {
+  it("counts edits", () => {
+    expect([editDistance("", "abc"), editDistance("kitten", "sitting"), editDistance("ab", "ba"), editDistance("x", "x")]).toEqual([
+      3, 3, 1, 0,
+    ]);
+    expect(suggestion("wsm", ["cpu", "wasm"])).toBe("Did you mean wasm?");
+    expect(suggestion("quantum", ["cpu", "wasm"])).toBe("Known: cpu, wasm");
+  });
+
+  it("matches patterns", () => {
+    expect(matchesAny("conv1", ["conv1"])).toBe(true);
+    expect(matchesAny("conv12", ["conv1"])).toBe(false);
+    expect(matchesAny("a/conv1/b", ["a*b"])).toBe(true);
+    expect(matchesAny("ab", ["ab*ab"])).toBe(false);
+    expect(matchesAny("block.3.fc", ["x", "*.3.*"])).toBe(true);
+    expect(matchesAny("anything", ["*"])).toBe(true);
+  });
+});
