@@ -1,0 +1,115 @@
+/**
+ * Magnitude pruning: the smallest weights, or blocks of weights, become zero. Which layers:
+ * - single weights: every Conv2D and Dense with float weights. Depthwise layers hold few weights and lose most accuracy for them.
+ * - blocks: Conv2D with one group and Dense, without the two kinds of layer where blocks cost accuracy and win no time: the first
+ *   convolutions on an image (at most 4 input channels) and the layer that makes the graph's output.
+ * A step's `include` adds layers to that choice, `exclude` removes them. The amount is the share to reach, so pruning twice does not add up.
+ */
+import { UsageError } from "../../errors.ts";
+import { elementCount } from "../../graph/dtype.ts";
+import { producersOf } from "../../graph/access.ts";
+import type { Graph, Sparsity, Tensor } from "../../graph/ir.ts";
+import type { PruneStep } from "../recipe.ts";
+import { stepText } from "../recipe.ts";
+import { isWeighted, layersOf, withTensors } from "../layers.ts";
+import type { Layer } from "../layers.ts";
+import { matchesAny } from "../names.ts";
+import type { Promised } from "../promises.ts";
+import type { SkippedLayer, StepResult } from "../steps.ts";
+import { blockScores, expandBlocks, pruneCount, smallest } from "./select.ts";
+import type { BlockGrid } from "./select.ts";
+
+/** Fewer input channels than this make a first layer on an image. */
+const IMAGE_CHANNELS = 4;
+
+interface Target {
+  readonly layer: Layer;
+  readonly scores: Float64Array;
+  readonly grid?: BlockGrid;
+}
+
+/** @throws UsageError when no layer is left to prune */
+export function prune(graph: Graph, step: PruneStep): StepResult {
+  const text = stepText(step);
+  const heads = outputLayers(graph);
+  const targets = new Map<string, Target>();
+  const skipped: SkippedLayer[] = [];
+  for (const layer of layersOf(graph)) {
+    const why = reasonToSkip(layer, step, heads);
+    if (why !== undefined) skipped.push({ layer: layer.node.name, op: layer.node.op, why });
+    else if (!targets.has(layer.weight.name)) targets.set(layer.weight.name, targetOf(layer, step));
+  }
+  if (targets.size === 0) {
+    throw new UsageError(
+      `recipe step ${text}: no layer of "${graph.name}" can be pruned that way. Use prune:${step.amount}, or another model`,
+    );
+  }
+
+  const chosen = choose([...targets.values()], step);
+  const sparsity: Sparsity = step.block === undefined ? { pattern: "unstructured" } : { pattern: "block", ...step.block };
+  const tensors: Tensor[] = [];
+  const promises: Promised[] = [];
+  [...targets.values()].forEach(({ layer, grid }, i) => {
+    const zeros = grid === undefined ? chosen[i]! : expandBlocks(chosen[i]!, grid);
+    const data = new Float32Array(layer.weight.data);
+    for (let w = 0; w < data.length; w++) if (zeros[w] === 1) data[w] = 0;
+    tensors.push({ ...layer.weight, data, sparsity });
+    promises.push({ kind: "zeroMask", layer: layer.node.name, tensor: layer.weight.name, by: text, zeros });
+  });
+  return { graph: withTensors(graph, tensors), layers: promises.map((p) => p.layer), skipped, promises };
+}
+
+function targetOf(layer: Layer, step: PruneStep): Target {
+  const { data, shape } = layer.weight;
+  if (step.block === undefined) return { layer, scores: Float64Array.from(data, Math.abs) };
+  const n = shape[0]!;
+  const grid: BlockGrid = { n, k: elementCount(shape) / n, ...step.block };
+  return { layer, scores: blockScores(data, grid), grid };
+}
+
+/** For each target, 1 per unit to zero. */
+function choose(targets: readonly Target[], step: PruneStep): readonly Uint8Array[] {
+  if (step.scope === "layer") return targets.map(({ scores }) => smallest(scores, pruneCount(step.amount, scores.length)));
+  const all = new Float64Array(targets.reduce((sum, { scores }) => sum + scores.length, 0));
+  let offset = 0;
+  for (const { scores } of targets) {
+    all.set(scores, offset);
+    offset += scores.length;
+  }
+  const chosen = smallest(all, pruneCount(step.amount, all.length));
+  offset = 0;
+  return targets.map(({ scores }) => chosen.subarray(offset, (offset += scores.length)));
+}
+
+function reasonToSkip(layer: Layer, step: PruneStep, heads: ReadonlySet<string>): string | undefined {
+  const { node, weight } = layer;
+  if (matchesAny(node.name, step.exclude ?? [])) return "excluded by the recipe";
+  if (weight.dtype !== "float32") return `weights are ${weight.dtype}, expected float32`;
+  if (elementCount(weight.shape) === 0) return "no weights";
+  const included = matchesAny(node.name, step.include ?? []);
+  if (step.block === undefined) {
+    if (included || node.op === "Conv2D" || node.op === "Dense") return undefined;
+    return node.op === "DepthwiseConv2D" ? "depthwise: few weights" : "only Conv2D and Dense are pruned by default";
+  }
+  if (node.op !== "Conv2D" && node.op !== "Dense") return `${node.op} has no block-sparse form`;
+  if (node.op === "Conv2D" && node.attrs.groups !== 1) return "grouped convolutions have no block-sparse form";
+  if (included) return undefined;
+  if (node.op === "Conv2D" && weight.shape[3]! <= IMAGE_CHANNELS) return `first layer: ${weight.shape[3]!} input channels`;
+  return heads.has(node.name) ? "makes the model's output" : undefined;
+}
+
+/** Weighted nodes whose result reaches a graph output through nodes without weights only. */
+function outputLayers(graph: Graph): ReadonlySet<string> {
+  const producers = producersOf(graph);
+  const heads = new Set<string>();
+  const seen = new Set<string>();
+  const pending = [...graph.outputs];
+  for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
+    const node = producers.get(name);
+    if (node === undefined || seen.has(node.name)) continue;
+    seen.add(node.name);
+    if (isWeighted(node)) heads.add(node.name);
+    else pending.push(...node.inputs);
+  }
+  return heads;
+}

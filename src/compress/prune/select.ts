@@ -1,0 +1,74 @@
+/**
+ * Which units (weights or blocks) a pruning step zeroes: exactly the k with the smallest score, ties by position, never by threshold
+ * alone (as torch.nn.utils.prune; Keras' threshold rule keeps ties and prunes fewer). k = amount × units, rounded half to even.
+ */
+import { roundHalfEven } from "../../engines/numerics.ts";
+
+/** How many of `units` an amount prunes. */
+export function pruneCount(amount: number, units: number): number {
+  return roundHalfEven(amount * units);
+}
+
+/**
+ * 1 for each of the k smallest scores; among equal scores the earlier goes first.
+ * @param scores not NaN
+ */
+export function smallest(scores: Float64Array, k: number): Uint8Array {
+  const chosen = new Uint8Array(scores.length);
+  if (k <= 0) return chosen;
+  if (k >= scores.length) return chosen.fill(1);
+  const threshold = scores.slice().sort()[k - 1]!;
+  let below = 0;
+  for (const score of scores) if (score < threshold) below++;
+  let ties = k - below;
+  for (let i = 0; i < scores.length; i++) {
+    if (scores[i]! < threshold) chosen[i] = 1;
+    else if (scores[i] === threshold && ties > 0) {
+      chosen[i] = 1;
+      ties--;
+    }
+  }
+  return chosen;
+}
+
+/** Blocks over a row-major [n, k] weight matrix: `cols` consecutive rows n (output channels) × `rows` consecutive positions k. */
+export interface BlockGrid {
+  readonly n: number;
+  readonly k: number;
+  readonly rows: number;
+  readonly cols: number;
+}
+
+export function blockCount(grid: BlockGrid): number {
+  return Math.ceil(grid.n / grid.cols) * Math.ceil(grid.k / grid.rows);
+}
+
+/** Mean absolute weight of each block, block columns of n outermost; the mean lets a partial block at the edge compete fairly. */
+export function blockScores(weights: ArrayLike<number>, grid: BlockGrid): Float64Array {
+  const scores = new Float64Array(blockCount(grid));
+  forEachBlock(grid, (block, n0, n1, k0, k1) => {
+    let sum = 0;
+    for (let n = n0; n < n1; n++) for (let k = k0; k < k1; k++) sum += Math.abs(weights[n * grid.k + k]!);
+    scores[block] = sum / ((n1 - n0) * (k1 - k0));
+  });
+  return scores;
+}
+
+/** 1 for every weight of a chosen block. */
+export function expandBlocks(chosen: Uint8Array, grid: BlockGrid): Uint8Array {
+  const zeros = new Uint8Array(grid.n * grid.k);
+  forEachBlock(grid, (block, n0, n1, k0, k1) => {
+    if (chosen[block] === 0) return;
+    for (let n = n0; n < n1; n++) zeros.fill(1, n * grid.k + k0, n * grid.k + k1);
+  });
+  return zeros;
+}
+
+function forEachBlock(grid: BlockGrid, visit: (block: number, n0: number, n1: number, k0: number, k1: number) => void): void {
+  let block = 0;
+  for (let n0 = 0; n0 < grid.n; n0 += grid.cols) {
+    for (let k0 = 0; k0 < grid.k; k0 += grid.rows) {
+      visit(block++, n0, Math.min(n0 + grid.cols, grid.n), k0, Math.min(k0 + grid.rows, grid.k));
+    }
+  }
+}

@@ -1,0 +1,35 @@
+/** What one recipe step gives back, and what it may ask of its caller. Compression never imports an engine: it is injected. */
+import type { TypedArray } from "../graph/dtype.ts";
+import type { Graph } from "../graph/ir.ts";
+import type { Promised } from "./promises.ts";
+
+/** Runs a graph and shows every tensor that a node writes, after its fused activation. */
+export interface Observer {
+  run(
+    inputs: readonly TypedArray[],
+    visit: (tensorName: string, data: TypedArray) => void,
+  ): readonly TypedArray[] | Promise<readonly TypedArray[]>;
+}
+
+export interface CompressContext {
+  /**
+   * Opens the calibration samples, each the graph's inputs in order. Called once for each step that needs them; such a step fails
+   * without it. Use training data, never the samples that accuracy is measured on.
+   */
+  readonly calibration?: () => Iterable<readonly TypedArray[]> | AsyncIterable<readonly TypedArray[]>;
+  readonly observe?: (graph: Graph) => Observer;
+}
+
+export interface SkippedLayer {
+  readonly layer: string;
+  readonly op: string;
+  readonly why: string;
+}
+
+export interface StepResult {
+  readonly graph: Graph;
+  /** Names of the nodes that the step changed. */
+  readonly layers: readonly string[];
+  readonly skipped: readonly SkippedLayer[];
+  readonly promises: readonly Promised[];
+}
