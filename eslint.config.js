@@ -3,7 +3,7 @@ import tseslint from "typescript-eslint";
 
 export default tseslint.config(
   {
-    ignores: ["dist/", "build/", "node_modules/", "coverage/", "results/", "src/engines/wasm/assembly/", "**/gen/"],
+    ignores: ["dist/", "build/", "node_modules/", "coverage/", "results/", "**/assembly/", "**/gen/"],
   },
   js.configs.recommended,
   ...tseslint.configs.strictTypeChecked,
