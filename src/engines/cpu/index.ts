@@ -1,0 +1,92 @@
+/**
+ * The CPU engine: plain TypeScript, every op, always available. It is the truth that the other engines are verified against, so
+ * floats accumulate in doubles and are rounded once, and integers are exact.
+ */
+import { UsageError } from "../../errors.ts";
+import type { TypedArray } from "../../graph/dtype.ts";
+import type { Graph } from "../../graph/ir.ts";
+import type { Engine, EngineContext, EngineOptions, NodeProfile, Placement, ProbeResult, Session, SessionMemory } from "../engine.ts";
+import { compileProgram, copyOutputs, loadInputs } from "./program.ts";
+import type { Program } from "./program.ts";
+
+interface CpuOptions {
+  /** Whether stored zeros are skipped where that should pay; off shows what skipping is worth. */
+  readonly sparse: boolean;
+}
+
+/** @throws UsageError for a key or value that the engine does not know */
+function parseOptions(options: EngineOptions): CpuOptions {
+  let sparse = true;
+  for (const [key, value] of Object.entries(options)) {
+    if (key !== "sparse") throw new UsageError(`target cpu: unknown option, got "${key}", expected sparse`);
+    if (value !== "on" && value !== "off")
+      throw new UsageError(`target cpu: bad value of option sparse, got "${value}", expected on or off`);
+    sparse = value === "on";
+  }
+  return { sparse };
+}
+
+class CpuSession implements Session {
+  readonly #program: Program;
+  readonly #now: () => number;
+
+  constructor(program: Program, now: () => number) {
+    this.#program = program;
+    this.#now = now;
+  }
+
+  run(inputs: readonly TypedArray[]): Promise<readonly TypedArray[]> {
+    return settle(() => {
+      loadInputs(this.#program, inputs);
+      const { steps } = this.#program;
+      for (let i = 0; i < steps.length; i++) steps[i]!.run();
+      return copyOutputs(this.#program);
+    });
+  }
+
+  memory(): SessionMemory {
+    return { weights: this.#program.weightBytes, activationsPeak: this.#program.activationBytes };
+  }
+
+  placement(): readonly Placement[] {
+    return this.#program.steps.map(({ node, kernel }) => ({ node: node.name, op: node.op, kernel, engine: "cpu" }));
+  }
+
+  profile(inputs: readonly TypedArray[]): Promise<readonly NodeProfile[]> {
+    return settle(() => {
+      loadInputs(this.#program, inputs);
+      return this.#program.steps.map(({ node, kernel, run }) => {
+        const start = this.#now();
+        run();
+        return { node: node.name, op: node.op, kernel, ms: this.#now() - start };
+      });
+    });
+  }
+
+  dispose(): void {
+    // Everything is ordinary memory, freed with the session itself.
+  }
+}
+
+/** Errors of synchronous work become rejections, as the contract of `Session` promises. */
+function settle<T>(work: () => T): Promise<T> {
+  return new Promise((resolve) => resolve(work()));
+}
+
+export const cpuEngine: Engine = {
+  name: "cpu",
+
+  probe(_context: EngineContext, options: EngineOptions): Promise<ProbeResult> {
+    return settle(() => {
+      parseOptions(options);
+      return { available: true, facts: {} };
+    });
+  },
+
+  compile(graph: Graph, context: EngineContext, options: EngineOptions): Promise<Session> {
+    return settle(() => {
+      const { sparse } = parseOptions(options);
+      return new CpuSession(compileProgram(graph, sparse ? "auto" : "off"), context.now);
+    });
+  },
+};

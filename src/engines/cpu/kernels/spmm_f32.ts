@@ -1,0 +1,169 @@
+/** Float products with sparse weights over a panel [k][4] of doubles; see sparse_pack.ts for the layouts. */
+import { storeRow } from "./gemm_f32.ts";
+import { finishValue } from "./shared.ts";
+import type { FloatFinish } from "./shared.ts";
+import { BLOCK } from "./sparse_pack.ts";
+import type { Block8, Csr } from "./sparse_pack.ts";
+
+/** As `multiplyDenseF32`. */
+export function multiplyBlock8F32(
+  w: Block8<Float32Array>,
+  a: Float64Array,
+  count: number,
+  bias: Float32Array,
+  biasOffset: number,
+  out: Float32Array,
+  offsets: Int32Array,
+  finish: FloatFinish,
+): void {
+  const { n, starts, positions, values } = w;
+  for (let j = 0; j < n; j += 4) {
+    const row = j >> 3;
+    const valid = n - j < 4 ? n - j : 4;
+    const half = j & 4;
+    const from = starts[row]!;
+    const to = starts[row + 1]!;
+    if (count === 4) block4x4(a, from, to, positions, values, half, bias, biasOffset + j, valid, out, offsets, j, finish);
+    else {
+      for (let r = 0; r < count; r++)
+        block1x4(a, r, from, to, positions, values, half, bias, biasOffset + j, valid, out, offsets[r]! + j, finish);
+    }
+  }
+}
+
+function block4x4(
+  a: Float64Array,
+  from: number,
+  to: number,
+  positions: Int32Array,
+  w: Float32Array,
+  half: number,
+  bias: Float32Array,
+  biasStart: number,
+  valid: number,
+  out: Float32Array,
+  offsets: Int32Array,
+  column: number,
+  finish: FloatFinish,
+): void {
+  let c00 = 0,
+    c01 = 0,
+    c02 = 0,
+    c03 = 0;
+  let c10 = 0,
+    c11 = 0,
+    c12 = 0,
+    c13 = 0;
+  let c20 = 0,
+    c21 = 0,
+    c22 = 0,
+    c23 = 0;
+  let c30 = 0,
+    c31 = 0,
+    c32 = 0,
+    c33 = 0;
+  for (let e = from, p = from * BLOCK + half; e < to; e++, p += BLOCK) {
+    const i = positions[e]!;
+    const a0 = a[i]!;
+    const a1 = a[i + 1]!;
+    const a2 = a[i + 2]!;
+    const a3 = a[i + 3]!;
+    const w0 = w[p]!;
+    c00 += a0 * w0;
+    c10 += a1 * w0;
+    c20 += a2 * w0;
+    c30 += a3 * w0;
+    const w1 = w[p + 1]!;
+    c01 += a0 * w1;
+    c11 += a1 * w1;
+    c21 += a2 * w1;
+    c31 += a3 * w1;
+    const w2 = w[p + 2]!;
+    c02 += a0 * w2;
+    c12 += a1 * w2;
+    c22 += a2 * w2;
+    c32 += a3 * w2;
+    const w3 = w[p + 3]!;
+    c03 += a0 * w3;
+    c13 += a1 * w3;
+    c23 += a2 * w3;
+    c33 += a3 * w3;
+  }
+  storeRow(out, offsets[0]! + column, valid, c00, c01, c02, c03, bias, biasStart, finish);
+  storeRow(out, offsets[1]! + column, valid, c10, c11, c12, c13, bias, biasStart, finish);
+  storeRow(out, offsets[2]! + column, valid, c20, c21, c22, c23, bias, biasStart, finish);
+  storeRow(out, offsets[3]! + column, valid, c30, c31, c32, c33, bias, biasStart, finish);
+}
+
+function block1x4(
+  a: Float64Array,
+  row: number,
+  from: number,
+  to: number,
+  positions: Int32Array,
+  w: Float32Array,
+  half: number,
+  bias: Float32Array,
+  biasStart: number,
+  valid: number,
+  out: Float32Array,
+  outStart: number,
+  finish: FloatFinish,
+): void {
+  let c0 = 0,
+    c1 = 0,
+    c2 = 0,
+    c3 = 0;
+  for (let e = from, p = from * BLOCK + half; e < to; e++, p += BLOCK) {
+    const v = a[positions[e]! + row]!;
+    c0 += v * w[p]!;
+    c1 += v * w[p + 1]!;
+    c2 += v * w[p + 2]!;
+    c3 += v * w[p + 3]!;
+  }
+  storeRow(out, outStart, valid, c0, c1, c2, c3, bias, biasStart, finish);
+}
+
+/** As `multiplyDenseF32`. */
+export function multiplyCsrF32(
+  w: Csr<Float32Array>,
+  a: Float64Array,
+  count: number,
+  bias: Float32Array,
+  biasOffset: number,
+  out: Float32Array,
+  offsets: Int32Array,
+  finish: FloatFinish,
+): void {
+  const { n, starts, positions, values } = w;
+  const { lo, hi, hardswish } = finish;
+  for (let j = 0; j < n; j++) {
+    const b = bias[biasOffset + j]!;
+    const from = starts[j]!;
+    const to = starts[j + 1]!;
+    if (count === 4) {
+      let c0 = 0,
+        c1 = 0,
+        c2 = 0,
+        c3 = 0;
+      for (let e = from; e < to; e++) {
+        const i = positions[e]!;
+        const v = values[e]!;
+        c0 += a[i]! * v;
+        c1 += a[i + 1]! * v;
+        c2 += a[i + 2]! * v;
+        c3 += a[i + 3]! * v;
+      }
+      out[offsets[0]! + j] = finishValue(c0 + b, lo, hi, hardswish);
+      out[offsets[1]! + j] = finishValue(c1 + b, lo, hi, hardswish);
+      out[offsets[2]! + j] = finishValue(c2 + b, lo, hi, hardswish);
+      out[offsets[3]! + j] = finishValue(c3 + b, lo, hi, hardswish);
+      continue;
+    }
+    for (let r = 0; r < count; r++) {
+      let c = 0;
+      for (let e = from; e < to; e++) c += a[positions[e]! + r]! * values[e]!;
+      out[offsets[r]! + j] = finishValue(c + b, lo, hi, hardswish);
+    }
+  }
+}

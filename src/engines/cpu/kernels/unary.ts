@@ -1,0 +1,115 @@
+/** Unary ops: one loop a float function, a table of 256 entries for 8-bit tensors. */
+import { outputTensor, requireInput } from "../../../graph/access.ts";
+import type { UnaryAttrs } from "../../../graph/ir.ts";
+import { unaryTable, unaryValue } from "../../numerics.ts";
+import { isByte, isQuantized, shortName, unsupported } from "./shared.ts";
+import type { CpuKernel, KernelContext } from "./shared.ts";
+
+export function createUnary(context: KernelContext<"Unary">): CpuKernel {
+  const { graph, node } = context;
+  const x = requireInput(graph, node, 0);
+  const out = outputTensor(graph, node);
+  const { attrs } = node;
+  const base = { weightBytes: 0, packedInputs: [] };
+  if (isQuantized(x) || isQuantized(out)) {
+    if (!isByte(x.dtype) || !isByte(out.dtype) || !isQuantized(x) || !isQuantized(out)) {
+      throw unsupported(node, `${attrs.fn} of ${x.dtype} to ${out.dtype}, expected both 8-bit with scales`);
+    }
+    const table = unaryTable(attrs, x.quant, x.dtype, out.quant, out.dtype);
+    return {
+      ...base,
+      name: `${shortName(x.dtype)}_unary_table_1x1__cpu`,
+      weightBytes: table.byteLength,
+      run: (inputs, output) => mapTable(inputs[0] as Int8Array, table, output as Int8Array),
+    };
+  }
+  if (x.dtype === "float32" && out.dtype === "float32") {
+    const loop = floatLoop(attrs);
+    return {
+      ...base,
+      name: `f32_unary_${attrs.fn}_1x1__cpu`,
+      run: (inputs, output) => loop(inputs[0] as Float32Array, output as Float32Array),
+    };
+  }
+  return {
+    ...base,
+    name: `${x.dtype === "float64" ? "f64" : "any"}_unary_${attrs.fn}_1x1__cpu`,
+    run(inputs, output) {
+      const input = inputs[0]!;
+      const whole = x.dtype === "int64";
+      for (let i = 0; i < input.length; i++) {
+        const y = unaryValue(attrs, input[i]!);
+        output[i] = whole ? Math.trunc(y) : y;
+      }
+    },
+  };
+}
+
+/** out[i] = table[x[i] & 255] */
+export function mapTable(x: Int8Array | Uint8Array, table: Int32Array, out: Int8Array | Uint8Array): void {
+  for (let i = 0; i < x.length; i++) out[i] = table[x[i]! & 255]!;
+}
+
+function floatLoop(attrs: UnaryAttrs): (x: Float32Array, out: Float32Array) => void {
+  switch (attrs.fn) {
+    case "relu":
+      return relu;
+    case "clip": {
+      const { min = -Infinity, max = Infinity } = attrs;
+      return (x, out) => clip(x, out, min, max);
+    }
+    case "sigmoid":
+      return sigmoid;
+    case "hardsigmoid": {
+      const { alpha = 0.2, beta = 0.5 } = attrs;
+      return (x, out) => hardsigmoid(x, out, alpha, beta);
+    }
+    case "hardswish":
+      return hardswish;
+    case "tanh":
+      return tanh;
+    default:
+      return (x, out) => {
+        for (let i = 0; i < x.length; i++) out[i] = unaryValue(attrs, x[i]!);
+      };
+  }
+}
+
+function relu(x: Float32Array, out: Float32Array): void {
+  for (let i = 0; i < x.length; i++) {
+    const v = x[i]!;
+    out[i] = v < 0 ? 0 : v;
+  }
+}
+
+function clip(x: Float32Array, out: Float32Array, min: number, max: number): void {
+  // As min(max(x, lo), hi): with lo > hi the upper bound wins.
+  for (let i = 0; i < x.length; i++) {
+    const v = x[i]!;
+    const raised = v < min ? min : v;
+    out[i] = raised > max ? max : raised;
+  }
+}
+
+function sigmoid(x: Float32Array, out: Float32Array): void {
+  for (let i = 0; i < x.length; i++) out[i] = 1 / (1 + Math.exp(-x[i]!));
+}
+
+function hardsigmoid(x: Float32Array, out: Float32Array, alpha: number, beta: number): void {
+  for (let i = 0; i < x.length; i++) {
+    const v = alpha * x[i]! + beta;
+    out[i] = v < 0 ? 0 : v > 1 ? 1 : v;
+  }
+}
+
+function hardswish(x: Float32Array, out: Float32Array): void {
+  for (let i = 0; i < x.length; i++) {
+    const v = x[i]!;
+    const gate = v / 6 + 0.5;
+    out[i] = v * (gate < 0 ? 0 : gate > 1 ? 1 : gate);
+  }
+}
+
+function tanh(x: Float32Array, out: Float32Array): void {
+  for (let i = 0; i < x.length; i++) out[i] = Math.tanh(x[i]!);
+}
