@@ -1,0 +1,167 @@
+/**
+ * Adapter and device: facts for the record, the software label, and a device that sessions share for as long as one of them lives
+ * (with its pipeline cache), so that Dawn can let the process go afterwards.
+ */
+import { UnavailableError } from "../../errors.ts";
+
+/** What of `GPUAdapterInfo` tells software from hardware. */
+export interface AdapterIdentity {
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly device: string;
+  readonly description: string;
+  readonly isFallbackAdapter: boolean;
+}
+
+const SOFTWARE_NAMES = /swiftshader|llvmpipe|lavapipe|softpipe|\bwarp\b|microsoft basic render|software/i;
+
+/** True for GPUs that are programs: SwiftShader, llvmpipe (lavapipe), WARP. */
+export function isSoftwareAdapter(info: AdapterIdentity): boolean {
+  return info.isFallbackAdapter || SOFTWARE_NAMES.test(`${info.vendor} ${info.architecture} ${info.device} ${info.description}`);
+}
+
+/** Limits that lowering checks before any dispatch. */
+export interface DeviceLimits {
+  readonly maxBufferSize: number;
+  readonly maxStorageBufferBindingSize: number;
+  readonly maxComputeWorkgroupsPerDimension: number;
+}
+
+/** What lowering may know about the device: a plain record, so that it stays a pure function. */
+export interface DeviceFacts {
+  readonly software: boolean;
+  /** `dot4I8Packed` and its relatives. */
+  readonly dot4: boolean;
+  readonly limits: DeviceLimits;
+}
+
+/** WGSL language features as names; an older implementation has no such set. */
+function languageFeatures(gpu: GPU): readonly string[] {
+  const features = (gpu as { readonly wgslLanguageFeatures?: ReadonlySet<string> }).wgslLanguageFeatures;
+  return features === undefined ? [] : [...features].sort();
+}
+
+/** @throws UnavailableError when the GPU object gives no adapter */
+export async function requestAdapter(gpu: GPU | undefined): Promise<GPUAdapter> {
+  if (gpu === undefined) {
+    throw new UnavailableError("no-webgpu", "webgpu: this host has no WebGPU", "run bench doctor; in a browser, use one with WebGPU switched on");
+  }
+  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
+  if (adapter === null) {
+    throw new UnavailableError("no-gpu", "webgpu: no GPU adapter", "install a Vulkan, Metal or D3D12 driver, or run bench doctor to see what was tried");
+  }
+  return adapter;
+}
+
+/** Facts for `environment`: adapter, features that matter here, limits. */
+export function adapterFacts(gpu: GPU, adapter: GPUAdapter): Readonly<Record<string, string | number | boolean>> {
+  const { info, limits } = adapter;
+  return {
+    vendor: info.vendor,
+    architecture: info.architecture,
+    device: info.device,
+    description: info.description,
+    fallback: info.isFallbackAdapter,
+    software: isSoftwareAdapter(info),
+    features: [...adapter.features].sort().join(" "),
+    languageFeatures: languageFeatures(gpu).join(" "),
+    timestampQuery: adapter.features.has("timestamp-query"),
+    dot4: languageFeatures(gpu).includes("packed_4x8_integer_dot_product"),
+    subgroups: adapter.features.has("subgroups"),
+    shaderF16: adapter.features.has("shader-f16"),
+    maxBufferSizeBytes: limits.maxBufferSize,
+    maxStorageBufferBindingSizeBytes: limits.maxStorageBufferBindingSize,
+    maxComputeWorkgroupStorageSizeBytes: limits.maxComputeWorkgroupStorageSize,
+    maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+    maxComputeWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
+  };
+}
+
+/** A device with everything that lives as long as it does. */
+export class SharedDevice {
+  readonly device: GPUDevice;
+  readonly facts: DeviceFacts;
+  /** Pipelines by explicit key; a promise, so that two sessions compile one pipeline once. */
+  readonly pipelines = new Map<string, Promise<GPUComputePipeline>>();
+  /** Set when the device was lost for a reason other than our own destroy. */
+  lost: UnavailableError | undefined;
+  /** The first error outside every error scope; a bug of ours or of the driver, reported by the next run. */
+  uncaptured: string | undefined;
+  private leases = 0;
+  private readonly onEmpty: () => void;
+
+  constructor(device: GPUDevice, facts: DeviceFacts, onEmpty: () => void) {
+    this.device = device;
+    this.facts = facts;
+    this.onEmpty = onEmpty;
+    void device.lost.then((info) => {
+      if (info.reason === "destroyed") return;
+      this.lost = new UnavailableError(
+        "device-lost",
+        `webgpu: the GPU device was lost, got reason "${info.reason}": ${info.message}`,
+        "run again; if it repeats, the driver crashed or ran out of memory: use a smaller model or another target",
+      );
+      this.onEmpty();
+    });
+    device.addEventListener("uncapturederror", (event) => {
+      this.uncaptured ??= event.error.message;
+    });
+  }
+
+  acquire(): this {
+    this.leases++;
+    return this;
+  }
+
+  release(): void {
+    this.leases--;
+    if (this.leases > 0) return;
+    this.onEmpty();
+    this.device.destroy();
+  }
+
+  /** @throws UnavailableError after a loss, Error after an error that no scope caught */
+  assertUsable(): void {
+    if (this.lost !== undefined) throw this.lost;
+    if (this.uncaptured !== undefined) throw new Error(`internal: webgpu reported: ${this.uncaptured}`);
+  }
+}
+
+const sharedDevices = new WeakMap<GPU, Promise<SharedDevice>>();
+
+async function open(gpu: GPU): Promise<SharedDevice> {
+  const adapter = await requestAdapter(gpu);
+  const { limits, info } = adapter;
+  const device = await adapter.requestDevice({
+    label: "slimbench",
+    requiredFeatures: adapter.features.has("timestamp-query") ? ["timestamp-query"] : [],
+    requiredLimits: { maxBufferSize: limits.maxBufferSize, maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize },
+  });
+  const facts: DeviceFacts = {
+    software: isSoftwareAdapter(info),
+    dot4: languageFeatures(gpu).includes("packed_4x8_integer_dot_product"),
+    limits: {
+      maxBufferSize: device.limits.maxBufferSize,
+      maxStorageBufferBindingSize: device.limits.maxStorageBufferBindingSize,
+      maxComputeWorkgroupsPerDimension: device.limits.maxComputeWorkgroupsPerDimension,
+    },
+  };
+  return new SharedDevice(device, facts, () => {
+    sharedDevices.delete(gpu);
+  });
+}
+
+/** The device of `gpu`, opened when no session holds one; release it once per acquire. */
+export async function acquireDevice(gpu: GPU | undefined): Promise<SharedDevice> {
+  if (gpu === undefined) {
+    await requestAdapter(gpu);
+    throw new Error("internal: unreachable");
+  }
+  let pending = sharedDevices.get(gpu);
+  if (pending === undefined) {
+    pending = open(gpu);
+    sharedDevices.set(gpu, pending);
+    pending.catch(() => sharedDevices.delete(gpu));
+  }
+  return (await pending).acquire();
+}
