@@ -18,7 +18,7 @@ export interface PruneStep extends LayerFilter {
   readonly block?: { readonly rows: number; readonly cols: number };
 }
 
-export interface Int8Step extends LayerFilter {
+export interface Int8Step extends Pick<LayerFilter, "exclude"> {
   readonly kind: "int8";
 }
 
@@ -161,7 +161,7 @@ function parseStep(fields: Fields): Step {
       return { kind: "fp32" };
     case "int8": {
       const mode = fields.word(["static", "dynamic", "weights"], "static");
-      fields.onlyOptions(["include", "exclude"]);
+      fields.onlyOptions(["exclude"]);
       if (mode !== "static") throw fields.unsupported(`int8:${mode}`, "Use int8 (static)");
       return { kind: "int8", ...fields.filter() };
     }

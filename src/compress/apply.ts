@@ -1,0 +1,64 @@
+/** Runs a recipe: each step Graph → Graph, validated, with the promises of all steps so far checked again. */
+import { checkPromises } from "./promises.ts";
+import type { Promised } from "./promises.ts";
+import { prune } from "./prune/prune.ts";
+import { quantizeInt8 } from "./quantize/int8.ts";
+import { stepText } from "./recipe.ts";
+import type { Recipe, Step } from "./recipe.ts";
+import type { CompressContext, SkippedLayer, StepResult } from "./steps.ts";
+import { validateGraph } from "../graph/validate.ts";
+import type { Graph } from "../graph/ir.ts";
+
+/** What a step did, as it goes into a record. */
+export interface StepReport {
+  /** Canonical text. */
+  readonly step: string;
+  /** Names of the nodes that it changed. */
+  readonly layers: readonly string[];
+  readonly skipped: readonly SkippedLayer[];
+}
+
+export interface Compressed {
+  readonly graph: Graph;
+  readonly steps: readonly StepReport[];
+}
+
+/** @throws SlimbenchError: what the steps throw, and `promise-broken` when a step undoes an earlier one */
+export function applyRecipe(graph: Graph, recipe: Recipe, context: CompressContext): Promise<Compressed> {
+  return runSteps(
+    graph,
+    recipe.steps.map((step) => ({ text: stepText(step), run: (g) => runStep(g, step, context) })),
+  );
+}
+
+/** A step as text and function. */
+export interface RunnableStep {
+  readonly text: string;
+  readonly run: (graph: Graph) => StepResult | Promise<StepResult>;
+}
+
+export async function runSteps(original: Graph, steps: readonly RunnableStep[]): Promise<Compressed> {
+  let graph = original;
+  const reports: StepReport[] = [];
+  const promises: Promised[] = [];
+  for (const { text, run } of steps) {
+    const result = await run(graph);
+    graph = result.graph;
+    validateGraph(graph);
+    promises.push(...result.promises);
+    checkPromises(graph, promises, text);
+    reports.push({ step: text, layers: result.layers, skipped: result.skipped });
+  }
+  return { graph, steps: reports };
+}
+
+function runStep(graph: Graph, step: Step, context: CompressContext): StepResult | Promise<StepResult> {
+  switch (step.kind) {
+    case "fp32":
+      return { graph, layers: [], skipped: [], promises: [] };
+    case "prune":
+      return prune(graph, step);
+    case "int8":
+      return quantizeInt8(graph, step, context);
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * `int8`: static full-integer quantization by TFLite's int8 specification. Calibrates min-max ranges, puts every activation on a grid,
+ * and rewrites the graph so that its ops take and give int8: Quantize at float inputs, Dequantize at float outputs, and both
+ * around the ops that have no integer form, which stay float and are listed in the step's report.
+ */
+import { addParams } from "../../engines/numerics.ts";
+import { UnsupportedError, UsageError, invariant } from "../../errors.ts";
+import { isConstant, tensorOf } from "../../graph/access.ts";
+import { isFloat } from "../../graph/dtype.ts";
+import type { Graph, Node, Quantization } from "../../graph/ir.ts";
+import { matchesAny } from "../names.ts";
+import { stepText } from "../recipe.ts";
+import type { Int8Step } from "../recipe.ts";
+import type { CompressContext, SkippedLayer, StepResult } from "../steps.ts";
+import { calibrate } from "./calibrate.ts";
+import { activationInputs, followsInput, reasonForFloat } from "./forms.ts";
+import { chooseGrids } from "./grid.ts";
+import type { Range } from "./params.ts";
+import { rewriteInt8 } from "./rewrite.ts";
+import { splitHardswish } from "./split.ts";
+
+/** @throws UnsupportedError for a model that is quantized already, UsageError without calibration samples or integer ops */
+export async function quantizeInt8(original: Graph, step: Int8Step, context: CompressContext): Promise<StepResult> {
+  const text = stepText(step);
+  for (const tensor of original.tensors.values()) {
+    if (tensor.quant === undefined) continue;
+    throw new UnsupportedError(
+      `recipe step ${text}: model "${original.name}" is quantized already: tensor "${tensor.name}" is ${tensor.dtype}. Use fp32, which runs it as it is`,
+    );
+  }
+  const graph = splitHardswish(original);
+  const { integer, skipped } = partition(graph, step);
+  if (integer.size === 0) throw new UsageError(`recipe step ${text}: no op of "${graph.name}" has an integer form. Use another recipe`);
+
+  const { ranges } = await calibrate(graph, context, text);
+  const grids = settleGrids(graph, new Map([...ranges, ...constantRanges(graph, integer)]), integer, skipped);
+  const { graph: rewritten, promises } = rewriteInt8(graph, integer, grids, text);
+  return { graph: rewritten, layers: [...integer].map((node) => node.name), skipped, promises };
+}
+
+/** Nodes that run on integers, and why the others do not. */
+function partition(graph: Graph, step: Int8Step): { readonly integer: Set<Node>; readonly skipped: SkippedLayer[] } {
+  const integer = new Set<Node>();
+  const skipped: SkippedLayer[] = [];
+  const onGrid = new Set(graph.inputs.filter((name) => tensorOf(graph, name).dtype === "float32"));
+  for (const node of graph.nodes) {
+    const why = matchesAny(node.name, step.exclude ?? []) ? "excluded by the recipe" : reasonForFloat(graph, node);
+    if (why !== undefined) {
+      // Index arithmetic and the like was never float: nothing to report.
+      if (isFloat(tensorOf(graph, node.outputs[0]!).dtype)) skipped.push({ layer: node.name, op: node.op, why });
+      continue;
+    }
+    if (followsInput(node) && !activationInputs(node).some((i) => onGrid.has(node.inputs[i]!))) {
+      skipped.push({ layer: node.name, op: node.op, why: "moves values that are float" });
+      continue;
+    }
+    integer.add(node);
+    onGrid.add(node.outputs[0]!);
+  }
+  return { integer, skipped };
+}
+
+/** Constants that integer nodes take as activations, e.g. the addend of a Binary. */
+function constantRanges(graph: Graph, integer: ReadonlySet<Node>): ReadonlyMap<string, Range> {
+  const ranges = new Map<string, Range>();
+  for (const node of integer) {
+    for (const i of activationInputs(node)) {
+      const tensor = tensorOf(graph, node.inputs[i]!);
+      if (!isConstant(tensor)) continue;
+      let [min, max] = [Infinity, -Infinity];
+      for (const x of tensor.data) [min, max] = [Math.min(min, x), Math.max(max, x)];
+      ranges.set(tensor.name, { min, max });
+    }
+  }
+  return ranges;
+}
+
+/** Grids, with the additions whose scales lie too far apart for 20-bit multipliers sent back to float (which moves other grids). */
+function settleGrids(
+  graph: Graph,
+  ranges: ReadonlyMap<string, Range>,
+  integer: Set<Node>,
+  skipped: SkippedLayer[],
+): ReadonlyMap<string, Quantization> {
+  for (;;) {
+    const grids = chooseGrids(graph, ranges, integer);
+    const gridOf = (name: string): Quantization => {
+      const quant = grids.get(name);
+      invariant(quant !== undefined, `tensor "${name}" was not calibrated`);
+      return quant;
+    };
+    const misfit = [...integer].find(
+      (node) =>
+        node.op === "Binary" &&
+        node.attrs.fn !== "mul" &&
+        addParams(gridOf(node.inputs[0]!), gridOf(node.inputs[1]!), gridOf(node.outputs[0]!), 1) === undefined,
+    );
+    if (misfit === undefined) return grids;
+    integer.delete(misfit);
+    skipped.push({ layer: misfit.name, op: misfit.op, why: "its scales lie too far apart for integer addition" });
+  }
+}
