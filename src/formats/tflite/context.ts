@@ -11,6 +11,19 @@ import { dtypeOf, quantizationOf, shapeOf } from "./tensors.ts";
 /** Integer nodes over constants with at most this many results are computed on import: shape arithmetic. */
 const FOLD_LIMIT = 1024;
 
+/** Ops that carry elements over unchanged. */
+const MOVES: ReadonlySet<OpName> = new Set<OpName>(["Reshape", "Transpose", "Slice", "Gather", "Pad", "Resize", "MaxPool2D"]);
+
+/** Ops whose further inputs are weights or indices. */
+const ONE_DATA_INPUT: ReadonlySet<OpName> = new Set<OpName>(["Conv2D", "DepthwiseConv2D", "ConvTranspose2D", "Dense", "Gather"]);
+
+type QuantizedType = Pick<Tensor, "dtype"> & { readonly quant?: Quantization | undefined };
+
+/** Both per tensor. */
+function sameQuantization(a: QuantizedType, b: QuantizedType): boolean {
+  return a.dtype === b.dtype && a.quant?.scales[0] === b.quant?.scales[0] && a.quant?.zeroPoints[0] === b.quant?.zeroPoints[0];
+}
+
 export interface OutputDecl {
   readonly name: string;
   readonly dtype: DType;
@@ -118,7 +131,7 @@ export class OpContext {
   }
 
   /** A quantized (8-bit, per-tensor) operand. Other integer widths have no kernels. */
-  isQuantized(tensor: { readonly dtype: DType; readonly quant?: Quantization | undefined }): boolean {
+  isQuantized(tensor: QuantizedType): boolean {
     return (tensor.dtype === "int8" || tensor.dtype === "uint8") && tensor.quant !== undefined && tensor.quant.axis === undefined;
   }
 
@@ -144,8 +157,28 @@ export class OpContext {
   emit<O extends OpName>(op: O, inputs: readonly string[], attrs: OpAttrs[O], extra: { shape?: Shape; output?: number } = {}): void {
     const output = this.output(extra.output);
     const { name, dtype, quant } = output;
-    this.#add(op, inputs, attrs, { name, dtype, ...(quant && { quant }), ...(extra.shape && { shape: extra.shape }) });
+    this.#checkTypes(op, inputs, output);
+    const x = this.builder.tensor(inputs[0]!);
+    const shape = extra.shape && { shape: extra.shape };
+    if (MOVES.has(op) && this.isQuantized(x) && x.quant && !sameQuantization(x, output)) {
+      // The op moves bytes on the input's grid; a second node changes the grid.
+      const moved = this.temporary(op, inputs, attrs, { dtype: x.dtype, quant: x.quant, ...shape });
+      this.#add("Requantize", [moved], {}, { name, dtype, ...(quant && { quant }) });
+    } else {
+      this.#add(op, inputs, attrs, { name, dtype, ...(quant && { quant }), ...shape });
+    }
     this.#check(output);
+  }
+
+  /** Data inputs and output are all float, all 8-bit quantized, or all of one other type; conversions excepted. */
+  #checkTypes(op: OpName, inputs: readonly string[], output: OutputDecl): void {
+    if (op === "Quantize" || op === "Dequantize" || op === "Requantize" || op === "Cast") return;
+    const kindOf = (tensor: Tensor | OutputDecl): string => (this.isQuantized(tensor) ? "8-bit quantized" : tensor.dtype);
+    const data = ONE_DATA_INPUT.has(op) ? inputs.slice(0, 1) : inputs;
+    for (const name of data) {
+      const kind = kindOf(this.builder.tensor(name));
+      if (kind !== kindOf(output)) this.unsupported(`input "${name}" is ${kind}, the output is ${kindOf(output)}`);
+    }
   }
 
   /** Output i is a known value. */
