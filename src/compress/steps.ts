@@ -3,7 +3,7 @@ import type { TypedArray } from "../graph/dtype.ts";
 import type { Graph } from "../graph/ir.ts";
 import type { Promised } from "./promises.ts";
 
-/** Runs a graph and shows every tensor that a node writes, after its fused activation. */
+/** Runs a graph and shows its inputs and every tensor that a node writes, after the fused activation. */
 export interface Observer {
   run(
     inputs: readonly TypedArray[],

@@ -30,7 +30,6 @@ export async function calibrate(graph: Graph, context: CompressContext, step: st
   const observer = context.observe(graph);
   let samples = 0;
   for await (const inputs of context.calibration()) {
-    graph.inputs.forEach((name, i) => visit(name, inputs[i]!));
     await observer.run(inputs, visit);
     samples++;
   }
