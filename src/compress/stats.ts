@@ -1,0 +1,167 @@
+/**
+ * What a graph holds and costs, layer by layer. A multiply-accumulate (MAC) counts for each weight times each use of it; pools,
+ * elementwise ops and moves count none. Effective MACs leave out weights that are zero.
+ */
+import { elementCount, bytesPerElement, isFloat } from "../graph/dtype.ts";
+import { inputTensor, isConstant, outputTensor, requireInput, tensorOf } from "../graph/access.ts";
+import type { Constant, Graph, Node, Tensor } from "../graph/ir.ts";
+import { isZeroAt } from "./promises.ts";
+
+export interface LayerStats {
+  readonly node: string;
+  readonly op: string;
+  /** Input 0, as `dtype shape`. */
+  readonly input: string;
+  readonly output: string;
+  /** Elements of the weights and biases that this node reads. */
+  readonly params: number;
+  readonly macs: number;
+  readonly effectiveMacs: number;
+  /** Of the weights, biases aside; absent without weights. */
+  readonly weight?: {
+    readonly shape: readonly number[];
+    readonly count: number;
+    readonly nonzero: number;
+    /** 0..1 */
+    readonly sparsity: number;
+    /** Different values, or codes. */
+    readonly distinct: number;
+    /** Of one element as stored. */
+    readonly bits: number;
+  };
+}
+
+export interface GraphTotals {
+  /** Elements of all weights and biases, each constant once. */
+  readonly params: number;
+  readonly nonzeroParams: number;
+  /** Bytes of those constants in their own dtypes, scales and zero points aside. */
+  readonly weightBytes: number;
+  readonly macs: number;
+  readonly effectiveMacs: number;
+}
+
+export interface GraphStats {
+  readonly layers: readonly LayerStats[];
+  readonly totals: GraphTotals;
+}
+
+export function graphStats(graph: Graph): GraphStats {
+  const layers = graph.nodes.map((node) => layerStats(graph, node));
+  const params = parametersOf(graph, graph.nodes);
+  const sum = (value: (layer: LayerStats) => number): number => layers.reduce((total, layer) => total + value(layer), 0);
+  return {
+    layers,
+    totals: {
+      params: params.reduce((total, tensor) => total + tensor.data.length, 0),
+      nonzeroParams: params.reduce((total, tensor) => total + nonzeroCount(tensor), 0),
+      weightBytes: params.reduce((total, tensor) => total + tensor.data.length * bytesPerElement(tensor.dtype), 0),
+      macs: sum((layer) => layer.macs),
+      effectiveMacs: sum((layer) => layer.effectiveMacs),
+    },
+  };
+}
+
+/** Constants that take part in arithmetic: floats, and integers on a grid. Shapes and indices are not parameters. */
+function parametersOf(graph: Graph, nodes: readonly Node[]): readonly Constant[] {
+  const found = new Map<string, Constant>();
+  for (const node of nodes) {
+    for (const name of node.inputs) {
+      if (name === "") continue;
+      const tensor = tensorOf(graph, name);
+      if (isConstant(tensor) && (isFloat(tensor.dtype) || tensor.quant !== undefined)) found.set(name, tensor);
+    }
+  }
+  return [...found.values()];
+}
+
+function layerStats(graph: Graph, node: Node): LayerStats {
+  const weight = weightOf(graph, node);
+  const macs = macsOf(graph, node);
+  const nonzero = weight === undefined ? 0 : nonzeroCount(weight);
+  const input = inputTensor(graph, node, 0);
+  return {
+    node: node.name,
+    op: opLabel(node),
+    input: input === undefined ? "" : typeText(input),
+    output: typeText(outputTensor(graph, node)),
+    params: parametersOf(graph, [node]).reduce((total, tensor) => total + tensor.data.length, 0),
+    macs,
+    // Every weight is used equally often, so the share of weights is the share of MACs.
+    effectiveMacs: weight === undefined || weight.data.length === 0 ? macs : Math.round((macs * nonzero) / weight.data.length),
+    ...(weight && {
+      weight: {
+        shape: weight.shape,
+        count: weight.data.length,
+        nonzero,
+        sparsity: weight.data.length === 0 ? 0 : 1 - nonzero / weight.data.length,
+        distinct: new Set(weight.data).size,
+        bits: 8 * bytesPerElement(weight.dtype),
+      },
+    }),
+  };
+}
+
+function weightOf(graph: Graph, node: Node): Constant | undefined {
+  switch (node.op) {
+    case "Conv2D":
+    case "DepthwiseConv2D":
+    case "ConvTranspose2D":
+    case "Dense":
+    case "MatMul": {
+      const weight = requireInput(graph, node, 1);
+      return isConstant(weight) ? weight : undefined;
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** Multiply-accumulates of one run of a node. */
+export function macsOf(graph: Graph, node: Node): number {
+  const output = outputTensor(graph, node).shape;
+  switch (node.op) {
+    case "Conv2D": {
+      const w = requireInput(graph, node, 1).shape;
+      return elementCount(output) * w[1]! * w[2]! * w[3]!;
+    }
+    case "DepthwiseConv2D": {
+      const w = requireInput(graph, node, 1).shape;
+      return elementCount(output) * w[1]! * w[2]!;
+    }
+    case "ConvTranspose2D": {
+      const x = requireInput(graph, node, 0).shape;
+      return x[0]! * x[1]! * x[2]! * elementCount(requireInput(graph, node, 1).shape);
+    }
+    case "Dense":
+      return elementCount(output) * requireInput(graph, node, 1).shape[1]!;
+    case "MatMul": {
+      const a = requireInput(graph, node, 0).shape;
+      const k = a.length >= 2 && node.attrs.transposeA ? a.at(-2)! : a.at(-1)!;
+      return elementCount(output) * k;
+    }
+    default:
+      return 0;
+  }
+}
+
+function nonzeroCount(tensor: Constant): number {
+  let nonzero = 0;
+  for (let i = 0; i < tensor.data.length; i++) if (!isZeroAt(tensor, i)) nonzero++;
+  return nonzero;
+}
+
+function opLabel(node: Node): string {
+  switch (node.op) {
+    case "Binary":
+    case "Unary":
+    case "Reduce":
+      return `${node.op} ${node.attrs.fn}`;
+    default:
+      return node.op;
+  }
+}
+
+function typeText(tensor: Tensor): string {
+  return `${tensor.dtype} [${tensor.shape.join(", ")}]`;
+}
