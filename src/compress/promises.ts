@@ -71,7 +71,7 @@ function gridBreach(tensor: Constant): string | undefined {
 }
 
 /** Whether element i of a constant is the real value 0. */
-export function isZeroAt(tensor: Constant, i: number): boolean {
+function isZeroAt(tensor: Constant, i: number): boolean {
   return tensor.data[i] === zeroCode(tensor, i);
 }
 

@@ -4,8 +4,8 @@
  */
 import { elementCount, bytesPerElement, isFloat } from "../graph/dtype.ts";
 import { inputTensor, isConstant, outputTensor, requireInput, tensorOf } from "../graph/access.ts";
+import { countNonzero, effectiveMacsOf, macsOf } from "../graph/cost.ts";
 import type { Constant, Graph, Node, Tensor } from "../graph/ir.ts";
-import { isZeroAt } from "./promises.ts";
 
 export interface LayerStats {
   readonly node: string;
@@ -54,7 +54,7 @@ export function graphStats(graph: Graph): GraphStats {
     layers,
     totals: {
       params: params.reduce((total, tensor) => total + tensor.data.length, 0),
-      nonzeroParams: params.reduce((total, tensor) => total + nonzeroCount(tensor), 0),
+      nonzeroParams: params.reduce((total, tensor) => total + countNonzero(tensor), 0),
       weightBytes: params.reduce((total, tensor) => total + tensor.data.length * bytesPerElement(tensor.dtype), 0),
       macs: sum((layer) => layer.macs),
       effectiveMacs: sum((layer) => layer.effectiveMacs),
@@ -77,8 +77,7 @@ function parametersOf(graph: Graph, nodes: readonly Node[]): readonly Constant[]
 
 function layerStats(graph: Graph, node: Node): LayerStats {
   const weight = weightOf(graph, node);
-  const macs = macsOf(graph, node);
-  const nonzero = weight === undefined ? 0 : nonzeroCount(weight);
+  const nonzero = weight === undefined ? 0 : countNonzero(weight);
   const input = inputTensor(graph, node, 0);
   return {
     node: node.name,
@@ -86,9 +85,8 @@ function layerStats(graph: Graph, node: Node): LayerStats {
     input: input === undefined ? "" : typeText(input),
     output: typeText(outputTensor(graph, node)),
     params: parametersOf(graph, [node]).reduce((total, tensor) => total + tensor.data.length, 0),
-    macs,
-    // Every weight is used equally often, so the share of weights is the share of MACs.
-    effectiveMacs: weight === undefined || weight.data.length === 0 ? macs : Math.round((macs * nonzero) / weight.data.length),
+    macs: macsOf(graph, node),
+    effectiveMacs: effectiveMacsOf(graph, node),
     ...(weight && {
       weight: {
         shape: weight.shape,
@@ -115,40 +113,6 @@ function weightOf(graph: Graph, node: Node): Constant | undefined {
     default:
       return undefined;
   }
-}
-
-/** Multiply-accumulates of one run of a node. */
-export function macsOf(graph: Graph, node: Node): number {
-  const output = outputTensor(graph, node).shape;
-  switch (node.op) {
-    case "Conv2D": {
-      const w = requireInput(graph, node, 1).shape;
-      return elementCount(output) * w[1]! * w[2]! * w[3]!;
-    }
-    case "DepthwiseConv2D": {
-      const w = requireInput(graph, node, 1).shape;
-      return elementCount(output) * w[1]! * w[2]!;
-    }
-    case "ConvTranspose2D": {
-      const x = requireInput(graph, node, 0).shape;
-      return x[0]! * x[1]! * x[2]! * elementCount(requireInput(graph, node, 1).shape);
-    }
-    case "Dense":
-      return elementCount(output) * requireInput(graph, node, 1).shape[1]!;
-    case "MatMul": {
-      const a = requireInput(graph, node, 0).shape;
-      const k = a.length >= 2 && node.attrs.transposeA ? a.at(-2)! : a.at(-1)!;
-      return elementCount(output) * k;
-    }
-    default:
-      return 0;
-  }
-}
-
-function nonzeroCount(tensor: Constant): number {
-  let nonzero = 0;
-  for (let i = 0; i < tensor.data.length; i++) if (!isZeroAt(tensor, i)) nonzero++;
-  return nonzero;
 }
 
 function opLabel(node: Node): string {

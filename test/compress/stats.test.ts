@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { applyRecipe } from "../../src/compress/apply.ts";
 import { parseRecipe } from "../../src/compress/recipe.ts";
 import { modelSize } from "../../src/compress/size.ts";
-import { graphStats, macsOf } from "../../src/compress/stats.ts";
+import { graphStats } from "../../src/compress/stats.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
 import type { OpAttrs } from "../../src/graph/ir.ts";
 import { contextFor, filled, mobileNet, plainNet, uniform } from "./nets.ts";
@@ -32,7 +32,7 @@ describe("multiply-accumulates", () => {
     b.add("MatMul", "matmul", [x, b.input("y", "float32", [5, 6])], { transposeA: true, transposeB: false });
     const last = b.add("Unary", "relu", [x], { fn: "relu" });
     const graph = b.finish([last]);
-    const macs = Object.fromEntries(graph.nodes.map((node) => [node.name, macsOf(graph, node)]));
+    const macs = Object.fromEntries(graphStats(graph).layers.map((layer) => [layer.node, layer.macs]));
     expect(macs).toEqual({
       conv: 4 * 4 * 8 * (3 * 2 * 4),
       grouped: 4 * 4 * 8 * (3 * 2 * 2),
