@@ -88,7 +88,8 @@ function tensorHeader(tensor: Tensor, section: (data: TypedArray) => Section): T
  * @throws FormatError when the bytes are not a whole graph file
  */
 export function deserializeGraph(bytes: Uint8Array, where: string): Graph {
-  const bad = (what: string): FormatError => new FormatError(`${where}: ${what}. The file was cut short or is not a slimbench graph; run again`);
+  const bad = (what: string): FormatError =>
+    new FormatError(`${where}: ${what}. The file was cut short or is not a slimbench graph; run again`);
   if (bytes.byteLength < PREFIX_BYTES) throw bad(`got ${bytes.byteLength} bytes, expected at least ${PREFIX_BYTES}`);
   const prefix = new DataView(bytes.buffer, bytes.byteOffset, PREFIX_BYTES);
   if (prefix.getUint32(0, true) !== MAGIC) throw bad("does not start with the graph magic");
@@ -109,7 +110,7 @@ export function deserializeGraph(bytes: Uint8Array, where: string): Graph {
   };
   const tensors = new Map<string, Tensor>();
   for (const entry of header.tensors) {
-    if (!DTYPES.includes(entry.dtype)) throw bad(`tensor "${entry.name}": unknown element type ${String(entry.dtype)}`);
+    if (!DTYPES.includes(entry.dtype)) throw bad(`tensor "${entry.name}": unknown element type "${entry.dtype}"`);
     if (entry.data !== undefined && entry.data[1] !== elementCount(entry.shape)) {
       throw bad(`tensor "${entry.name}": ${entry.data[1]} elements, expected ${elementCount(entry.shape)}`);
     }
@@ -163,7 +164,10 @@ function isTensorHeader(value: unknown): boolean {
   const { name, shape, data, quant } = value as Partial<Record<keyof TensorHeader, unknown>>;
   const isSection = (s: unknown): boolean => Array.isArray(s) && s.length === 2;
   const quantOk = (q: unknown): boolean =>
-    typeof q === "object" && q !== null && isSection((q as { scales?: unknown }).scales) && isSection((q as { zeroPoints?: unknown }).zeroPoints);
+    typeof q === "object" &&
+    q !== null &&
+    isSection((q as { scales?: unknown }).scales) &&
+    isSection((q as { zeroPoints?: unknown }).zeroPoints);
   return (
     typeof name === "string" &&
     Array.isArray(shape) &&

@@ -26,5 +26,10 @@ export async function openModel(spec: string, options: OpenOptions = {}): Promis
   const file = await loadModelFile(spec);
   const name = file.name.replace(/\.(onnx|tflite)$/i, "");
   const shapes = options.shapes === undefined ? {} : { shapes: options.shapes };
-  return { graph: importModel(file.bytes, { name: file.name, evaluate: evaluateNode, ...shapes }), bytes: file.bytes, path: file.path, name };
+  return {
+    graph: importModel(file.bytes, { name: file.name, evaluate: evaluateNode, ...shapes }),
+    bytes: file.bytes,
+    path: file.path,
+    name,
+  };
 }

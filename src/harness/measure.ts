@@ -1,0 +1,186 @@
+/**
+ * One record: a fresh child compiles the graph, proves its outputs, and only then is timed; memory and accuracy come after, apart from
+ * the timing. Whatever fails becomes a record that says so and keeps what was measured before.
+ */
+import { NodeHost } from "../hosts/node.ts";
+import { HostError } from "../hosts/protocol.ts";
+import type { MemoryResult } from "../hosts/protocol.ts";
+import type { FailedRecord, Latency, MemoryBytes, OkRecord, ResultRecord, Warning } from "../results/schema.ts";
+import { summarize } from "../stats/summary.ts";
+import { feederFor } from "./feed.ts";
+import { sampleIndices, samplesWithin } from "./order.ts";
+import type { Outputs } from "./parity.ts";
+import { checkParity } from "./parity.ts";
+import type { PlannedRecord } from "./plan.ts";
+import type { Inputs, PreparedPair } from "./prepare.ts";
+import { samplingFor } from "./presets.ts";
+import type { Preset } from "./presets.ts";
+import type { TargetProbe } from "./probe.ts";
+import type { Reporter } from "./progress.ts";
+import type { SamplingResult } from "./sampling.ts";
+import { accuracySampled, opsOnCpu, softwareAdapter, timingWarnings } from "./warnings.ts";
+
+export interface MeasureContext {
+  readonly preset: Preset;
+  readonly seed: number;
+  /** At most so many samples for accuracy. */
+  readonly accuracySamples?: number | undefined;
+  readonly silenceMs: number;
+  readonly reporter: Reporter;
+}
+
+/** A record, and what the caller needs to describe its accuracy against the original's. */
+export interface Measured {
+  readonly record: ResultRecord;
+  readonly predictions?: { readonly indices: Int32Array; readonly classes: Int32Array };
+  /** Outputs for the pair's inputs. */
+  readonly outputs?: readonly Outputs[];
+}
+
+/** What has been measured so far; grows phase by phase. */
+type Gathered = { -readonly [K in Exclude<keyof FailedRecord, "model" | "recipe" | "target" | "status" | "reason">]?: FailedRecord[K] };
+
+export async function measureRecord(
+  planned: PlannedRecord,
+  pair: PreparedPair,
+  probe: TargetProbe,
+  context: MeasureContext,
+): Promise<Measured> {
+  const gathered: Gathered = { size: pair.size, compute: pair.compute, steps: pair.steps };
+  if (probe.adapter !== undefined) gathered.device = { adapter: probe.adapter, software: probe.software === true };
+  const host = new NodeHost({
+    env: probe.env,
+    silenceMs: context.silenceMs,
+    onProgress: ({ phase, fraction, ms }) => context.reporter.phase(planned, phase, fraction, ms),
+    onStderr: (text) => context.reporter.output(text),
+  });
+  try {
+    return await measure(host, planned, pair, probe, context, gathered);
+  } catch (error) {
+    if (!(error instanceof HostError)) throw error;
+    const { code, message, remedy } = error;
+    const status = error.unavailable ? "unavailable" : "failed";
+    return { record: { ...identityOf(planned), status, reason: { code, message, remedy }, ...gathered } };
+  } finally {
+    await host.close();
+  }
+}
+
+async function measure(
+  host: NodeHost,
+  planned: PlannedRecord,
+  pair: PreparedPair,
+  probe: TargetProbe,
+  context: MeasureContext,
+  gathered: Gathered,
+): Promise<Measured> {
+  const { engine, options } = planned.target;
+  const identity = identityOf(planned);
+  const software = probe.software === true;
+
+  context.reporter.phase(planned, "compiling", 0);
+  const opened = await host.request("open", { engine, options, graphPath: pair.graphPath });
+  gathered.placement = opened.placement;
+  gathered.kernels = [...new Set(opened.placement.map(({ kernel }) => kernel))];
+
+  context.reporter.phase(planned, "verifying", 0);
+  const { outputs, firstMs } = await runAll(host, pair.inputs);
+  gathered.coldMs = { load: opened.loadMs, compile: opened.compileMs, first: firstMs };
+  const { parity, message } = checkParity(pair.graph, pair.expected, outputs);
+  gathered.parity = parity;
+  if (!parity.pass) {
+    const reason = {
+      code: "parity",
+      message: `${planned.target.text}: outputs differ from the cpu engine's: ${message}`,
+      remedy: "This is a bug in the engine; its times would mean nothing",
+    };
+    return { record: { ...identity, status: "failed", reason, ...gathered }, outputs };
+  }
+
+  const settings = samplingFor(context.preset, software);
+  const timing = await host.request("time", { inputs: pair.inputs, settings });
+  const latencyMs = describeLatency(timing);
+  gathered.throughputPerSecond = (1000 * batchOf(pair)) / latencyMs.median;
+  gathered.memoryBytes = describeMemory(await host.request("memory", { inputs: pair.inputs[0] ?? [] }));
+  const predictions = await classify(host, pair, latencyMs.median, context);
+
+  const warnings: Warning[] = [...timingWarnings(timing, settings, firstMs)];
+  if (software) warnings.push(softwareAdapter(probe.adapter ?? planned.target.text));
+  const elsewhere = opened.placement.filter((entry) => entry.engine !== engine);
+  if (elsewhere.length > 0) warnings.push(opsOnCpu(elsewhere, opened.placement.length));
+  const total = pair.model.dataset?.test.count ?? 0;
+  if (predictions !== undefined && predictions.indices.length < total) warnings.push(accuracySampled(predictions.indices.length, total));
+  const record: OkRecord = { ...identity, status: "ok", ...gathered, latencyMs, kernels: gathered.kernels, warnings };
+  return { record, outputs, ...(predictions === undefined ? {} : { predictions }) };
+}
+
+/** One inference after the other; the first is the cold one. */
+async function runAll(
+  host: NodeHost,
+  inputs: readonly Inputs[],
+): Promise<{ readonly outputs: readonly Outputs[]; readonly firstMs: number }> {
+  const outputs: Outputs[] = [];
+  let firstMs = 0;
+  for (const [i, one] of inputs.entries()) {
+    const result = await host.request("run", { inputs: one });
+    if (i === 0) firstMs = result.ms;
+    outputs.push(result.outputs);
+  }
+  return { outputs, firstMs };
+}
+
+function describeLatency({ samples, stopReason, blockCalls, clockStepMs, warmup }: SamplingResult): Latency {
+  const { p90, p99, ...summary } = summarize(samples);
+  const facts = { stopReason, blockCalls, clockStepMs, warmup };
+  // Percentiles of block means would not be percentiles of calls.
+  if (blockCalls > 1) return { ...summary, ...facts };
+  return { ...summary, ...(p90 === undefined ? {} : { p90 }), ...(p99 === undefined ? {} : { p99 }), ...facts };
+}
+
+function describeMemory({ session, jsHeapBytes, rssPeakBytes }: MemoryResult): MemoryBytes {
+  return {
+    ...session,
+    ...(jsHeapBytes === undefined ? {} : { jsHeap: jsHeapBytes }),
+    ...(rssPeakBytes === undefined ? {} : { rssPeak: rssPeakBytes }),
+  };
+}
+
+/** Classifies as much of the test set as the time allows; nothing without a dataset. */
+async function classify(host: NodeHost, pair: PreparedPair, medianMs: number, context: MeasureContext): Promise<Measured["predictions"]> {
+  const { dataset } = pair.model;
+  if (dataset === undefined) return undefined;
+  const { count } = dataset.test;
+  const n = samplesWithin(count, medianMs / batchOf(pair), context.preset.accuracyMs, context.accuracySamples);
+  const indices = sampleIndices(count, n, context.seed);
+  const { predictions } = await host.request("classify", { datasetPath: dataset.path, indices });
+  return { indices, classes: predictions };
+}
+
+function batchOf(pair: PreparedPair): number {
+  return pair.model.dataset === undefined ? 1 : feederFor(pair.graph, pair.model.dataset.test).batch;
+}
+
+export function identityOf({ model, recipe, target }: PlannedRecord): {
+  readonly model: string;
+  readonly recipe: string;
+  readonly target: string;
+} {
+  return { model: model.name, recipe: recipe.text, target: target.text };
+}
+
+/** The original's predictions where no record of this run made them: an evaluation of its own, in a child of its own. */
+export async function evaluateOriginal(
+  graphPath: string,
+  datasetPath: string,
+  indices: Int32Array,
+  engine: { readonly name: string; readonly probe: TargetProbe },
+  silenceMs: number,
+): Promise<Int32Array> {
+  const host = new NodeHost({ env: engine.probe.env, silenceMs });
+  try {
+    await host.request("open", { engine: engine.name, options: {}, graphPath });
+    return (await host.request("classify", { datasetPath, indices })).predictions;
+  } finally {
+    await host.close();
+  }
+}

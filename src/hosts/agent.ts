@@ -1,0 +1,133 @@
+/**
+ * The far side of the protocol, the same in every host: holds one engine session and answers commands one after the other. What
+ * differs between hosts (reading files, the GPU, memory counters) is injected.
+ */
+import type { EngineContext, Session } from "../engines/engine.ts";
+import { loadEngine } from "../engines/registry.ts";
+import { invariant, UsageError } from "../errors.ts";
+import type { Dataset } from "../data/dataset.ts";
+import type { Graph } from "../graph/ir.ts";
+import { deserializeGraph } from "../graph/serialize.ts";
+import { classesOf, feederFor, largestIndex } from "../harness/feed.ts";
+import { sampleLatency } from "../harness/sampling.ts";
+import type { CommandName, Commands, MemoryResult, Progress } from "./protocol.ts";
+
+export interface AgentHost {
+  /** `withGpu`: the engine needs a GPU object, which may take a moment to open. */
+  readonly context: (withGpu: boolean) => Promise<EngineContext>;
+  readonly readFile: (path: string) => Promise<Uint8Array>;
+  readonly readDataset: (headerPath: string) => Promise<Dataset>;
+  /** Collects garbage where the host can, then reads its counters. */
+  readonly memory: () => Omit<MemoryResult, "session">;
+  /** Switches that the host's runtime was started with. */
+  readonly flags: readonly string[];
+  readonly progress: (progress: Progress) => void;
+  /** Lets queued messages and timers through. */
+  readonly breathe: () => Promise<void>;
+}
+
+/** Between two signs of life. */
+const PROGRESS_MS = 200;
+const MEMORY_RUNS = 3;
+
+export class Agent {
+  readonly #host: AgentHost;
+  #session: Session | undefined;
+  #graph: Graph | undefined;
+  #lastProgress = 0;
+
+  constructor(host: AgentHost) {
+    this.#host = host;
+  }
+
+  async handle<K extends CommandName>(kind: K, args: Commands[K]["args"]): Promise<Commands[K]["result"]> {
+    const handlers: { readonly [C in CommandName]: (args: Commands[C]["args"]) => Promise<Commands[C]["result"]> } = {
+      probe: (a) => this.#probe(a),
+      open: (a) => this.#open(a),
+      run: (a) => this.#run(a),
+      time: (a) => this.#time(a),
+      memory: (a) => this.#memory(a),
+      classify: (a) => this.#classify(a),
+    };
+    if (!Object.hasOwn(handlers, kind)) throw new UsageError(`host: unknown command "${kind}"`);
+    return handlers[kind](args);
+  }
+
+  dispose(): void {
+    this.#session?.dispose();
+    this.#session = undefined;
+  }
+
+  async #probe({ engine, options }: Commands["probe"]["args"]): Promise<Commands["probe"]["result"]> {
+    const implementation = await loadEngine(engine);
+    return implementation.probe(await this.#host.context(engine === "webgpu"), options);
+  }
+
+  async #open({ engine, options, graphPath }: Commands["open"]["args"]): Promise<Commands["open"]["result"]> {
+    const begin = performance.now();
+    const implementation = await loadEngine(engine);
+    const context = await this.#host.context(engine === "webgpu");
+    const graph = deserializeGraph(await this.#host.readFile(graphPath), graphPath);
+    const loaded = performance.now();
+    this.#session = await implementation.compile(graph, context, options);
+    this.#graph = graph;
+    return {
+      loadMs: loaded - begin,
+      compileMs: performance.now() - loaded,
+      placement: this.#session.placement(),
+      flags: this.#host.flags,
+    };
+  }
+
+  async #run({ inputs }: Commands["run"]["args"]): Promise<Commands["run"]["result"]> {
+    const { session } = this.#opened();
+    const begin = performance.now();
+    const outputs = await session.run(inputs);
+    return { outputs, ms: performance.now() - begin };
+  }
+
+  async #time({ inputs, settings }: Commands["time"]["args"]): Promise<Commands["time"]["result"]> {
+    const { session } = this.#opened();
+    return sampleLatency((index) => session.run(inputs[index % inputs.length] ?? []), settings, {
+      now: () => performance.now(),
+      progress: (phase, fraction, ms) => this.#report({ phase, fraction, ...(ms === undefined ? {} : { ms }) }),
+    });
+  }
+
+  async #memory({ inputs }: Commands["memory"]["args"]): Promise<Commands["memory"]["result"]> {
+    const { session } = this.#opened();
+    for (let i = 0; i < MEMORY_RUNS; i++) await session.run(inputs);
+    return { session: session.memory(), ...this.#host.memory() };
+  }
+
+  async #classify({ datasetPath, indices }: Commands["classify"]["args"]): Promise<Commands["classify"]["result"]> {
+    const { session, graph } = this.#opened();
+    const dataset = await this.#host.readDataset(datasetPath);
+    const feeder = feederFor(graph, dataset);
+    const classes = classesOf(graph, dataset, feeder.batch);
+    const predictions = new Int32Array(indices.length);
+    const begin = performance.now();
+    for (let done = 0; done < indices.length; done += feeder.batch) {
+      const outputs = await session.run(feeder.inputs(indices.subarray(done, done + feeder.batch)));
+      const [scores] = outputs;
+      invariant(scores !== undefined, "a session gave no output");
+      const filled = Math.min(feeder.batch, indices.length - done);
+      for (let i = 0; i < filled; i++) predictions[done + i] = largestIndex(scores, i * classes, classes);
+      await this.#report({ phase: "accuracy", fraction: (done + filled) / indices.length });
+    }
+    return { predictions, ms: performance.now() - begin };
+  }
+
+  #opened(): { readonly session: Session; readonly graph: Graph } {
+    if (this.#session === undefined || this.#graph === undefined) throw new UsageError("host: no model is open. Send `open` first");
+    return { session: this.#session, graph: this.#graph };
+  }
+
+  async #report(progress: Progress): Promise<void> {
+    const now = performance.now();
+    if (now - this.#lastProgress < PROGRESS_MS) return;
+    this.#lastProgress = now;
+    this.#host.progress(progress);
+    await this.#host.breathe();
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * What crosses the border to a host (a child process now, a page later): commands in, replies and progress out, nothing else. Timing
+ * loops run on the far side. Everything here survives structured cloning; errors cross as plain objects and are rebuilt.
+ */
+import type { Placement, ProbeResult, SessionMemory } from "../engines/engine.ts";
+import { SlimbenchError, UnavailableError, UnsupportedError } from "../errors.ts";
+import type { TypedArray } from "../graph/dtype.ts";
+import type { SamplingResult, SamplingSettings } from "../harness/sampling.ts";
+
+/** Command name → what it takes and what it gives. `open` comes first, once; `probe` needs no `open`. */
+export interface Commands {
+  probe: { readonly args: EngineWord; readonly result: ProbeResult };
+  /** Reads a serialized graph and compiles it. */
+  open: { readonly args: EngineWord & { readonly graphPath: string }; readonly result: Opened };
+  run: { readonly args: { readonly inputs: readonly TypedArray[] }; readonly result: RunResult };
+  /** Warms up and samples, rotating over the given inferences' inputs. */
+  time: {
+    readonly args: { readonly inputs: readonly (readonly TypedArray[])[]; readonly settings: SamplingSettings };
+    readonly result: SamplingResult;
+  };
+  /** Runs a few inferences, then reads the counters; never inside a timed loop. */
+  memory: { readonly args: { readonly inputs: readonly TypedArray[] }; readonly result: MemoryResult };
+  /** Index of the largest output of each sample named in `indices`. */
+  classify: { readonly args: { readonly datasetPath: string; readonly indices: Int32Array }; readonly result: ClassifyResult };
+}
+
+export type CommandName = keyof Commands;
+
+export interface EngineWord {
+  readonly engine: string;
+  readonly options: Readonly<Record<string, string>>;
+}
+
+export interface Opened {
+  /** Reading the graph file and loading the engine's code. */
+  readonly loadMs: number;
+  readonly compileMs: number;
+  readonly placement: readonly Placement[];
+  readonly flags: readonly string[];
+}
+
+export interface RunResult {
+  readonly outputs: readonly TypedArray[];
+  readonly ms: number;
+}
+
+export interface MemoryResult {
+  readonly session: SessionMemory;
+  /** Used heap after a collection where the host can collect. */
+  readonly jsHeapBytes?: number;
+  /** Peak resident set of the whole process. */
+  readonly rssPeakBytes?: number;
+}
+
+export interface ClassifyResult {
+  /** As many as `indices`, in that order. */
+  readonly predictions: Int32Array;
+  readonly ms: number;
+}
+
+export interface Request<K extends CommandName = CommandName> {
+  readonly id: number;
+  readonly kind: K;
+  readonly args: Commands[K]["args"];
+}
+
+export type Reply =
+  | { readonly id: number; readonly type: "result"; readonly result: Commands[CommandName]["result"] }
+  | { readonly id: number; readonly type: "error"; readonly error: WireError }
+  /** Sign of life and share done, at most a few times a second. */
+  | { readonly id: number; readonly type: "progress"; readonly progress: Progress };
+
+export interface Progress {
+  readonly phase: "warming up" | "timing" | "accuracy";
+  /** 0..1 */
+  readonly fraction: number;
+  /** Current estimate of the latency, once there is one. */
+  readonly ms?: number;
+}
+
+export interface WireError {
+  readonly code: string;
+  readonly message: string;
+  readonly remedy: string;
+  readonly exitCode: 1 | 2 | 3 | 4;
+  /** The engine cannot run this here at all, as opposed to having failed while it ran. */
+  readonly unavailable: boolean;
+  readonly stack?: string;
+}
+
+/** An error that happened in a host, or to it. */
+export class HostError extends SlimbenchError {
+  /** True: `unavailable` record; false: `failed`. */
+  readonly unavailable: boolean;
+
+  constructor(wire: WireError) {
+    super(wire.code, wire.message, { remedy: wire.remedy, exitCode: wire.exitCode });
+    this.unavailable = wire.unavailable;
+    if (wire.stack !== undefined) this.stack = wire.stack;
+  }
+}
+
+/** Node says RangeError when a typed array or a WASM memory cannot be had; the record should say what it means. */
+const ALLOCATION_FAILED = /array buffer allocation failed|could not allocate memory|out of memory/i;
+
+export function toWireError(error: unknown): WireError {
+  const stack = error instanceof Error && error.stack !== undefined ? { stack: error.stack } : {};
+  if (error instanceof SlimbenchError) {
+    const unavailable =
+      error instanceof UnavailableError || error instanceof UnsupportedError || (error instanceof HostError && error.unavailable);
+    return { code: error.code, message: error.message, remedy: error.remedy, exitCode: error.exitCode, unavailable, ...stack };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  const failed = { message, exitCode: 4, unavailable: false, ...stack } as const;
+  if (ALLOCATION_FAILED.test(message)) return { code: "out-of-memory", remedy: "Use a smaller model or close other programs", ...failed };
+  return { code: "internal", remedy: "Run again with --verbose and report it", ...failed };
+}
