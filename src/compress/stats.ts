@@ -2,7 +2,7 @@
  * What a graph holds and costs, layer by layer. A multiply-accumulate (MAC) counts for each weight times each use of it; pools,
  * elementwise ops and moves count none. Effective MACs leave out weights that are zero.
  */
-import { elementCount, bytesPerElement, isFloat } from "../graph/dtype.ts";
+import { bytesPerElement, isFloat } from "../graph/dtype.ts";
 import { inputTensor, isConstant, outputTensor, requireInput, tensorOf } from "../graph/access.ts";
 import { countNonzero, effectiveMacsOf, macsOf } from "../graph/cost.ts";
 import type { Constant, Graph, Node, Tensor } from "../graph/ir.ts";

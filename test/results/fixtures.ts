@@ -58,3 +58,8 @@ export function resultOf(records: readonly ResultRecord[], env: Environment = en
     records,
   };
 }
+
+/** A copy without some keys. */
+export function without<T extends object, K extends keyof T>(value: T, ...keys: readonly K[]): Omit<T, K> {
+  return Object.fromEntries(Object.entries(value).filter(([key]) => !keys.includes(key as K))) as Omit<T, K>;
+}
