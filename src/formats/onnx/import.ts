@@ -6,7 +6,7 @@
 import { FormatError, UnsupportedError } from "../../errors.ts";
 import { GraphBuilder } from "../../graph/builder.ts";
 import type { Graph, Quantization } from "../../graph/ir.ts";
-import { channelsLast } from "../../graph/passes/layout.ts";
+import { minimizeTransposes } from "../../graph/passes/layout.ts";
 import { withoutUnused } from "../../graph/passes/layout-state.ts";
 import { validateGraph } from "../../graph/validate.ts";
 import type { ImportOptions } from "../options.ts";
@@ -27,7 +27,7 @@ export function importOnnx(bytes: Uint8Array, options: ImportOptions): Graph {
   const source = new Source(model, proto, options);
   const graph = withoutUnused(source.build());
   validateGraph(graph);
-  const result = channelsLast(graph);
+  const result = minimizeTransposes(graph);
   validateGraph(result);
   return result;
 }

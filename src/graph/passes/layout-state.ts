@@ -5,7 +5,6 @@
  */
 import { formatShape, invariant } from "../../errors.ts";
 import { tensorOf } from "../access.ts";
-import { GraphBuilder } from "../builder.ts";
 import { elementCount } from "../dtype.ts";
 import type { Constant, Graph, Node, OpAttrs, OpName, Quantization, Shape, Tensor } from "../ir.ts";
 import {
@@ -41,7 +40,9 @@ export interface View {
 
 export class LayoutState {
   readonly graph: Graph;
-  readonly #builder: GraphBuilder;
+  /** Shapes and types follow from the old graph's, so nothing is inferred here: the exporter runs this on channels-first images too. */
+  readonly #tensors = new Map<string, Tensor>();
+  readonly #nodes: Node[] = [];
   readonly #views = new Map<string, View>();
   readonly #nodeNames: Set<string>;
   readonly #outputs: ReadonlySet<string>;
@@ -50,13 +51,12 @@ export class LayoutState {
 
   constructor(graph: Graph) {
     this.graph = graph;
-    this.#builder = new GraphBuilder(graph.name);
     this.#nodeNames = new Set(graph.nodes.map((node) => node.name));
     this.#outputs = new Set(graph.outputs);
     for (const name of graph.inputs) {
-      const { dtype, shape, quant } = tensorOf(graph, name);
-      this.#builder.input(name, dtype, shape, quant);
-      this.#views.set(name, { base: this.#stored(name, shape), perm: identityPerm(shape.length) });
+      const tensor = tensorOf(graph, name);
+      this.#tensors.set(name, tensor);
+      this.#views.set(name, { base: this.#stored(name, tensor.shape), perm: identityPerm(tensor.shape.length) });
     }
   }
 
@@ -119,10 +119,7 @@ export class LayoutState {
   /** A constant of the new graph that replaces an old one (weights with other columns, a padded broadcast operand). */
   addConstant(tensor: Constant): string {
     const name = this.#ownOr(tensor.name);
-    this.#builder.constant(name, tensor.dtype, tensor.shape, tensor.data, {
-      ...(tensor.quant && { quant: tensor.quant }),
-      ...(tensor.sparsity && { sparsity: tensor.sparsity }),
-    });
+    this.#tensors.set(name, { ...tensor, name });
     return name;
   }
 
@@ -154,7 +151,7 @@ export class LayoutState {
   reshape(input: string, shape: Shape, own: { readonly tensor?: string; readonly node?: string } = {}): string {
     let source = input;
     for (let next = this.#reshaped.get(source); next !== undefined; next = this.#reshaped.get(source)) source = next;
-    const tensor = this.#builder.tensor(source);
+    const tensor = this.stored(source);
     if (formatShape(tensor.shape) === formatShape(shape)) return source;
     const name = own.tensor === undefined ? this.#fresh(`${source}/reshaped`) : this.#ownOr(own.tensor);
     this.#add("Reshape", own.node ?? this.#freshNode(name), [source], {}, { ...tensor, name, shape }, perTensorQuant(tensor.quant));
@@ -163,12 +160,14 @@ export class LayoutState {
   }
 
   stored(name: string): Tensor {
-    return this.#builder.tensor(name);
+    const tensor = this.#tensors.get(name);
+    invariant(tensor !== undefined, `layout: tensor "${name}" is not stored yet`);
+    return tensor;
   }
 
   /** A view of something already emitted. */
   viewOf(name: string, perm?: Perm, columns?: Int32Array): View {
-    const { shape } = this.#builder.tensor(name);
+    const { shape } = this.stored(name);
     return { base: this.#stored(name, shape), perm: perm ?? identityPerm(shape.length), ...(columns && { columns }) };
   }
 
@@ -179,16 +178,16 @@ export class LayoutState {
     for (const output of new Set(this.graph.outputs)) {
       const stored = this.form(this.view(output), undefined, output);
       if (stored === output) continue;
-      const tensor = this.#builder.tensor(stored);
+      const tensor = this.stored(stored);
       if (tensor.data === undefined && !taken.has(stored) && !rename.has(stored)) rename.set(stored, output);
       else this.#add("Reshape", this.#freshNode(output), [stored], {}, { ...tensor, name: output }, tensor.quant);
     }
-    const graph = this.#builder.finish([]);
     const named = (name: string): string => rename.get(name) ?? name;
     const tensors = new Map<string, Tensor>();
-    for (const tensor of graph.tensors.values()) tensors.set(named(tensor.name), { ...tensor, name: named(tensor.name) });
-    const nodes = graph.nodes.map((node): Node => ({ ...node, inputs: node.inputs.map(named), outputs: node.outputs.map(named) }));
-    return withoutUnused({ ...graph, outputs: this.graph.outputs, tensors, nodes });
+    for (const tensor of this.#tensors.values()) tensors.set(named(tensor.name), { ...tensor, name: named(tensor.name) });
+    const nodes = this.#nodes.map((node): Node => ({ ...node, inputs: node.inputs.map(named), outputs: node.outputs.map(named) }));
+    const { name, inputs, outputs } = this.graph;
+    return withoutUnused({ name, inputs, outputs, tensors, nodes });
   }
 
   #stored(name: string, shape: Shape): Base {
@@ -200,7 +199,7 @@ export class LayoutState {
     invariant(source !== undefined, "layout: a base without a stored form");
     const shape = permuteList(base.shape, q);
     if (movesOnlyUnits(base.shape, q)) return this.reshape(source, shape, preferredName === undefined ? {} : { tensor: preferredName });
-    const tensor = this.#builder.tensor(source);
+    const tensor = this.stored(source);
     const name = preferredName === undefined ? this.#fresh(`${source}/transposed`) : this.#ownOr(preferredName);
     this.#add(
       "Transpose",
@@ -224,7 +223,7 @@ export class LayoutState {
     const stored = this.addConstant({ ...tensor, ...(quant && { quant }), ...(identity && sparsity && { sparsity }) });
     if (dequantize === undefined) return stored;
     const output = tensorOf(this.graph, dequantize.outputs[0]!);
-    const nodeName = this.#builder.has(output.name) ? this.#freshNode(dequantize.name) : dequantize.name;
+    const nodeName = this.#tensors.has(output.name) ? this.#freshNode(dequantize.name) : dequantize.name;
     const name = this.#ownOr(output.name);
     this.#add("Dequantize", nodeName, [stored], {}, { ...output, name, shape: tensor.shape }, undefined);
     return name;
@@ -239,17 +238,19 @@ export class LayoutState {
     quant: Quantization | undefined,
   ): void {
     const { name, shape, dtype } = output;
-    this.#builder.add(op, nodeName, inputs, attrs, { name, shape, dtype, ...(quant && { quant }) });
+    invariant(!this.#tensors.has(name), `layout: tensor "${name}" is defined twice`);
+    this.#tensors.set(name, { name, shape, dtype, ...(quant && { quant }) });
+    this.#nodes.push({ name: nodeName, op, inputs, outputs: [name], attrs } as unknown as Node);
   }
 
   /** The old tensor's own name while it is free, else a name that neither graph uses. */
   #ownOr(own: string): string {
-    return this.#builder.has(own) ? this.#fresh(own) : own;
+    return this.#tensors.has(own) ? this.#fresh(own) : own;
   }
 
   #fresh(base: string): string {
     let name = base;
-    for (let i = 2; this.#builder.has(name) || this.graph.tensors.has(name); i++) name = `${base}_${i}`;
+    for (let i = 2; this.#tensors.has(name) || this.graph.tensors.has(name); i++) name = `${base}_${i}`;
     return name;
   }
 

@@ -3,7 +3,8 @@
  * One walk in execution order keeps every tensor as (stored tensor, permutation) and composes Transposes instead of running them; ops
  * that work in any order (elementwise, Concat, Reduce, Slice, …) run on the stored order with their axes renamed, constants are
  * permuted, and a flattened image that only Dense layers read has its order moved into their weight columns. What cannot be avoided,
- * the file's own channels-first inputs and outputs, remains as Transpose nodes at the borders.
+ * the file's own channels-first inputs and outputs, remains as Transpose nodes at the borders. Spatial ops are taken as they stand, so
+ * the exporter uses the same walk on channels-first images.
  */
 import { consumersOf, isConstant, tensorOf } from "../access.ts";
 import { elementCount } from "../dtype.ts";
@@ -22,7 +23,7 @@ import {
 import { planReshape } from "./layout-reshape.ts";
 import { LayoutState, viewSize, type View } from "./layout-state.ts";
 
-export function channelsLast(graph: Graph): Graph {
+export function minimizeTransposes(graph: Graph): Graph {
   const state = new LayoutState(graph);
   const walker = new Walker(graph, state);
   for (const [name, perm] of wantedInputOrders(graph)) state.startInput(name, perm);

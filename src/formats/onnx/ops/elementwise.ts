@@ -3,7 +3,7 @@ import { createArray, elementCount, isFloat } from "../../../graph/dtype.ts";
 import type { BinaryFn, Constant, Tensor, UnaryAttrs, UnaryFn } from "../../../graph/ir.ts";
 import type { ImportContext } from "../context.ts";
 import type { OnnxNode } from "../node.ts";
-import { ELEM, irType } from "../tensor.ts";
+import { irType } from "../tensor.ts";
 import type { OpImporter } from "./importer.ts";
 
 const unary =
@@ -75,7 +75,7 @@ const clip = (ctx: ImportContext, node: OnnxNode): void => {
     return;
   }
   const [low, high] = [ctx.optional(node, 1), ctx.optional(node, 2)];
-  const constant = [low, high].every((t) => t === undefined || (t.data !== undefined && t.data.length === 1));
+  const constant = [low, high].every((t) => t === undefined || t.data?.length === 1);
   if (constant) {
     const bounds = { ...(low?.data && { min: low.data[0]! }), ...(high?.data && { max: high.data[0]! }) };
     ctx.result(node, "Unary", [x], { fn: "clip", ...bounds });
@@ -88,7 +88,13 @@ const clip = (ctx: ImportContext, node: OnnxNode): void => {
 
 /** max(x, 0) + slope * min(x, 0) */
 const prelu = (ctx: ImportContext, node: OnnxNode): void => {
-  const [x, slope] = [ctx.input(node, 0), ctx.input(node, 1)];
+  const x = ctx.input(node, 0);
+  let slope = ctx.input(node, 1);
+  // Before opset 7: one slope per channel, the second axis.
+  const channels = slope.shape[0];
+  if (node.opset < 7 && slope.shape.length === 1 && x.shape.length > 2 && channels !== undefined && channels === x.shape[1]) {
+    slope = ctx.reshape(node, "slope", slope, [channels, ...new Array<number>(x.shape.length - 2).fill(1)]);
+  }
   const zero = ctx.scalar(`${node.name}/zero`, x.dtype, 0);
   const positive = ctx.helper(node, "positive", "Unary", [x], { fn: "relu" });
   const negative = ctx.helper(node, "negative", "Binary", [x, zero], { fn: "min" });
@@ -98,9 +104,7 @@ const prelu = (ctx: ImportContext, node: OnnxNode): void => {
 
 const cast = (ctx: ImportContext, node: OnnxNode): void => {
   const x = ctx.input(node, 0);
-  const to = node.int("to", 0);
-  if (to === ELEM.FLOAT16) node.unsupported("conversion to float16 would lose its rounding: float16 tensors are held as float32");
-  const dtype = irType(to, node.where);
+  const dtype = irType(node.int("to", 0), node.where);
   if (dtype === x.dtype) ctx.bind(node, x);
   else ctx.result(node, "Cast", [x], {}, { dtype });
 };

@@ -8,6 +8,9 @@ import type { OpImporter } from "./importer.ts";
 const COORDINATES: readonly string[] = ["half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric"];
 const NEAREST: readonly string[] = ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"];
 
+/** tf_half_pixel_for_nn lies half a pixel above half_pixel, so rounding v there is rounding v - 0.5 the other way. */
+const TF_HALF_PIXEL: Readonly<Record<string, string>> = { floor: "round_prefer_ceil", round_prefer_floor: "ceil" };
+
 function emitResize(
   ctx: ImportContext,
   node: OnnxNode,
@@ -55,10 +58,10 @@ const resize = (ctx: ImportContext, node: OnnxNode): void => {
   const axes = node.ints("axes")?.map((a) => ctx.axis(node, a, rank)) ?? x.shape.map((_, i) => i);
   let coordinates = node.string("coordinate_transformation_mode", "half_pixel");
   let nearestMode = node.string("nearest_mode", "round_prefer_floor");
-  if (coordinates === "tf_half_pixel_for_nn" && nearestMode === "floor") {
-    // floor((i + 0.5) / scale) is half_pixel rounded half up.
+  const halfPixel = TF_HALF_PIXEL[nearestMode];
+  if (coordinates === "tf_half_pixel_for_nn" && mode === "nearest" && halfPixel !== undefined) {
     coordinates = "half_pixel";
-    nearestMode = "round_prefer_ceil";
+    nearestMode = halfPixel;
   }
   if (!COORDINATES.includes(coordinates)) {
     node.unsupported(`coordinate_transformation_mode "${coordinates}", expected one of ${COORDINATES.join(", ")}`);

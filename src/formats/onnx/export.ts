@@ -1,0 +1,194 @@
+/**
+ * Graph → ONNX (opset 17). Images become channels-first, graph inputs and outputs keep the shapes that they have in the graph.
+ * Quantized tensors are written in QDQ form: every op runs in float between a DequantizeLinear and a QuantizeLinear, weights are int8
+ * initializers behind a DequantizeLinear, int32 biases are dequantized by scale(input) × scale(weights). Runtimes fuse that back into
+ * integer ops, and so do our own passes.
+ */
+import { UnsupportedError } from "../../errors.ts";
+import { inputTensor, outputTensor, requireInput, tensorOf } from "../../graph/access.ts";
+import type { Activation, Graph, Node, Quantization, Shape, Tensor } from "../../graph/ir.ts";
+import { toChannelsFirstGraph } from "./channels-first.ts";
+import { emitNode, type ExportedNode } from "./export-ops.ts";
+import { encodeModel } from "./proto.ts";
+import { onnxType } from "./tensor.ts";
+import { OnnxWriter } from "./writer.ts";
+
+const IR_VERSION = 8;
+const OPSET = 17;
+
+/** Ops that runtimes run on integer tensors as they are, when the grid stays the same. */
+const INTEGER_MOVES: ReadonlySet<string> = new Set(["Reshape", "Transpose", "Slice", "Gather"]);
+
+/** @throws UnsupportedError for what opset 17 cannot say */
+export function exportOnnx(graph: Graph): Uint8Array {
+  const first = toChannelsFirstGraph(graph);
+  const exporter = new Exporter(first);
+  for (const node of first.nodes) exporter.write(node);
+  return exporter.finish();
+}
+
+class Exporter {
+  readonly #graph: Graph;
+  readonly #writer: OnnxWriter;
+  /** Quantized tensor → its dequantized form. */
+  readonly #real = new Map<string, string>();
+  readonly #written = new Set<string>();
+
+  constructor(graph: Graph) {
+    this.#graph = graph;
+    this.#writer = new OnnxWriter(graph.tensors.keys());
+  }
+
+  write(node: Node): void {
+    const output = outputTensor(this.#graph, node);
+    if (node.op === "Quantize") return this.#quantize(node.name, this.#stored(requireInput(this.#graph, node, 0)), output);
+    if (node.op === "Dequantize") return this.#dequantizeNode(node, output);
+    const first = inputTensor(this.#graph, node, 0);
+    if (INTEGER_MOVES.has(node.op) && first?.quant !== undefined && sameQuant(first.quant, output.quant)) {
+      const inputs = node.inputs.map((name) => (name === "" ? "" : this.#stored(tensorOf(this.#graph, name))));
+      emitNode(this.#writer, this.#exported(node, inputs, output.name));
+      return;
+    }
+    const inputs = node.inputs.map((name, i) => (name === "" ? "" : this.#float(node, i)));
+    const quantized = output.quant !== undefined;
+    const activation = "activation" in node.attrs ? node.attrs.activation : undefined;
+    const real = quantized ? this.#writer.fresh(`${output.name}/real`) : output.name;
+    const plain = activation === undefined ? real : this.#writer.fresh(`${output.name}/linear`);
+    if (node.op === "Requantize") this.#writer.node("Identity", node.name, inputs, plain);
+    else emitNode(this.#writer, this.#exported(node, inputs, plain));
+    if (activation !== undefined) this.#activate(node.name, activation, plain, real);
+    if (quantized) this.#quantize(`${node.name}/quantize`, real, output);
+  }
+
+  finish(): Uint8Array {
+    for (const name of this.#graph.outputs) this.#stored(tensorOf(this.#graph, name));
+    const info = (name: string): object => {
+      const { dtype, shape } = tensorOf(this.#graph, name);
+      const dim = shape.map((d) => ({ dimValue: d }));
+      return { name, type: { tensorType: { elemType: onnxType(dtype), shape: { dim } } } };
+    };
+    return encodeModel({
+      irVersion: IR_VERSION,
+      producerName: "slimbench",
+      opsetImport: [{ domain: "", version: OPSET }],
+      graph: {
+        name: this.#graph.name,
+        node: this.#writer.nodes,
+        initializer: this.#writer.initializers,
+        input: this.#graph.inputs.map(info),
+        output: this.#graph.outputs.map(info),
+      },
+    });
+  }
+
+  #exported(node: Node, inputs: readonly string[], output: string): ExportedNode {
+    return {
+      node,
+      inputs,
+      output,
+      shapes: node.inputs.map((n) => this.#shape(n)),
+      tensor: outputTensor(this.#graph, node),
+      writer: this.#writer,
+    };
+  }
+
+  #shape(name: string): Shape {
+    return name === "" ? [] : tensorOf(this.#graph, name).shape;
+  }
+
+  /** The tensor as it is, integers as integers; writes a constant on first use. */
+  #stored(tensor: Tensor): string {
+    if (tensor.data !== undefined && !this.#written.has(tensor.name)) {
+      this.#written.add(tensor.name);
+      this.#writer.initializer(tensor.name, tensor.dtype, tensor.shape, tensor.data);
+    }
+    return tensor.name;
+  }
+
+  /** The node's i-th input as float where it is on an integer grid. */
+  #float(node: Node, index: number): string {
+    const tensor = requireInput(this.#graph, node, index);
+    const stored = this.#stored(tensor);
+    const quant = tensor.quant ?? (index === 2 ? this.#biasGrid(node, tensor) : undefined);
+    if (quant === undefined) return stored;
+    const known = this.#real.get(stored);
+    if (known !== undefined) return known;
+    const real = this.#writer.fresh(`${stored}/float`);
+    this.#dequantize(`${stored}/dequantize`, stored, tensor, quant, real);
+    this.#real.set(stored, real);
+    return real;
+  }
+
+  /** An int32 bias lies on the grid scale(input) × scale(weights). */
+  #biasGrid(node: Node, bias: Tensor): Quantization | undefined {
+    const weighted = node.op === "Conv2D" || node.op === "DepthwiseConv2D" || node.op === "Dense" || node.op === "ConvTranspose2D";
+    if (!weighted || bias.dtype !== "int32") return undefined;
+    const x = requireInput(this.#graph, node, 0).quant;
+    const w = requireInput(this.#graph, node, 1).quant;
+    if (x === undefined || w === undefined) return undefined;
+    const scales = w.scales.map((s) => Math.fround(x.scales[0]! * s));
+    return { scales, zeroPoints: new Int32Array(scales.length), ...(scales.length > 1 && { axis: 0 }) };
+  }
+
+  #dequantizeNode(node: Node, output: Tensor): void {
+    const tensor = requireInput(this.#graph, node, 0);
+    if (tensor.quant === undefined) throw new UnsupportedError(`node "${node.name}" (Dequantize): input "${tensor.name}" has no grid`);
+    this.#dequantize(node.name, this.#stored(tensor), tensor, tensor.quant, output.name);
+    if (!this.#real.has(tensor.name)) this.#real.set(tensor.name, output.name);
+  }
+
+  #dequantize(name: string, stored: string, tensor: Tensor, quant: Quantization, output: string): void {
+    const [scale, zero] = this.#grid(stored, tensor, quant);
+    const inputs = zero === "" ? [stored, scale] : [stored, scale, zero];
+    this.#writer.node("DequantizeLinear", name, inputs, output, quant.axis === undefined ? {} : { axis: { int: quant.axis } });
+  }
+
+  #quantize(name: string, real: string, output: Tensor): void {
+    const { quant } = output;
+    if (quant === undefined) throw new UnsupportedError(`node "${name}" (Quantize): output "${output.name}" has no grid`);
+    if (output.dtype !== "int8" && output.dtype !== "uint8") {
+      throw new UnsupportedError(`node "${name}": ${output.dtype} activations cannot be written in opset ${OPSET}, expected int8 or uint8`);
+    }
+    const axis = quant.axis === undefined ? {} : { axis: { int: quant.axis } };
+    this.#writer.node("QuantizeLinear", name, [real, ...this.#grid(output.name, output, quant)], output.name, axis);
+  }
+
+  /** Names of scale and zero point; int32 has no zero point in ONNX. */
+  #grid(base: string, tensor: Tensor, quant: Quantization): readonly [string, string] {
+    const shape = quant.axis === undefined ? [] : [quant.scales.length];
+    const scale = this.#writer.constant(`${base}/scale`, "float32", shape, quant.scales);
+    if (tensor.dtype === "int32") {
+      if (quant.zeroPoints.some((z) => z !== 0))
+        throw new UnsupportedError(`tensor "${tensor.name}": int32 with a zero point cannot be written`);
+      return [scale, ""];
+    }
+    if (tensor.dtype !== "int8" && tensor.dtype !== "uint8") {
+      throw new UnsupportedError(
+        `tensor "${tensor.name}": quantized ${tensor.dtype} cannot be written in opset ${OPSET}, expected int8 or uint8`,
+      );
+    }
+    const zeros = tensor.dtype === "int8" ? Int8Array.from(quant.zeroPoints) : Uint8Array.from(quant.zeroPoints);
+    return [scale, this.#writer.constant(`${base}/zero_point`, tensor.dtype, shape, zeros)];
+  }
+
+  #activate(name: string, activation: Activation, input: string, output: string): void {
+    if (activation.kind === "hardswish") {
+      this.#writer.node("HardSwish", `${name}/hardswish`, [input], output);
+      return;
+    }
+    const { min, max } = activation;
+    if (min === 0 && max === Infinity) {
+      this.#writer.node("Relu", `${name}/relu`, [input], output);
+      return;
+    }
+    const bound = (value: number, role: string): string =>
+      Number.isFinite(value) ? this.#writer.constant(`${output}/${role}`, "float32", [], Float32Array.of(value)) : "";
+    const inputs = [input, bound(min, "min"), bound(max, "max")];
+    if (inputs[2] === "") inputs.pop();
+    this.#writer.node("Clip", `${name}/clip`, inputs, output);
+  }
+}
+
+function sameQuant(a: Quantization, b: Quantization | undefined): boolean {
+  return b !== undefined && a.axis === b.axis && a.scales.join() === b.scales.join() && a.zeroPoints.join() === b.zeroPoints.join();
+}
