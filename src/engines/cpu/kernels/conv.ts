@@ -4,10 +4,11 @@
  */
 import { inputTensor, outputTensor, requireInput } from "../../../graph/access.ts";
 import type { Tensor } from "../../../graph/ir.ts";
-import { convGeometry, convTransposeGeometry, denseGeometry, gatherF32, gatherI8, isPointwise, phaseMatrix } from "./conv_geometry.ts";
+import { convGeometry, convTransposeGeometry, denseGeometry, isPointwise, phaseMatrix } from "./conv_geometry.ts";
+import { gatherF32, gatherI8, panelRows } from "./gather.ts";
 import type { ConvGeometry } from "./conv_geometry.ts";
 import { createGeneralConv } from "./conv_general.ts";
-import { PANEL_ROWS, multiplyDenseI8, packDenseI8 } from "./gemm_i8.ts";
+import { PANEL_ROWS, integerScratch, multiplyDenseI8, packDenseI8 } from "./gemm_i8.ts";
 import type { DenseI8, IntegerFinish } from "./gemm_i8.ts";
 import { multiplyDenseF32, packDenseF32 } from "./gemm_f32.ts";
 import type { DenseF32 } from "./gemm_f32.ts";
@@ -70,6 +71,8 @@ function createFloatConv(context: KernelContext<ConvOp>, g: ConvGeometry, w: Ten
   const fixedBias =
     bias === undefined ? new Float32Array(g.outChannels) : bias.data === undefined ? undefined : floatWeights(node, bias, bias.data);
   const offsets = new Int32Array(4);
+  const rows = panelRows();
+  const sums = new Float64Array(16);
   const longest = Math.max(...g.phases.map((p) => p.tap.length)) * g.groupIn;
   scratch.reserve(longest * 4 * 8);
   const names = { dense: `f32_${family(node.op, g)}_4x4__cpu`, block8: "f32_spmm_1x8_4x4__cpu", csr: "f32_spmm_csr_4x1__cpu" };
@@ -83,7 +86,7 @@ function createFloatConv(context: KernelContext<ConvOp>, g: ConvGeometry, w: Ten
       const input = inputs[0] as Float32Array;
       const packed = fixed ?? packFloat(floatWeights(node, w, inputs[1]!), g, "dense");
       const b = fixedBias ?? floatWeights(node, bias!, inputs[2]!);
-      const out = output as Float32Array;
+      const target = { out: output as Float32Array, offsets, bias: b, finish, sums };
       const panel = scratch.doubles;
       let index = 0;
       for (const phase of g.phases) {
@@ -93,10 +96,10 @@ function createFloatConv(context: KernelContext<ConvOp>, g: ConvGeometry, w: Ten
           const biasOffset = group * g.groupOut;
           for (let first = 0; first < total; first += 4) {
             const count = total - first < 4 ? total - first : 4;
-            gatherF32(input, g, phase, group, first, count, panel, offsets);
-            if (matrix.kind === "dense") multiplyDenseF32(matrix, panel, count, b, biasOffset, out, offsets, finish);
-            else if (matrix.kind === "block8") multiplyBlock8F32(matrix, panel, count, b, biasOffset, out, offsets, finish);
-            else multiplyCsrF32(matrix, panel, count, b, biasOffset, out, offsets, finish);
+            gatherF32(input, g, phase, group, first, count, panel, rows, offsets);
+            if (matrix.kind === "dense") multiplyDenseF32(matrix, panel, count, biasOffset, target);
+            else if (matrix.kind === "block8") multiplyBlock8F32(matrix, panel, count, biasOffset, target);
+            else multiplyCsrF32(matrix, panel, count, biasOffset, target);
           }
         }
       }
@@ -112,7 +115,7 @@ function packInteger(data: Int8Array | Uint8Array, g: ConvGeometry, layout: "den
     Array.from({ length: g.groups }, (_, group): PackedI8 => {
       const view = { data: phaseMatrix(signed, g, phase, group, create), offset: 0, n: g.groupOut, k: phase.tap.length * g.groupIn };
       if (layout === "block8") return packBlock8(view, create);
-      return layout === "csr" ? packCsr(view, create) : packDenseI8(view.data, 0, view.n, view.k, 0);
+      return layout === "csr" ? packCsr(view, create) : packDenseI8(view.data, view.n, view.k, 0);
     }),
   );
 }
@@ -133,9 +136,8 @@ function createIntegerConv(
   const layout = mayBeSparse ? chooseLayout(groupViews(constant, g), context.sparse) : "dense";
   const fixed = constant === undefined ? undefined : packInteger(constant, g, layout);
   const fixedBias = bias === undefined ? new Int32Array(g.outChannels) : (bias.data as Int32Array | undefined);
-  const offsets = new Int32Array(PANEL_ROWS);
-  const rowSums = new Int32Array(PANEL_ROWS);
-  const acc = new Int32Array(PANEL_ROWS * 4);
+  const tile = integerScratch();
+  const rows = panelRows();
   const withSums = finish.weightZeroPoints !== undefined;
   const longest = Math.max(...g.phases.map((p) => p.tap.length)) * g.groupIn;
   scratch.reserve(longest * 4 * 8);
@@ -152,7 +154,7 @@ function createIntegerConv(
       const input = inputs[0] as Int8Array | Uint8Array;
       const packed = fixed ?? packInteger(inputs[1] as Int8Array | Uint8Array, g, "dense");
       const b = fixedBias ?? (inputs[2] as Int32Array);
-      const target = output as Int8Array | Uint8Array;
+      const target = { ...tile, out: output as Int8Array | Uint8Array, bias: b, finish };
       const panel = scratch.doubles;
       let index = 0;
       for (const phase of g.phases) {
@@ -162,10 +164,10 @@ function createIntegerConv(
           const channel = group * g.groupOut;
           for (let first = 0; first < total; first += PANEL_ROWS) {
             const count = total - first < PANEL_ROWS ? total - first : PANEL_ROWS;
-            gatherI8(input, zeroPoint, g, phase, group, first, count, panel, offsets, rowSums, withSums);
-            if (m.kind === "dense") multiplyDenseI8(m, panel, count, rowSums, b, channel, target, offsets, finish, acc);
-            else if (m.kind === "block8") multiplyBlock8I8(m, panel, count, rowSums, b, channel, target, offsets, finish, acc);
-            else multiplyCsrI8(m, panel, count, rowSums, b, channel, target, offsets, finish, acc);
+            gatherI8(input, zeroPoint, g, phase, group, first, count, panel, rows, tile.offsets, tile.rowSums, withSums);
+            if (m.kind === "dense") multiplyDenseI8(m, panel, count, channel, target);
+            else if (m.kind === "block8") multiplyBlock8I8(m, panel, count, channel, target);
+            else multiplyCsrI8(m, panel, count, channel, target);
           }
         }
       }

@@ -4,7 +4,6 @@
  * multiplied. Dense layers are the one-tap case.
  */
 import type { Tensor, NodeWith } from "../../../graph/ir.ts";
-import { HIGH } from "./gemm_i8.ts";
 
 export interface ConvGeometry {
   readonly batch: number;
@@ -37,6 +36,8 @@ export interface Phase {
   readonly dx: Int32Array;
   /** Index of each tap in the weight tensor, ky*KW + kx. */
   readonly tap: Int32Array;
+  /** Taps t, t+1, … t+run-1 (t a multiple of run) read neighbouring columns and whole pixels: one run of memory. */
+  readonly run: number;
 }
 
 export function convGeometry(node: NodeWith<"Conv2D">, x: Tensor, w: Tensor, out: Tensor): ConvGeometry {
@@ -63,6 +64,7 @@ export function convGeometry(node: NodeWith<"Conv2D">, x: Tensor, w: Tensor, out
     dy: Int32Array.from(dy),
     dx: Int32Array.from(dx),
     tap: Int32Array.from(dy.keys()),
+    run: dilations[1] === 1 && node.attrs.groups === 1 ? kw : 1,
   };
   return { ...sizes(node.attrs.groups, x, w, out), phases: [phase] };
 }
@@ -101,6 +103,7 @@ export function convTransposeGeometry(node: NodeWith<"ConvTranspose2D">, x: Tens
         dy: Int32Array.from(dy),
         dx: Int32Array.from(dx),
         tap: Int32Array.from(tap),
+        run: 1,
       });
     }
   }
@@ -114,7 +117,20 @@ export function denseGeometry(x: Tensor, w: Tensor): ConvGeometry {
   let m = 1;
   for (let d = 0; d < x.shape.length - 1; d++) m *= x.shape[d]!;
   const zero = new Int32Array(1);
-  const phase: Phase = { rows: 1, cols: m, y0: 0, x0: 0, stepY: 1, stepX: 1, inStepY: 1, inStepX: 1, dy: zero, dx: zero, tap: zero };
+  const phase: Phase = {
+    rows: 1,
+    cols: m,
+    y0: 0,
+    x0: 0,
+    stepY: 1,
+    stepX: 1,
+    inStepY: 1,
+    inStepX: 1,
+    dy: zero,
+    dx: zero,
+    tap: zero,
+    run: 1,
+  };
   return {
     batch: 1,
     inH: 1,
@@ -172,97 +188,4 @@ export function phaseMatrix<T extends Float32Array | Int8Array | Uint8Array>(
     }
   }
   return matrix;
-}
-
-/**
- * Copies the patches of `count` ≤ 4 neighbouring outputs of a phase into a panel [k][4]; positions outside the image give zero.
- * @param first index of the first output, over batch × rows × cols
- * @param offsets receives where each output's channels start, at the group's first channel
- */
-export function gatherF32(
-  x: Float32Array,
-  g: ConvGeometry,
-  phase: Phase,
-  group: number,
-  first: number,
-  count: number,
-  panel: Float64Array,
-  offsets: Int32Array,
-): void {
-  const { inH, inW, channels, groupIn } = g;
-  const { rows, cols, dy, dx } = phase;
-  const taps = dy.length;
-  for (let r = 0; r < count; r++) {
-    const col = (first + r) % cols;
-    const rest = ((first + r - col) / cols) | 0;
-    const row = rest % rows;
-    const image = ((rest - row) / rows) | 0;
-    offsets[r] = outputOffset(g, phase, group, image, row, col);
-    const y0 = row * phase.inStepY;
-    const x0 = col * phase.inStepX;
-    let to = r;
-    for (let t = 0; t < taps; t++) {
-      const y = y0 + dy[t]!;
-      const z = x0 + dx[t]!;
-      if (y >= 0 && y < inH && z >= 0 && z < inW) {
-        const from = ((image * inH + y) * inW + z) * channels + group * groupIn;
-        for (let c = 0; c < groupIn; c++, to += 4) panel[to] = x[from + c]!;
-      } else {
-        for (let c = 0; c < groupIn; c++, to += 4) panel[to] = 0;
-      }
-    }
-  }
-}
-
-/**
- * As `gatherF32` for 8-bit inputs: `count` ≤ 8 rows as pairs in a panel [k][4] (see gemm_i8.ts), the zero point taken away.
- * @param rowSums receives Σ_k of each row when `withSums`
- */
-export function gatherI8(
-  x: Int8Array | Uint8Array,
-  zeroPoint: number,
-  g: ConvGeometry,
-  phase: Phase,
-  group: number,
-  first: number,
-  count: number,
-  panel: Float64Array,
-  offsets: Int32Array,
-  rowSums: Int32Array,
-  withSums: boolean,
-): void {
-  const { inH, inW, channels, groupIn } = g;
-  const { rows, cols, dy, dx } = phase;
-  const taps = dy.length;
-  for (let r = 0; r < count; r++) {
-    const col = (first + r) % cols;
-    const rest = ((first + r - col) / cols) | 0;
-    const row = rest % rows;
-    const image = ((rest - row) / rows) | 0;
-    offsets[r] = outputOffset(g, phase, group, image, row, col);
-    const y0 = row * phase.inStepY;
-    const x0 = col * phase.inStepX;
-    let to = r >> 1;
-    let sum = 0;
-    for (let t = 0; t < taps; t++) {
-      const y = y0 + dy[t]!;
-      const z = x0 + dx[t]!;
-      if (y >= 0 && y < inH && z >= 0 && z < inW) {
-        const from = ((image * inH + y) * inW + z) * channels + group * groupIn;
-        if (withSums) for (let c = 0; c < groupIn; c++) sum += x[from + c]! - zeroPoint;
-        if ((r & 1) === 0) for (let c = 0; c < groupIn; c++, to += 4) panel[to] = x[from + c]! - zeroPoint;
-        else for (let c = 0; c < groupIn; c++, to += 4) panel[to] = panel[to]! + (x[from + c]! - zeroPoint) * HIGH;
-      } else {
-        if ((r & 1) === 0) for (let c = 0; c < groupIn; c++, to += 4) panel[to] = 0;
-        else to += 4 * groupIn;
-      }
-    }
-    rowSums[r] = sum;
-  }
-}
-
-function outputOffset(g: ConvGeometry, phase: Phase, group: number, image: number, row: number, col: number): number {
-  const y = phase.y0 + row * phase.stepY;
-  const x = phase.x0 + col * phase.stepX;
-  return ((image * g.outH + y) * g.outW + x) * g.outChannels + group * g.groupOut;
 }

@@ -1,7 +1,8 @@
 /**
  * Float matrix multiplication, the core of Conv2D, ConvTranspose2D, Dense and MatMul. Weights are packed [N/4][K][4] float32; four
  * rows of the left side arrive as a panel [K][4] of doubles. A 4×4 tile keeps 16 double accumulators in registers, adds in the order
- * of k, and rounds once on the store. Measured on Node 20: `Math.fround` in the loop halves the speed.
+ * of k, and rounds once on the store. Measured on Node 20: `Math.fround` in the loop halves the speed; handing the sums to a store
+ * function as arguments boxes each of them (1.5 instead of 3 GFLOP/s at K = 16), so they go through a small array.
  */
 import { finishValue } from "./shared.ts";
 import type { FloatFinish } from "./shared.ts";
@@ -14,7 +15,7 @@ export interface DenseF32 {
   readonly values: Float32Array;
 }
 
-/** @param w [n][k], row-major from `offset`; element (j, i) is w[offset + j*strideN + i*strideK] */
+/** @param w element (j, i) of [n][k] is w[offset + j*strideN + i*strideK] */
 export function packDenseF32(w: Float32Array, offset: number, n: number, k: number, strideN = k, strideK = 1): DenseF32 {
   const values = new Float32Array(Math.ceil(n / 4) * k * 4);
   for (let j = 0; j < n; j++) {
@@ -25,42 +26,32 @@ export function packDenseF32(w: Float32Array, offset: number, n: number, k: numb
   return { kind: "dense", n, k, values };
 }
 
+/** Where a product goes and what happens to it on the way. */
+export interface FloatTarget {
+  readonly out: Float32Array;
+  /** Start of each row of the panel in `out`, at the first of the n columns. */
+  readonly offsets: Int32Array;
+  readonly bias: Float32Array;
+  readonly finish: FloatFinish;
+  /** Scratch for one 4×4 tile of sums. */
+  readonly sums: Float64Array;
+}
+
 /**
- * out[offsets[r] + j] = finish(bias[j] + Σ_k a[k*4 + r] * w(j, k)) for r < count, j < n.
- * @param a panel [k][4]; columns from `count` on are not read
- * @param bias at least biasOffset + n values
+ * out[offsets[r] + j] = finish(bias[biasOffset + j] + Σ_k a[k*4 + r] * w(j, k)) for r < count ≤ 4, j < n.
+ * @param a panel [k][4]; columns from `count` on are not used
  */
-export function multiplyDenseF32(
-  w: DenseF32,
-  a: Float64Array,
-  count: number,
-  bias: Float32Array,
-  biasOffset: number,
-  out: Float32Array,
-  offsets: Int32Array,
-  finish: FloatFinish,
-): void {
+export function multiplyDenseF32(w: DenseF32, a: Float64Array, count: number, biasOffset: number, target: FloatTarget): void {
   const { n, k, values } = w;
+  const { sums } = target;
   for (let j = 0; j < n; j += 4) {
-    const valid = n - j < 4 ? n - j : 4;
-    if (count === 4) tile4x4(a, k, values, j * k, bias, biasOffset + j, valid, out, offsets, j, finish);
-    else for (let r = 0; r < count; r++) tile1x4(a, r, k, values, j * k, bias, biasOffset + j, valid, out, offsets[r]! + j, finish);
+    if (count === 4) tile4x4(a, k, values, j * k, sums);
+    else for (let r = 0; r < count; r++) tile1x4(a, r, k, values, j * k, sums);
+    storeTile(sums, count, j, n, biasOffset, target);
   }
 }
 
-function tile4x4(
-  a: Float64Array,
-  k: number,
-  w: Float32Array,
-  wStart: number,
-  bias: Float32Array,
-  biasStart: number,
-  valid: number,
-  out: Float32Array,
-  offsets: Int32Array,
-  column: number,
-  finish: FloatFinish,
-): void {
+function tile4x4(a: Float64Array, k: number, w: Float32Array, wStart: number, sums: Float64Array): void {
   let c00 = 0,
     c01 = 0,
     c02 = 0,
@@ -104,25 +95,25 @@ function tile4x4(
     c23 += a2 * w3;
     c33 += a3 * w3;
   }
-  storeRow(out, offsets[0]! + column, valid, c00, c01, c02, c03, bias, biasStart, finish);
-  storeRow(out, offsets[1]! + column, valid, c10, c11, c12, c13, bias, biasStart, finish);
-  storeRow(out, offsets[2]! + column, valid, c20, c21, c22, c23, bias, biasStart, finish);
-  storeRow(out, offsets[3]! + column, valid, c30, c31, c32, c33, bias, biasStart, finish);
+  sums[0] = c00;
+  sums[1] = c01;
+  sums[2] = c02;
+  sums[3] = c03;
+  sums[4] = c10;
+  sums[5] = c11;
+  sums[6] = c12;
+  sums[7] = c13;
+  sums[8] = c20;
+  sums[9] = c21;
+  sums[10] = c22;
+  sums[11] = c23;
+  sums[12] = c30;
+  sums[13] = c31;
+  sums[14] = c32;
+  sums[15] = c33;
 }
 
-function tile1x4(
-  a: Float64Array,
-  row: number,
-  k: number,
-  w: Float32Array,
-  wStart: number,
-  bias: Float32Array,
-  biasStart: number,
-  valid: number,
-  out: Float32Array,
-  outStart: number,
-  finish: FloatFinish,
-): void {
+function tile1x4(a: Float64Array, row: number, k: number, w: Float32Array, wStart: number, sums: Float64Array): void {
   let c0 = 0,
     c1 = 0,
     c2 = 0,
@@ -135,25 +126,19 @@ function tile1x4(
     c2 += v * w[p + 2]!;
     c3 += v * w[p + 3]!;
   }
-  storeRow(out, outStart, valid, c0, c1, c2, c3, bias, biasStart, finish);
+  sums[row * 4] = c0;
+  sums[row * 4 + 1] = c1;
+  sums[row * 4 + 2] = c2;
+  sums[row * 4 + 3] = c3;
 }
 
-/** Bias, activation and the single rounding to float32 of up to four neighbouring outputs. */
-export function storeRow(
-  out: Float32Array,
-  at: number,
-  valid: number,
-  c0: number,
-  c1: number,
-  c2: number,
-  c3: number,
-  bias: Float32Array,
-  biasStart: number,
-  finish: FloatFinish,
-): void {
+/** Bias, activation and the single rounding to float32 of the sums [count][4], which belong to columns j… of n. */
+export function storeTile(sums: Float64Array, count: number, j: number, n: number, biasOffset: number, target: FloatTarget): void {
+  const { out, offsets, bias, finish } = target;
   const { lo, hi, hardswish } = finish;
-  out[at] = finishValue(c0 + bias[biasStart]!, lo, hi, hardswish);
-  if (valid > 1) out[at + 1] = finishValue(c1 + bias[biasStart + 1]!, lo, hi, hardswish);
-  if (valid > 2) out[at + 2] = finishValue(c2 + bias[biasStart + 2]!, lo, hi, hardswish);
-  if (valid > 3) out[at + 3] = finishValue(c3 + bias[biasStart + 3]!, lo, hi, hardswish);
+  const valid = n - j < 4 ? n - j : 4;
+  for (let r = 0; r < count; r++) {
+    const at = offsets[r]! + j;
+    for (let c = 0; c < valid; c++) out[at + c] = finishValue(sums[r * 4 + c]! + bias[biasOffset + j + c]!, lo, hi, hardswish);
+  }
 }

@@ -22,12 +22,12 @@ export interface DenseI8 {
   readonly values: Int8Array;
 }
 
-/** @param w [n][k] row-major from `offset`, minus `bias` (128 brings uint8 weights into int8) */
-export function packDenseI8(w: Int8Array | Uint8Array | Int16Array, offset: number, n: number, k: number, bias: number): DenseI8 {
+/** @param w [n][k], minus `shift` (128 brings uint8 weights into int8) */
+export function packDenseI8(w: Int8Array | Uint8Array | Int16Array, n: number, k: number, shift: number): DenseI8 {
   const values = new Int8Array(Math.ceil(n / 4) * k * 4);
   for (let j = 0; j < n; j++) {
     let to = (j >> 2) * k * 4 + (j & 3);
-    for (let i = 0; i < k; i++, to += 4) values[to] = w[offset + j * k + i]! - bias;
+    for (let i = 0; i < k; i++, to += 4) values[to] = w[j * k + i]! - shift;
   }
   return { kind: "dense", n, k, values };
 }
@@ -43,47 +43,55 @@ export interface IntegerFinish {
   readonly weightZeroPoints?: Int32Array;
 }
 
+/** Where a product goes and what happens to it on the way. */
+export interface IntegerTarget {
+  readonly out: Int8Array | Uint8Array;
+  /** Start of each row of the panel in `out`, at the first of the n columns. */
+  readonly offsets: Int32Array;
+  /** Σ_k x(r, k) of each row, read only with weight zero points. */
+  readonly rowSums: Int32Array;
+  readonly bias: Int32Array;
+  readonly finish: IntegerFinish;
+  /** Scratch for one tile: 16 double sums of row pairs, and the 32 accumulators that they split into. */
+  readonly sums: Float64Array;
+  readonly acc: Int32Array;
+}
+
+export function integerScratch(): Pick<IntegerTarget, "sums" | "acc" | "offsets" | "rowSums"> {
+  return { sums: new Float64Array(16), acc: new Int32Array(32), offsets: new Int32Array(PANEL_ROWS), rowSums: new Int32Array(PANEL_ROWS) };
+}
+
 /**
- * out[offsets[r] + j] = requantize(bias[j] + Σ_k x(r, k) * (w(j, k) - weightZeroPoint[j])) for r < count ≤ 8, j < n.
+ * out[offsets[r] + j] = requantize(bias[channel + j] + Σ_k x(r, k) * (w(j, k) - weightZeroPoint[j])) for r < count ≤ 8, j < n.
  * @param a panel [k][4] of doubles: a[k*4 + p] = x(2p, k) + x(2p+1, k) * HIGH
- * @param rowSums Σ_k x(r, k), read only with weight zero points
- * @param acc at least 32 int32 of scratch
+ * @param channel output channel of column 0, in `bias` and `finish`
  */
-export function multiplyDenseI8(
-  w: DenseI8,
-  a: Float64Array,
-  count: number,
-  rowSums: Int32Array,
-  bias: Int32Array,
-  biasOffset: number,
-  out: Int8Array | Uint8Array,
-  offsets: Int32Array,
-  finish: IntegerFinish,
-  acc: Int32Array,
-): void {
+export function multiplyDenseI8(w: DenseI8, a: Float64Array, count: number, channel: number, target: IntegerTarget): void {
   const { n, k, values } = w;
+  const { sums, acc } = target;
   const pairs = (count + 1) >> 1;
   for (let j = 0; j < n; j += 4) {
     const valid = n - j < 4 ? n - j : 4;
-    startAccumulators(acc, bias, biasOffset + j, valid, pairs * 2);
+    startAccumulators(acc, target.bias, channel + j, valid, pairs * 2);
     for (let from = 0; from < k; from += MAX_TERMS) {
       const to = from + MAX_TERMS < k ? from + MAX_TERMS : k;
-      if (pairs === 4) tile8x4(a, from, to, values, j * k, acc);
-      else for (let p = 0; p < pairs; p++) tile2x4(a, p, from, to, values, j * k, acc);
+      if (pairs === 4) tile8x4(a, from, to, values, j * k, sums);
+      else for (let p = 0; p < pairs; p++) tile2x4(a, p, from, to, values, j * k, sums);
+      splitSums(sums, pairs, acc);
     }
-    storeAccumulators(acc, count, valid, rowSums, out, offsets, j, biasOffset + j, finish);
+    storeAccumulators(acc, count, valid, j, channel + j, target);
   }
 }
 
 /** acc [rows][4] = bias */
-export function startAccumulators(acc: Int32Array, bias: Int32Array, biasStart: number, valid: number, rows: number): void {
+export function startAccumulators(acc: Int32Array, bias: Int32Array, channel: number, valid: number, rows: number): void {
   for (let c = 0; c < valid; c++) {
-    const b = bias[biasStart + c]!;
+    const b = bias[channel + c]!;
     for (let r = 0; r < rows; r++) acc[r * 4 + c] = b;
   }
 }
 
-function tile8x4(a: Float64Array, from: number, to: number, w: Int8Array, wStart: number, acc: Int32Array): void {
+function tile8x4(a: Float64Array, from: number, to: number, w: Int8Array, wStart: number, sums: Float64Array): void {
   let c00 = 0,
     c01 = 0,
     c02 = 0,
@@ -127,13 +135,25 @@ function tile8x4(a: Float64Array, from: number, to: number, w: Int8Array, wStart
     c23 += a2 * w3;
     c33 += a3 * w3;
   }
-  addPairs(acc, 0, c00, c01, c02, c03);
-  addPairs(acc, 8, c10, c11, c12, c13);
-  addPairs(acc, 16, c20, c21, c22, c23);
-  addPairs(acc, 24, c30, c31, c32, c33);
+  sums[0] = c00;
+  sums[1] = c01;
+  sums[2] = c02;
+  sums[3] = c03;
+  sums[4] = c10;
+  sums[5] = c11;
+  sums[6] = c12;
+  sums[7] = c13;
+  sums[8] = c20;
+  sums[9] = c21;
+  sums[10] = c22;
+  sums[11] = c23;
+  sums[12] = c30;
+  sums[13] = c31;
+  sums[14] = c32;
+  sums[15] = c33;
 }
 
-function tile2x4(a: Float64Array, pair: number, from: number, to: number, w: Int8Array, wStart: number, acc: Int32Array): void {
+function tile2x4(a: Float64Array, pair: number, from: number, to: number, w: Int8Array, wStart: number, sums: Float64Array): void {
   let c0 = 0,
     c1 = 0,
     c2 = 0,
@@ -146,40 +166,30 @@ function tile2x4(a: Float64Array, pair: number, from: number, to: number, w: Int
     c2 += v * w[p + 2]!;
     c3 += v * w[p + 3]!;
   }
-  addPairs(acc, pair * 8, c0, c1, c2, c3);
+  sums[pair * 4] = c0;
+  sums[pair * 4 + 1] = c1;
+  sums[pair * 4 + 2] = c2;
+  sums[pair * 4 + 3] = c3;
 }
 
-/** Splits four sums of pairs and adds them to two rows of accumulators, acc[at..at+3] (low) and acc[at+4..at+7] (high). */
-export function addPairs(acc: Int32Array, at: number, c0: number, c1: number, c2: number, c3: number): void {
-  const h0 = c0 * INVERSE_HIGH + ROUND_MAGIC - ROUND_MAGIC;
-  const h1 = c1 * INVERSE_HIGH + ROUND_MAGIC - ROUND_MAGIC;
-  const h2 = c2 * INVERSE_HIGH + ROUND_MAGIC - ROUND_MAGIC;
-  const h3 = c3 * INVERSE_HIGH + ROUND_MAGIC - ROUND_MAGIC;
-  acc[at] = (acc[at]! + (c0 - h0 * HIGH)) | 0;
-  acc[at + 1] = (acc[at + 1]! + (c1 - h1 * HIGH)) | 0;
-  acc[at + 2] = (acc[at + 2]! + (c2 - h2 * HIGH)) | 0;
-  acc[at + 3] = (acc[at + 3]! + (c3 - h3 * HIGH)) | 0;
-  acc[at + 4] = (acc[at + 4]! + h0) | 0;
-  acc[at + 5] = (acc[at + 5]! + h1) | 0;
-  acc[at + 6] = (acc[at + 6]! + h2) | 0;
-  acc[at + 7] = (acc[at + 7]! + h3) | 0;
+/** Splits sums of pairs [pairs][4] and adds them to the accumulators [2*pairs][4]. */
+export function splitSums(sums: Float64Array, pairs: number, acc: Int32Array): void {
+  for (let p = 0; p < pairs; p++) {
+    for (let c = 0; c < 4; c++) {
+      const sum = sums[p * 4 + c]!;
+      const high = sum * INVERSE_HIGH + ROUND_MAGIC - ROUND_MAGIC;
+      acc[p * 8 + c] = (acc[p * 8 + c]! + (sum - high * HIGH)) | 0;
+      acc[p * 8 + 4 + c] = (acc[p * 8 + 4 + c]! + high) | 0;
+    }
+  }
 }
 
-/** Weight zero points, requantization and store of acc [count][4] to columns `column`… of each row. */
-export function storeAccumulators(
-  acc: Int32Array,
-  count: number,
-  valid: number,
-  rowSums: Int32Array,
-  out: Int8Array | Uint8Array,
-  offsets: Int32Array,
-  column: number,
-  channel: number,
-  finish: IntegerFinish,
-): void {
-  const { scales, zeroPoint, lo, hi, weightZeroPoints } = finish;
+/** Weight zero points, requantization and store of acc [count][4] to columns j… of each row. */
+export function storeAccumulators(acc: Int32Array, count: number, valid: number, j: number, channel: number, target: IntegerTarget): void {
+  const { out, offsets, rowSums } = target;
+  const { scales, zeroPoint, lo, hi, weightZeroPoints } = target.finish;
   for (let r = 0; r < count; r++) {
-    const at = offsets[r]! + column;
+    const at = offsets[r]! + j;
     for (let c = 0; c < valid; c++) {
       let sum = acc[r * 4 + c]!;
       if (weightZeroPoints !== undefined) sum = (sum - Math.imul(weightZeroPoints[channel + c]!, rowSums[r]!)) | 0;

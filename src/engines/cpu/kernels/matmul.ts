@@ -6,7 +6,7 @@ import { ShapeError, formatShape } from "../../../errors.ts";
 import { outputTensor, requireInput } from "../../../graph/access.ts";
 import type { TypedArray } from "../../../graph/dtype.ts";
 import type { Tensor } from "../../../graph/ir.ts";
-import { HIGH, PANEL_ROWS, multiplyDenseI8, packDenseI8 } from "./gemm_i8.ts";
+import { HIGH, PANEL_ROWS, integerScratch, multiplyDenseI8, packDenseI8 } from "./gemm_i8.ts";
 import type { DenseI8 } from "./gemm_i8.ts";
 import { multiplyDenseF32, packDenseF32 } from "./gemm_f32.ts";
 import type { DenseF32 } from "./gemm_f32.ts";
@@ -103,6 +103,7 @@ function createFloatMatMul(context: KernelContext<"MatMul">, plan: MatMulPlan, b
   const finish = floatFinish(undefined);
   const bias = new Float32Array(n);
   const offsets = new Int32Array(4);
+  const sums = new Float64Array(16);
   scratch.reserve(k * 4 * 8);
   const pack = (data: Float32Array): Map<number, DenseF32> =>
     new Map([...new Set(bStarts)].map((start) => [start, packDenseF32(data, start, n, k, bN, bK)]));
@@ -114,6 +115,7 @@ function createFloatMatMul(context: KernelContext<"MatMul">, plan: MatMulPlan, b
     run(inputs, output) {
       const x = inputs[0] as Float32Array;
       const packed = fixed ?? pack(inputs[1] as Float32Array);
+      const target = { out: output as Float32Array, offsets, bias, finish, sums };
       const panel = scratch.doubles;
       aStarts.forEach((aStart, batch) => {
         const matrix = packed.get(bStarts[batch]!)!;
@@ -124,7 +126,7 @@ function createFloatMatMul(context: KernelContext<"MatMul">, plan: MatMulPlan, b
             for (let i = 0; i < k; i++) panel[i * 4 + r] = x[from + i * aK]!;
             offsets[r] = (batch * m + first + r) * n;
           }
-          multiplyDenseF32(matrix, panel, count, bias, 0, output as Float32Array, offsets, finish);
+          multiplyDenseF32(matrix, panel, count, 0, target);
         }
       });
     },
@@ -138,14 +140,12 @@ function createIntegerMatMul(context: KernelContext<"MatMul">, plan: MatMulPlan,
   const finish = integerFinish(node, a, b, undefined, out, axis, n, undefined);
   const zeroPoint = a.quant!.zeroPoints[0]!;
   const bias = new Int32Array(n);
-  const offsets = new Int32Array(PANEL_ROWS);
-  const rowSums = new Int32Array(PANEL_ROWS);
-  const acc = new Int32Array(PANEL_ROWS * 4);
+  const tile = integerScratch();
   scratch.reserve(k * 4 * 8);
   const packOne = (data: Int8Array | Uint8Array, start: number): DenseI8 => {
     const rows = new Int16Array(n * k);
     for (let j = 0; j < n; j++) for (let i = 0; i < k; i++) rows[j * k + i] = data[start + j * bN + i * bK]!;
-    return packDenseI8(rows, 0, n, k, data instanceof Uint8Array ? 128 : 0);
+    return packDenseI8(rows, n, k, data instanceof Uint8Array ? 128 : 0);
   };
   const pack = (data: Int8Array | Uint8Array): Map<number, DenseI8> =>
     new Map([...new Set(bStarts)].map((start) => [start, packOne(data, start)]));
@@ -158,6 +158,7 @@ function createIntegerMatMul(context: KernelContext<"MatMul">, plan: MatMulPlan,
     run(inputs, output) {
       const x = inputs[0] as Int8Array | Uint8Array;
       const packed = fixed ?? pack(inputs[1] as Int8Array | Uint8Array);
+      const target = { ...tile, out: output as Int8Array | Uint8Array, bias, finish };
       const panel = scratch.doubles;
       aStarts.forEach((aStart, batch) => {
         const matrix = packed.get(bStarts[batch]!)!;
@@ -172,10 +173,10 @@ function createIntegerMatMul(context: KernelContext<"MatMul">, plan: MatMulPlan,
               sum += v;
               panel[to] = high ? panel[to]! + v * HIGH : v;
             }
-            rowSums[r] = sum;
-            offsets[r] = (batch * m + first + r) * n;
+            tile.rowSums[r] = sum;
+            tile.offsets[r] = (batch * m + first + r) * n;
           }
-          multiplyDenseI8(matrix, panel, count, rowSums, bias, 0, output as Int8Array | Uint8Array, offsets, finish, acc);
+          multiplyDenseI8(matrix, panel, count, 0, target);
         }
       });
     },

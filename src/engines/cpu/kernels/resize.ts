@@ -12,7 +12,7 @@ import { isQuantized, sameQuantization, shortName, stridesOf, unsupported } from
 import type { CpuKernel, KernelContext } from "./shared.ts";
 
 /** Output i of an axis is Σ_t weights[i*taps + t] * x[indices[i*taps + t]]. */
-interface AxisTaps {
+export interface AxisTaps {
   readonly taps: number;
   readonly indices: Int32Array;
   readonly weights: Float64Array;
@@ -116,7 +116,7 @@ export function sourceCoordinate(attrs: ResizeAttrs, d: number, i: number, inSiz
   }
 }
 
-function nearestMap(attrs: ResizeAttrs, d: number, inSize: number, outSize: number): Int32Array {
+export function nearestMap(attrs: ResizeAttrs, d: number, inSize: number, outSize: number): Int32Array {
   const pick = (x: number): number => {
     switch (attrs.nearestMode) {
       case "round_prefer_floor":
@@ -132,7 +132,7 @@ function nearestMap(attrs: ResizeAttrs, d: number, inSize: number, outSize: numb
   return Int32Array.from({ length: outSize }, (_, i) => clampIndex(pick(sourceCoordinate(attrs, d, i, inSize, outSize)), inSize));
 }
 
-function axisTaps(attrs: ResizeAttrs, d: number, inSize: number, outSize: number): AxisTaps {
+export function axisTaps(attrs: ResizeAttrs, d: number, inSize: number, outSize: number): AxisTaps {
   const taps = attrs.mode === "cubic" ? 4 : 2;
   const indices = new Int32Array(outSize * taps);
   const weights = new Float64Array(outSize * taps);

@@ -1,33 +1,20 @@
 /** Float products with sparse weights over a panel [k][4] of doubles; see sparse_pack.ts for the layouts. */
-import { storeRow } from "./gemm_f32.ts";
+import { storeTile } from "./gemm_f32.ts";
+import type { FloatTarget } from "./gemm_f32.ts";
 import { finishValue } from "./shared.ts";
-import type { FloatFinish } from "./shared.ts";
 import { BLOCK } from "./sparse_pack.ts";
 import type { Block8, Csr } from "./sparse_pack.ts";
 
 /** As `multiplyDenseF32`. */
-export function multiplyBlock8F32(
-  w: Block8<Float32Array>,
-  a: Float64Array,
-  count: number,
-  bias: Float32Array,
-  biasOffset: number,
-  out: Float32Array,
-  offsets: Int32Array,
-  finish: FloatFinish,
-): void {
+export function multiplyBlock8F32(w: Block8<Float32Array>, a: Float64Array, count: number, biasOffset: number, target: FloatTarget): void {
   const { n, starts, positions, values } = w;
+  const { sums } = target;
   for (let j = 0; j < n; j += 4) {
-    const row = j >> 3;
-    const valid = n - j < 4 ? n - j : 4;
-    const half = j & 4;
-    const from = starts[row]!;
-    const to = starts[row + 1]!;
-    if (count === 4) block4x4(a, from, to, positions, values, half, bias, biasOffset + j, valid, out, offsets, j, finish);
-    else {
-      for (let r = 0; r < count; r++)
-        block1x4(a, r, from, to, positions, values, half, bias, biasOffset + j, valid, out, offsets[r]! + j, finish);
-    }
+    const from = starts[j >> 3]!;
+    const to = starts[(j >> 3) + 1]!;
+    if (count === 4) block4x4(a, from, to, positions, values, j & 4, sums);
+    else for (let r = 0; r < count; r++) block1x4(a, r, from, to, positions, values, j & 4, sums);
+    storeTile(sums, count, j, n, biasOffset, target);
   }
 }
 
@@ -38,13 +25,7 @@ function block4x4(
   positions: Int32Array,
   w: Float32Array,
   half: number,
-  bias: Float32Array,
-  biasStart: number,
-  valid: number,
-  out: Float32Array,
-  offsets: Int32Array,
-  column: number,
-  finish: FloatFinish,
+  sums: Float64Array,
 ): void {
   let c00 = 0,
     c01 = 0,
@@ -89,10 +70,22 @@ function block4x4(
     c23 += a2 * w3;
     c33 += a3 * w3;
   }
-  storeRow(out, offsets[0]! + column, valid, c00, c01, c02, c03, bias, biasStart, finish);
-  storeRow(out, offsets[1]! + column, valid, c10, c11, c12, c13, bias, biasStart, finish);
-  storeRow(out, offsets[2]! + column, valid, c20, c21, c22, c23, bias, biasStart, finish);
-  storeRow(out, offsets[3]! + column, valid, c30, c31, c32, c33, bias, biasStart, finish);
+  sums[0] = c00;
+  sums[1] = c01;
+  sums[2] = c02;
+  sums[3] = c03;
+  sums[4] = c10;
+  sums[5] = c11;
+  sums[6] = c12;
+  sums[7] = c13;
+  sums[8] = c20;
+  sums[9] = c21;
+  sums[10] = c22;
+  sums[11] = c23;
+  sums[12] = c30;
+  sums[13] = c31;
+  sums[14] = c32;
+  sums[15] = c33;
 }
 
 function block1x4(
@@ -103,12 +96,7 @@ function block1x4(
   positions: Int32Array,
   w: Float32Array,
   half: number,
-  bias: Float32Array,
-  biasStart: number,
-  valid: number,
-  out: Float32Array,
-  outStart: number,
-  finish: FloatFinish,
+  sums: Float64Array,
 ): void {
   let c0 = 0,
     c1 = 0,
@@ -121,22 +109,17 @@ function block1x4(
     c2 += v * w[p + 2]!;
     c3 += v * w[p + 3]!;
   }
-  storeRow(out, outStart, valid, c0, c1, c2, c3, bias, biasStart, finish);
+  sums[row * 4] = c0;
+  sums[row * 4 + 1] = c1;
+  sums[row * 4 + 2] = c2;
+  sums[row * 4 + 3] = c3;
 }
 
 /** As `multiplyDenseF32`. */
-export function multiplyCsrF32(
-  w: Csr<Float32Array>,
-  a: Float64Array,
-  count: number,
-  bias: Float32Array,
-  biasOffset: number,
-  out: Float32Array,
-  offsets: Int32Array,
-  finish: FloatFinish,
-): void {
+export function multiplyCsrF32(w: Csr<Float32Array>, a: Float64Array, count: number, biasOffset: number, target: FloatTarget): void {
   const { n, starts, positions, values } = w;
-  const { lo, hi, hardswish } = finish;
+  const { out, offsets, bias } = target;
+  const { lo, hi, hardswish } = target.finish;
   for (let j = 0; j < n; j++) {
     const b = bias[biasOffset + j]!;
     const from = starts[j]!;

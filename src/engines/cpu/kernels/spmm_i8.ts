@@ -2,40 +2,31 @@
  * 8-bit products with sparse weights over a panel [k][4] of row pairs (see gemm_i8.ts); to the bit what the dense kernel gives. Weight
  * zero points must be zero, so that a stored zero is a real one.
  */
-import { MAX_TERMS, addPairs, startAccumulators, storeAccumulators } from "./gemm_i8.ts";
-import type { IntegerFinish } from "./gemm_i8.ts";
+import { MAX_TERMS, splitSums, startAccumulators, storeAccumulators } from "./gemm_i8.ts";
+import type { IntegerTarget } from "./gemm_i8.ts";
 import { BLOCK } from "./sparse_pack.ts";
 import type { Block8, Csr } from "./sparse_pack.ts";
 
 /** As `multiplyDenseI8`. */
-export function multiplyBlock8I8(
-  w: Block8<Int8Array>,
-  a: Float64Array,
-  count: number,
-  rowSums: Int32Array,
-  bias: Int32Array,
-  biasOffset: number,
-  out: Int8Array | Uint8Array,
-  offsets: Int32Array,
-  finish: IntegerFinish,
-  acc: Int32Array,
-): void {
+export function multiplyBlock8I8(w: Block8<Int8Array>, a: Float64Array, count: number, channel: number, target: IntegerTarget): void {
   const { n, starts, positions, values } = w;
+  const { sums, acc } = target;
   const pairs = (count + 1) >> 1;
   for (let j = 0; j < n; j += 4) {
     const valid = n - j < 4 ? n - j : 4;
     const end = starts[(j >> 3) + 1]!;
-    startAccumulators(acc, bias, biasOffset + j, valid, pairs * 2);
+    startAccumulators(acc, target.bias, channel + j, valid, pairs * 2);
     for (let from = starts[j >> 3]!; from < end; from += MAX_TERMS) {
       const to = from + MAX_TERMS < end ? from + MAX_TERMS : end;
-      if (pairs === 4) block8x4(a, from, to, positions, values, j & 4, acc);
-      else for (let p = 0; p < pairs; p++) block2x4(a, p, from, to, positions, values, j & 4, acc);
+      if (pairs === 4) block8x4(a, from, to, positions, values, j & 4, sums);
+      else for (let p = 0; p < pairs; p++) block2x4(a, p, from, to, positions, values, j & 4, sums);
+      splitSums(sums, pairs, acc);
     }
-    storeAccumulators(acc, count, valid, rowSums, out, offsets, j, biasOffset + j, finish);
+    storeAccumulators(acc, count, valid, j, channel + j, target);
   }
 }
 
-function block8x4(a: Float64Array, from: number, to: number, positions: Int32Array, w: Int8Array, half: number, acc: Int32Array): void {
+function block8x4(a: Float64Array, from: number, to: number, positions: Int32Array, w: Int8Array, half: number, sums: Float64Array): void {
   let c00 = 0,
     c01 = 0,
     c02 = 0,
@@ -79,10 +70,22 @@ function block8x4(a: Float64Array, from: number, to: number, positions: Int32Arr
     c23 += a2 * w3;
     c33 += a3 * w3;
   }
-  addPairs(acc, 0, c00, c01, c02, c03);
-  addPairs(acc, 8, c10, c11, c12, c13);
-  addPairs(acc, 16, c20, c21, c22, c23);
-  addPairs(acc, 24, c30, c31, c32, c33);
+  sums[0] = c00;
+  sums[1] = c01;
+  sums[2] = c02;
+  sums[3] = c03;
+  sums[4] = c10;
+  sums[5] = c11;
+  sums[6] = c12;
+  sums[7] = c13;
+  sums[8] = c20;
+  sums[9] = c21;
+  sums[10] = c22;
+  sums[11] = c23;
+  sums[12] = c30;
+  sums[13] = c31;
+  sums[14] = c32;
+  sums[15] = c33;
 }
 
 function block2x4(
@@ -93,7 +96,7 @@ function block2x4(
   positions: Int32Array,
   w: Int8Array,
   half: number,
-  acc: Int32Array,
+  sums: Float64Array,
 ): void {
   let c0 = 0,
     c1 = 0,
@@ -106,49 +109,71 @@ function block2x4(
     c2 += v * w[p + 2]!;
     c3 += v * w[p + 3]!;
   }
-  addPairs(acc, pair * 8, c0, c1, c2, c3);
+  sums[pair * 4] = c0;
+  sums[pair * 4 + 1] = c1;
+  sums[pair * 4 + 2] = c2;
+  sums[pair * 4 + 3] = c3;
 }
 
-/** As `multiplyDenseI8`. */
-export function multiplyCsrI8(
-  w: Csr<Int8Array>,
-  a: Float64Array,
-  count: number,
-  rowSums: Int32Array,
-  bias: Int32Array,
-  biasOffset: number,
-  out: Int8Array | Uint8Array,
-  offsets: Int32Array,
-  finish: IntegerFinish,
-  acc: Int32Array,
-): void {
+/** As `multiplyDenseI8`. Sums of four channels are collected in one tile, so that splitting and storing are shared with the dense kernel. */
+export function multiplyCsrI8(w: Csr<Int8Array>, a: Float64Array, count: number, channel: number, target: IntegerTarget): void {
   const { n, starts, positions, values } = w;
-  for (let j = 0; j < n; j++) {
-    const end = starts[j + 1]!;
-    startAccumulators(acc, bias, biasOffset + j, 1, 8);
-    for (let from = starts[j]!; from < end; from += MAX_TERMS) {
-      const to = from + MAX_TERMS < end ? from + MAX_TERMS : end;
-      let c0 = 0,
-        c1 = 0,
-        c2 = 0,
-        c3 = 0;
-      for (let e = from; e < to; e++) {
-        const i = positions[e]!;
-        const v = values[e]!;
-        c0 += a[i]! * v;
-        c1 += a[i + 1]! * v;
-        c2 += a[i + 2]! * v;
-        c3 += a[i + 3]! * v;
+  const { sums, acc } = target;
+  const pairs = (count + 1) >> 1;
+  for (let j = 0; j < n; j += 4) {
+    const valid = n - j < 4 ? n - j : 4;
+    startAccumulators(acc, target.bias, channel + j, valid, pairs * 2);
+    const longest = longestRow(starts, j, valid);
+    for (let done = 0; done < longest; done += MAX_TERMS) {
+      for (let c = 0; c < valid; c++) {
+        const end = starts[j + c + 1]!;
+        const from = Math.min(starts[j + c]! + done, end);
+        const to = Math.min(from + MAX_TERMS, end);
+        if (pairs === 4) csr8x1(a, from, to, positions, values, c, sums);
+        else for (let p = 0; p < pairs; p++) csr2x1(a, p, from, to, positions, values, c, sums);
       }
-      addPair(acc, 0, c0);
-      addPair(acc, 8, c1);
-      addPair(acc, 16, c2);
-      addPair(acc, 24, c3);
+      splitSums(sums, pairs, acc);
     }
-    storeAccumulators(acc, count, 1, rowSums, out, offsets, j, biasOffset + j, finish);
+    storeAccumulators(acc, count, valid, j, channel + j, target);
   }
 }
 
-function addPair(acc: Int32Array, at: number, sum: number): void {
-  addPairs(acc, at, sum, 0, 0, 0);
+function longestRow(starts: Int32Array, first: number, count: number): number {
+  let longest = 0;
+  for (let j = first; j < first + count; j++) longest = Math.max(longest, starts[j + 1]! - starts[j]!);
+  return longest;
+}
+
+function csr8x1(a: Float64Array, from: number, to: number, positions: Int32Array, w: Int8Array, column: number, sums: Float64Array): void {
+  let c0 = 0,
+    c1 = 0,
+    c2 = 0,
+    c3 = 0;
+  for (let e = from; e < to; e++) {
+    const i = positions[e]!;
+    const v = w[e]!;
+    c0 += a[i]! * v;
+    c1 += a[i + 1]! * v;
+    c2 += a[i + 2]! * v;
+    c3 += a[i + 3]! * v;
+  }
+  sums[column] = c0;
+  sums[4 + column] = c1;
+  sums[8 + column] = c2;
+  sums[12 + column] = c3;
+}
+
+function csr2x1(
+  a: Float64Array,
+  pair: number,
+  from: number,
+  to: number,
+  positions: Int32Array,
+  w: Int8Array,
+  column: number,
+  sums: Float64Array,
+): void {
+  let sum = 0;
+  for (let e = from; e < to; e++) sum += a[positions[e]! + pair]! * w[e]!;
+  sums[pair * 4 + column] = sum;
 }
