@@ -1,0 +1,237 @@
+/** Conv2D, DepthwiseConv2D, Dense, and MatMul with a constant right side: from nodes to problems for the tiles. */
+import { inputTensor, outputTensor, requireInput } from "../../../graph/access.ts";
+import { elementCount } from "../../../graph/dtype.ts";
+import type { TypedArray } from "../../../graph/dtype.ts";
+import type { Activation, Node, NodeWith, Tensor } from "../../../graph/ir.ts";
+import type { IntegerFinish } from "../../cpu/kernels/gemm_i8.ts";
+import { isByte, isQuantized } from "../../cpu/kernels/shared.ts";
+import { floatWeights, integerFinish } from "../../cpu/kernels/weights.ts";
+import { packDepthwiseF32, packDepthwiseI8 } from "../pack.ts";
+import type { NodePlan, PlanContext, Planner } from "../program.ts";
+import { activationCode, floatPost, integerPost, padRecord, windowRecord } from "../records.ts";
+import { planFloat } from "./gemm-f32.ts";
+import { planInteger } from "./gemm-i8.ts";
+import { isPadded, matrixWindows, planWindows } from "./windows.ts";
+import type { Windows } from "./windows.ts";
+
+/** The tensors of a weighted op, when kernels cover their types and the weights are constant. */
+interface Operands {
+  readonly x: Tensor;
+  readonly w: Tensor & { readonly data: TypedArray };
+  readonly bias: Tensor | undefined;
+  readonly out: Tensor;
+  readonly isFloat: boolean;
+}
+
+function operandsOf(context: PlanContext, node: Node): Operands | undefined {
+  const x = requireInput(context.graph, node, 0);
+  const w = requireInput(context.graph, node, 1);
+  const bias = inputTensor(context.graph, node, 2);
+  const out = outputTensor(context.graph, node);
+  if (w.data === undefined || (bias !== undefined && bias.data === undefined)) return undefined;
+  if ("pads" in node.attrs && (node.attrs.pads as readonly number[]).some((p) => p < 0)) return undefined;
+  if (elementCount(out.shape) === 0 || elementCount(w.shape) === 0) return undefined;
+  const isFloat = x.dtype === "float32" && out.dtype === "float32" && (w.dtype === "float32" || isQuantized(w));
+  if (!isFloat && !(isByte(x.dtype) && isQuantized(x))) return undefined;
+  return { x, w: { ...w, data: w.data }, bias, out, isFloat };
+}
+
+/** Integer weights as int16, zero points taken off; channel of element i by `channel`. */
+function centered(w: Tensor & { readonly data: TypedArray }, finish: IntegerFinish, channel: (i: number) => number): Int16Array {
+  const shift = w.dtype === "uint8" ? 128 : 0;
+  const zeros = finish.weightZeroPoints;
+  return Int16Array.from(w.data, (q, i) => q - shift - (zeros === undefined ? 0 : zeros[channel(i)]!));
+}
+
+interface Layer {
+  readonly node: Node;
+  readonly operands: Operands;
+  readonly activation: Activation | undefined;
+  /** Windows for an element size in bytes. */
+  readonly windows: (elementBytes: number) => Windows;
+  readonly inputShape: readonly number[];
+  readonly pads: readonly [number, number, number, number];
+  readonly groups: number;
+  /** All output channels. */
+  readonly channels: number;
+  readonly weightAxis: number;
+  /** Position in the stored weights of weight i of [channels][k]; undefined: stored that way. */
+  readonly order?: (i: number) => number;
+}
+
+const NO_PADS = [0, 0, 0, 0] as const;
+
+function planLayer(context: PlanContext, layer: Layer): NodePlan {
+  const { node, operands, groups, channels, activation, order, pads } = layer;
+  const { x, w, bias, out } = operands;
+  const reorder = <T extends Float32Array | Int16Array>(data: T): T =>
+    order === undefined ? data : (data.map((_, i) => data[order(i)]!) as T);
+  const shared = { groups, n: channels / groups, input: context.address(x), output: context.address(out) };
+  if (operands.isFloat) {
+    return planFloat(context, {
+      ...shared,
+      windows: layer.windows(4),
+      ...(isPadded(pads) ? { pad: { input: layer.inputShape, pads } } : {}),
+      weights: reorder(floatWeights(node, w, w.data)),
+      bias: bias?.data === undefined ? undefined : floatWeights(node, bias, bias.data),
+      activation,
+    });
+  }
+  const finish = integerFinish(node, x, w, bias, out, layer.weightAxis, channels, activation);
+  const inner = w.data.length / w.shape.slice(0, layer.weightAxis + 1).reduce((size, d) => size * d, 1);
+  return planInteger(context, {
+    ...shared,
+    windows: layer.windows(2),
+    shape: layer.inputShape,
+    pads,
+    isSigned: x.dtype === "int8",
+    inputZeroPoint: x.quant!.zeroPoints[0]!,
+    weights: reorder(centered(w, finish, (i) => Math.floor(i / inner) % channels)),
+    bias: bias?.data as Int32Array | undefined,
+    finish,
+  });
+}
+
+export const planConv2D: Planner<"Conv2D"> = (context, node) => {
+  const operands = operandsOf(context, node);
+  if (operands === undefined) return undefined;
+  const { x, w, out } = operands;
+  const [channels = 1, kh = 1, kw = 1] = w.shape;
+  return planLayer(context, {
+    node,
+    operands,
+    activation: node.attrs.activation,
+    windows: (bytes) => planWindows(x.shape, out.shape, [kh, kw], node.attrs, bytes),
+    inputShape: x.shape,
+    pads: node.attrs.pads,
+    groups: node.attrs.groups,
+    channels,
+    weightAxis: 0,
+  });
+};
+
+export const planDense: Planner<"Dense"> = (context, node) => {
+  const operands = operandsOf(context, node);
+  if (operands === undefined) return undefined;
+  const [channels = 1, k = 1] = operands.w.shape;
+  return planLayer(context, matrixLayer(node, operands, channels, k, 0, node.attrs.activation));
+};
+
+/** MatMul whose right side is a constant matrix: a dense layer with transposed weights. */
+export function planMatMulConstant(context: PlanContext, node: NodeWith<"MatMul">): NodePlan | undefined {
+  const { transposeA, transposeB } = node.attrs;
+  const operands = operandsOf(context, node);
+  if (operands === undefined || transposeA || operands.x.shape.length < 2 || operands.w.shape.length !== 2) return undefined;
+  const [rows = 1, columns = 1] = operands.w.shape;
+  if (transposeB) return planLayer(context, matrixLayer(node, operands, rows, columns, 0, undefined));
+  const layer = matrixLayer(node, operands, columns, rows, 1, undefined);
+  return planLayer(context, { ...layer, order: (i) => (i % rows) * columns + Math.floor(i / rows) });
+}
+
+function matrixLayer(
+  node: Node,
+  operands: Operands,
+  channels: number,
+  k: number,
+  weightAxis: number,
+  activation: Activation | undefined,
+): Layer {
+  const m = elementCount(operands.x.shape) / k;
+  return {
+    node,
+    operands,
+    activation,
+    windows: (bytes) => matrixWindows(m, k, bytes),
+    inputShape: [1, 1, m, k],
+    pads: NO_PADS,
+    groups: 1,
+    channels,
+    weightAxis,
+  };
+}
+
+export const planDepthwise: Planner<"DepthwiseConv2D"> = (context, node) => {
+  const operands = operandsOf(context, node);
+  if (operands === undefined) return undefined;
+  const { x, w, out } = operands;
+  const [, kh = 1, kw = 1, channels = 1] = w.shape;
+  const inputChannels = x.shape[3] ?? 1;
+  if (channels !== inputChannels || inputChannels === 1) {
+    // One group per input channel, m outputs each; weights [KH][KW][C × m] → [C × m][KH × KW].
+    const taps = kh * kw;
+    return planLayer(context, {
+      node,
+      operands,
+      activation: node.attrs.activation,
+      windows: (bytes) => planWindows(x.shape, out.shape, [kh, kw], { ...node.attrs, groups: inputChannels }, bytes),
+      inputShape: x.shape,
+      pads: node.attrs.pads,
+      groups: inputChannels,
+      channels,
+      weightAxis: 3,
+      order: (i) => (i % taps) * channels + Math.floor(i / taps),
+    });
+  }
+  return operands.isFloat ? depthwiseFloat(context, node, operands, kh, kw) : depthwiseInteger(context, node, operands, kh, kw);
+};
+
+/** Widths and strides that have a tile of their own. */
+function hasTile(node: NodeWith<"DepthwiseConv2D">, kw: number): boolean {
+  const { strides, dilations } = node.attrs;
+  return (kw === 3 || kw === 5) && (strides[1] === 1 || strides[1] === 2) && dilations[0] === 1 && dilations[1] === 1;
+}
+
+function depthwiseFloat(context: PlanContext, node: NodeWith<"DepthwiseConv2D">, operands: Operands, kh: number, kw: number): NodePlan {
+  const { x, w, bias, out } = operands;
+  const channels = x.shape[3]!;
+  const { activation, strides } = node.attrs;
+  const b = bias?.data === undefined ? new Float32Array(channels) : floatWeights(node, bias, bias.data);
+  const kernel = hasTile(node, kw) ? `f32_depthwise_w${kw}s${strides[1]}_1x4__wasm_simd` : "f32_depthwise_direct_1x1__wasm_simd";
+  const args = [
+    context.address(x),
+    context.weights(packDepthwiseF32(floatWeights(node, w, w.data), kh * kw, channels, b)),
+    context.address(out),
+    context.table(windowRecord(x.shape, out.shape, [kh, kw], node.attrs)),
+    activationCode(activation),
+    context.table(floatPost(activation)),
+  ];
+  return { kernel, calls: () => [{ kernel, args }] };
+}
+
+function depthwiseInteger(context: PlanContext, node: NodeWith<"DepthwiseConv2D">, operands: Operands, kh: number, kw: number): NodePlan {
+  const { x, w, bias, out } = operands;
+  const [batch = 1, height = 1, width = 1, channels = 1] = x.shape;
+  const { activation, strides, pads } = node.attrs;
+  const [top, left, bottom, right] = pads;
+  const finish = integerFinish(node, x, w, bias, out, 3, channels, activation);
+  const b = (bias?.data as Int32Array | undefined) ?? new Int32Array(channels);
+  const kernel = hasTile(node, kw) ? `i8_depthwise_w${kw}s${strides[1]}_1x4__wasm_simd` : "i8_depthwise_direct_1x1__wasm_simd";
+  const weights = context.weights(
+    packDepthwiseI8(
+      centered(w, finish, (i) => i % channels),
+      kh,
+      kw,
+      channels,
+      b,
+      finish.scales,
+    ),
+  );
+  const padded = [batch, height + top + bottom, width + left + right, channels];
+  const geometry = context.table(windowRecord(padded, out.shape, [kh, kw], { ...node.attrs, pads: NO_PADS }));
+  const record = context.table(padRecord(x.shape, pads, 1));
+  const post = context.table(integerPost(finish.zeroPoint, finish.lo, finish.hi));
+  const zeroPoint = x.quant!.zeroPoints[0]!;
+  // An odd kernel reads, at weight 0, one row below its last.
+  const rowBytes = padded[2]! * channels * 2;
+  const scratchBytes = padded.reduce((size, d) => size * d, 2) + rowBytes * node.attrs.dilations[0] + 128;
+  const from = context.address(x);
+  const to = context.address(out);
+  return {
+    kernel,
+    scratchBytes,
+    calls: (scratch) => [
+      { kernel: "i8_widen_rows__wasm_simd", args: [from, scratch, record, zeroPoint, x.dtype === "int8" ? 1 : 0] },
+      { kernel, args: [scratch, weights, to, geometry, post] },
+    ],
+  };
+}

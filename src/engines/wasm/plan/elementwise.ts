@@ -1,0 +1,162 @@
+/** Binary, Unary, Quantize, Dequantize, Requantize. */
+import { outputTensor, requireInput } from "../../../graph/access.ts";
+import { elementCount } from "../../../graph/dtype.ts";
+import type { Node, Quantization, Tensor, UnaryAttrs } from "../../../graph/ir.ts";
+import { isByte, isQuantized } from "../../cpu/kernels/shared.ts";
+import { addParams, integerRange, inverseScale, perTensor, quantizedClamp, unaryTable } from "../../numerics.ts";
+import { BINARY, UNARY } from "../codes.ts";
+import type { NodePlan, PlanContext, Planner } from "../program.ts";
+import { activationCode, floatPair, floatPost, integerPost } from "../records.ts";
+import { broadcastStrides, mergeLoops, padLoops } from "./strides.ts";
+
+export const planBinary: Planner<"Binary"> = (context, node) => {
+  const a = requireInput(context.graph, node, 0);
+  const b = requireInput(context.graph, node, 1);
+  const out = outputTensor(context.graph, node);
+  if (elementCount(out.shape) === 0) return undefined;
+  const loops = padLoops(mergeLoops(out.shape, [broadcastStrides(a.shape, out.shape), broadcastStrides(b.shape, out.shape)]), 4);
+  if (loops === undefined) return undefined;
+  const plan = (): number => context.table(Int32Array.of(...loops.dims, ...loops.strides[0]!, ...loops.strides[1]!));
+  const { fn, activation } = node.attrs;
+  if (isQuantized(out)) return planIntegerBinary(context, node, a, b, out, plan);
+  if (a.dtype !== "float32" || b.dtype !== "float32" || out.dtype !== "float32") return undefined;
+  const kernel = "f32_binary_broadcast_1x4__wasm_simd";
+  const post = (): readonly number[] => [activationCode(activation), context.table(floatPost(activation))];
+  if (fn === "pow") {
+    // Squares are the common case; other exponents are left to the CPU engine.
+    if (b.data?.length !== 1 || b.data[0] !== 2 || elementCount(a.shape) !== elementCount(out.shape)) return undefined;
+    const x = context.address(a);
+    const n = elementCount(out.shape);
+    const square = context.table(Int32Array.of(1, 1, 1, n, 0, 0, 0, 1, 0, 0, 0, 1));
+    const args = [x, x, context.address(out), square, BINARY.mul, ...post()];
+    return { kernel, calls: () => [{ kernel, args }] };
+  }
+  const args = [context.address(a), context.address(b), context.address(out), plan(), BINARY[fn], ...post()];
+  return { kernel, calls: () => [{ kernel, args }] };
+};
+
+/** Zero point as the kernels see it: of signed bytes, which uint8 becomes by flipping the top bit. */
+function signedZeroPoint(tensor: Tensor & { readonly quant: Quantization }): number {
+  return perTensor(tensor.quant).zeroPoint - (tensor.dtype === "uint8" ? 128 : 0);
+}
+
+function planIntegerBinary(
+  context: PlanContext,
+  node: Node & { readonly op: "Binary" },
+  a: Tensor,
+  b: Tensor,
+  out: Tensor & { readonly quant: Quantization },
+  plan: () => number,
+): NodePlan | undefined {
+  const { fn, activation } = node.attrs;
+  if (!isQuantized(a) || !isQuantized(b) || !isByte(out.dtype) || a.dtype !== out.dtype || b.dtype !== out.dtype) return undefined;
+  if (activation?.kind === "hardswish" || (fn !== "add" && fn !== "sub" && fn !== "mul")) return undefined;
+  const [lo, hi] = quantizedClamp(activation, out.quant, out.dtype);
+  const to = perTensor(out.quant);
+  let post: Int32Array;
+  if (fn === "mul") {
+    const scale = Math.fround(Math.fround(perTensor(a.quant).scale * perTensor(b.quant).scale) / to.scale);
+    const splat = <T>(value: T): T[] => [value, value, value, value];
+    post = integerPost(to.zeroPoint, lo, hi, [
+      ...splat({ i32: signedZeroPoint(a) }),
+      ...splat({ i32: signedZeroPoint(b) }),
+      ...splat({ f32: scale }),
+    ]);
+  } else {
+    const signed = (t: Tensor & { readonly quant: Quantization }): Quantization => ({
+      scales: t.quant.scales,
+      zeroPoints: Int32Array.of(signedZeroPoint(t)),
+    });
+    const params = addParams(signed(a), signed(b), out.quant, fn === "add" ? 1 : -1);
+    if (params === undefined) return undefined;
+    const { multA, multB, bias, shift, zeroPoint } = params;
+    post = Int32Array.of(...[multA, multB, bias, zeroPoint, lo, hi].flatMap((v) => [v, v, v, v]), shift);
+  }
+  const kernel = "i8_binary_broadcast_1x8__wasm_simd";
+  const args = [
+    ...[context.address(a), context.address(b), context.address(out), plan()],
+    ...[fn === "mul" ? BINARY.mul : BINARY.add, out.dtype === "uint8" ? 0x80 : 0, context.table(post)],
+  ];
+  return { kernel, calls: () => [{ kernel, args }] };
+}
+
+/** Code and parameters of a float unary op; undefined where there is no kernel. */
+function unaryCode(attrs: UnaryAttrs): { readonly code: number; readonly post: Float32Array } | undefined {
+  switch (attrs.fn) {
+    case "relu":
+      return { code: UNARY.clamp, post: floatPair(0, Infinity) };
+    case "clip":
+      return { code: UNARY.clamp, post: floatPair(attrs.min ?? -Infinity, attrs.max ?? Infinity) };
+    case "leakyrelu":
+      return { code: UNARY.leakyrelu, post: floatPair(attrs.alpha ?? 0.01, 0) };
+    case "hardsigmoid":
+      return { code: UNARY.hardsigmoid, post: floatPair(attrs.alpha ?? 0.2, attrs.beta ?? 0.5) };
+    case "erf":
+      return undefined;
+    default:
+      return { code: UNARY[attrs.fn], post: floatPair(0, 0) };
+  }
+}
+
+export const planUnary: Planner<"Unary"> = (context, node) => {
+  const x = requireInput(context.graph, node, 0);
+  const out = outputTensor(context.graph, node);
+  if (isQuantized(x) && isQuantized(out)) return planTable(context, x, out, node.attrs);
+  if (x.dtype !== "float32" || out.dtype !== "float32") return undefined;
+  const unary = unaryCode(node.attrs);
+  if (unary === undefined) return undefined;
+  const kernel = "f32_unary_map_1x4__wasm_simd";
+  const args = [context.address(x), context.address(out), elementCount(x.shape), unary.code, context.table(unary.post)];
+  return { kernel, calls: () => [{ kernel, args }] };
+};
+
+/** Byte → byte through 256 entries. */
+export function byteTable(
+  context: PlanContext,
+  x: Tensor & { readonly quant: Quantization },
+  out: Tensor & { readonly quant: Quantization },
+  attrs: UnaryAttrs | undefined,
+): number {
+  return context.table(Uint8Array.from(unaryTable(attrs, x.quant, x.dtype, out.quant, out.dtype), (q) => q & 255));
+}
+
+function planTable(
+  context: PlanContext,
+  x: Tensor & { readonly quant: Quantization },
+  out: Tensor & { readonly quant: Quantization },
+  attrs: UnaryAttrs | undefined,
+): NodePlan | undefined {
+  if (!isByte(x.dtype) || !isByte(out.dtype) || x.quant.scales.length !== 1 || out.quant.scales.length !== 1) return undefined;
+  const kernel = "i8_table_map_1x8__wasm_simd";
+  const args = [context.address(x), context.address(out), elementCount(x.shape), byteTable(context, x, out, attrs)];
+  return { kernel, calls: () => [{ kernel, args }] };
+}
+
+export const planRequantize: Planner<"Requantize"> = (context, node) => {
+  const x = requireInput(context.graph, node, 0);
+  const out = outputTensor(context.graph, node);
+  return isQuantized(x) && isQuantized(out) ? planTable(context, x, out, undefined) : undefined;
+};
+
+export const planQuantize: Planner<"Quantize"> = (context, node) => {
+  const x = requireInput(context.graph, node, 0);
+  const out = outputTensor(context.graph, node);
+  if (x.dtype !== "float32" || !isByte(out.dtype) || out.quant?.scales.length !== 1) return undefined;
+  const { scale, zeroPoint } = perTensor(out.quant);
+  const inverse = context.table(Float32Array.of(inverseScale(scale)));
+  const post = context.table(integerPost(zeroPoint, ...integerRange(out.dtype)));
+  const kernel = "f32_quantize_map_1x8__wasm_simd";
+  const args = [context.address(x), context.address(out), elementCount(x.shape), inverse, post];
+  return { kernel, calls: () => [{ kernel, args }] };
+};
+
+export const planDequantize: Planner<"Dequantize"> = (context, node) => {
+  const x = requireInput(context.graph, node, 0);
+  const out = outputTensor(context.graph, node);
+  if (!isByte(x.dtype) || !isQuantized(x) || x.quant.scales.length !== 1 || out.dtype !== "float32") return undefined;
+  const scale = context.table(Float32Array.of(perTensor(x.quant).scale));
+  const kernel = "f32_dequantize_map_1x4__wasm_simd";
+  const flip = x.dtype === "uint8" ? 0x80 : 0;
+  const args = [context.address(x), context.address(out), elementCount(x.shape), scale, signedZeroPoint(x), flip];
+  return { kernel, calls: () => [{ kernel, args }] };
+};

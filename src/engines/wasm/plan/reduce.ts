@@ -1,0 +1,103 @@
+/** Pooling, Reduce and Softmax. */
+import { outputTensor, requireInput } from "../../../graph/access.ts";
+import { elementCount } from "../../../graph/dtype.ts";
+import type { NodeWith, Quantization, Tensor } from "../../../graph/ir.ts";
+import { isByte, isQuantized, sameQuantization } from "../../cpu/kernels/shared.ts";
+import { integerRange, perTensor, quantizedClamp, softmaxTable } from "../../numerics.ts";
+import { REDUCE } from "../codes.ts";
+import type { NodePlan, PlanContext, Planner } from "../program.ts";
+import { floatPost, integerPost, windowRecord } from "../records.ts";
+
+type QuantizedTensor = Tensor & { readonly quant: Quantization };
+
+/** Bit that makes uint8 comparable as int8. */
+function flipOf(tensor: Tensor): number {
+  return tensor.dtype === "uint8" ? 0x80 : 0;
+}
+
+/** Parameters of an integer average: output grid, then scale ratio and the input's zero point as signed bytes. */
+function averagePost(x: QuantizedTensor, out: QuantizedTensor, lo: number, hi: number): Int32Array {
+  const from = perTensor(x.quant);
+  const to = perTensor(out.quant);
+  return integerPost(to.zeroPoint, lo, hi, [{ f32: Math.fround(from.scale / to.scale) }, { i32: from.zeroPoint - flipOf(x) }]);
+}
+
+export function planPool(context: PlanContext, node: NodeWith<"MaxPool2D"> | NodeWith<"AveragePool2D">): NodePlan | undefined {
+  const x = requireInput(context.graph, node, 0);
+  const out = outputTensor(context.graph, node);
+  const { activation, kernel: window, countIncludePad } = node.attrs;
+  const isMax = node.op === "MaxPool2D";
+  if (activation?.kind === "hardswish" || elementCount(out.shape) === 0 || node.attrs.pads.some((p) => p < 0)) return undefined;
+  const geometry = (): number => context.table(windowRecord(x.shape, out.shape, window, node.attrs, countIncludePad));
+  if (x.dtype === "float32" && out.dtype === "float32") {
+    const kernel = "f32_pool_direct_1x4__wasm_simd";
+    const args = [context.address(x), context.address(out), geometry(), isMax ? 1 : 0, context.table(floatPost(activation))];
+    return { kernel, calls: () => [{ kernel, args }] };
+  }
+  if (!isQuantized(x) || !isQuantized(out) || !isByte(x.dtype) || !isByte(out.dtype)) return undefined;
+  if (isMax && (activation !== undefined || x.dtype !== out.dtype || !sameQuantization(x.quant, out.quant))) return undefined;
+  const post = isMax ? 0 : context.table(averagePost(x, out, ...quantizedClamp(activation, out.quant, out.dtype)));
+  const kernel = "i8_pool_direct_1x8__wasm_simd";
+  const args = [context.address(x), context.address(out), geometry(), isMax ? 1 : 0, flipOf(x), post];
+  return { kernel, calls: () => [{ kernel, args }] };
+}
+
+/** [outer, count, inner] of a reduction over neighbouring axes; undefined when kept dimensions lie between reduced ones. */
+function middleOf(shape: readonly number[], axes: readonly number[]): readonly [number, number, number] | undefined {
+  const reduced = shape.map((size, d) => size !== 1 && axes.includes(d));
+  const first = reduced.indexOf(true);
+  if (first < 0) return [elementCount(shape), 1, 1];
+  const last = reduced.lastIndexOf(true);
+  for (let d = first; d <= last; d++) if (!reduced[d] && shape[d] !== 1) return undefined;
+  return [elementCount(shape.slice(0, first)), elementCount(shape.slice(first, last + 1)), elementCount(shape.slice(last + 1))];
+}
+
+export const planReduce: Planner<"Reduce"> = (context, node) => {
+  const x = requireInput(context.graph, node, 0);
+  const out = outputTensor(context.graph, node);
+  const { fn, axes } = node.attrs;
+  const middle = middleOf(x.shape, axes);
+  if (middle === undefined || fn === "prod" || elementCount(x.shape) === 0) return undefined;
+  const [outer, count, inner] = middle;
+  if (x.dtype === "float32" && out.dtype === "float32") {
+    const kernel = "f32_reduce_middle_1x4__wasm_simd";
+    const factor = context.table(Float32Array.of(fn === "mean" ? 1 / count : 1));
+    const code = fn === "mean" || fn === "sum" ? REDUCE.sum : REDUCE[fn];
+    const args = [context.address(x), context.address(out), outer, count, inner, code, factor];
+    return { kernel, calls: () => [{ kernel, args }] };
+  }
+  if (fn !== "mean" || !isQuantized(x) || !isQuantized(out) || !isByte(x.dtype) || !isByte(out.dtype)) return undefined;
+  // A mean over the middle is an average pool of `outer` images, `count` × 1 pixels and `inner` channels.
+  const attrs = { strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0] } as const;
+  const geometry = context.table(windowRecord([outer, count, 1, inner], [outer, 1, 1, inner], [count, 1], attrs));
+  const post = context.table(averagePost(x, out, ...integerRange(out.dtype)));
+  const kernel = "i8_pool_direct_1x8__wasm_simd";
+  const args = [context.address(x), context.address(out), geometry, 0, flipOf(x), post];
+  return { kernel, calls: () => [{ kernel, args }] };
+};
+
+/** Sums of 4,096 exponentials of the integer softmax would leave uint32. */
+const INTEGER_CLASSES = 4095;
+
+export const planSoftmax: Planner<"Softmax"> = (context, node) => {
+  const x = requireInput(context.graph, node, 0);
+  const out = outputTensor(context.graph, node);
+  const { axis, beta } = node.attrs;
+  const n = x.shape[axis] ?? 1;
+  const outer = elementCount(x.shape.slice(0, axis));
+  const inner = elementCount(x.shape.slice(axis + 1));
+  if (elementCount(x.shape) === 0) return undefined;
+  const [from, to] = [context.address(x), context.address(out)];
+  if (x.dtype === "float32" && out.dtype === "float32") {
+    const factor = context.table(Float32Array.of(beta));
+    const kernel = inner === 1 ? "f32_softmax_rows_1x4__wasm_simd" : "f32_softmax_strided_1x4__wasm_simd";
+    const args = inner === 1 ? [from, to, outer, n, factor] : [from, to, outer, n, inner, factor];
+    return { kernel, calls: () => [{ kernel, args }] };
+  }
+  if (!isQuantized(x) || !isByte(x.dtype) || x.dtype !== out.dtype || inner !== 1 || n > INTEGER_CLASSES) return undefined;
+  const { scale, zeroPoint } = perTensor(out.quant);
+  if (scale !== 1 / 256 || zeroPoint !== integerRange(out.dtype)[0]) return undefined;
+  const kernel = "i8_softmax_rows_1x1__wasm_simd";
+  const args = [from, to, outer, n, context.table(softmaxTable(x.quant, beta)), flipOf(x)];
+  return { kernel, calls: () => [{ kernel, args }] };
+};

@@ -1,0 +1,71 @@
+/** What planning a node yields, and what planners work with. Planners are plain functions from a node to kernel calls. */
+import { invariant } from "../../errors.ts";
+import { isConstant, tensorOf } from "../../graph/access.ts";
+import type { TypedArray } from "../../graph/dtype.ts";
+import type { Graph, NodeWith, OpName, Tensor } from "../../graph/ir.ts";
+import type { LinearMemory } from "./memory.ts";
+
+/** One call of an exported kernel; all arguments are integers. */
+export interface KernelCall {
+  readonly kernel: string;
+  readonly args: readonly number[];
+}
+
+export interface NodePlan {
+  /** The kernel that does the work, as placement and profile name it. */
+  readonly kernel: string;
+  /** Bytes of the session's shared scratch that the calls use. */
+  readonly scratchBytes?: number;
+  /** @param scratch address of the scratch memory */
+  readonly calls: (scratch: number) => readonly KernelCall[];
+}
+
+/** @returns undefined when no WASM kernel covers the node: it then runs on the CPU engine, and placement says so */
+export type Planner<O extends OpName> = (context: PlanContext, node: NodeWith<O>) => NodePlan | undefined;
+
+/** Where things are in memory, for planners. */
+export class PlanContext {
+  readonly graph: Graph;
+  readonly #memory: LinearMemory;
+  readonly #arena: number;
+  readonly #offsets: ReadonlyMap<string, number>;
+  readonly #constants = new Map<string, number>();
+
+  constructor(graph: Graph, memory: LinearMemory, arena: number, offsets: ReadonlyMap<string, number>) {
+    this.graph = graph;
+    this.#memory = memory;
+    this.#arena = arena;
+    this.#offsets = offsets;
+  }
+
+  /** Address of an activation, or of a constant that kernels read as it is (copied in on first use). */
+  address(tensor: Tensor): number {
+    if (!isConstant(tensor)) return this.activation(tensor.name);
+    let address = this.#constants.get(tensor.name);
+    if (address === undefined) {
+      address = this.#memory.place("weights", tensor.data);
+      this.#constants.set(tensor.name, address);
+    }
+    return address;
+  }
+
+  hasPlace(name: string): boolean {
+    return this.#offsets.has(name);
+  }
+
+  activation(name: string): number {
+    const offset = this.#offsets.get(name);
+    invariant(offset !== undefined, `tensor "${name}" (${tensorOf(this.graph, name).dtype}) has no place in the arena`);
+    return this.#arena + offset;
+  }
+
+  /** Packed weights. */
+  weights(data: TypedArray): number {
+    return this.#memory.place("weights", data);
+  }
+
+  /** Index tables, geometry and parameter records; equal ones share an address. */
+  table(data: TypedArray): number {
+    return this.#memory.placeShared(data);
+  }
+}

@@ -1,0 +1,66 @@
+/** Parameter records that kernels read from memory: bounds, requantization grids, window geometry. Layouts are documented in assembly/. */
+import type { Activation, Conv2DAttrs, Pool2DAttrs, Shape } from "../../graph/ir.ts";
+import { ACTIVATION } from "./codes.ts";
+
+/** 1.5 × 2^23 as float32 bits: adding it to |x| < 2^22 leaves round-half-even(x) in the low bits. */
+const MAGIC_BITS = 0x4b400000;
+
+export const POST_BYTES = 48;
+
+/** Two splatted floats: [a ×4][b ×4]. */
+export function floatPair(a: number, b: number): Float32Array {
+  return Float32Array.of(a, a, a, a, b, b, b, b);
+}
+
+export function activationCode(activation: Activation | undefined): number {
+  return activation?.kind === "hardswish" ? ACTIVATION.hardswish : ACTIVATION.clamp;
+}
+
+/** Bounds of a float kernel's fused activation; infinite ones change nothing. */
+export function floatPost(activation: Activation | undefined): Float32Array {
+  return activation?.kind === "clamp" ? floatPair(activation.min, activation.max) : floatPair(-Infinity, Infinity);
+}
+
+/** Grid of an 8-bit output: [lo - zp ×4][hi - zp ×4][magic - zp ×4], then `extra` words. */
+export function integerPost(
+  zeroPoint: number,
+  lo: number,
+  hi: number,
+  extra: readonly { readonly f32?: number; readonly i32?: number }[] = [],
+): Int32Array {
+  const words = new Int32Array(POST_BYTES / 4 + extra.length);
+  const floats = new Float32Array(words.buffer);
+  floats.fill(lo - zeroPoint, 0, 4);
+  floats.fill(hi - zeroPoint, 4, 8);
+  words.fill(MAGIC_BITS - zeroPoint, 8, 12);
+  extra.forEach(({ f32, i32 }, i) => {
+    if (f32 !== undefined) floats[12 + i] = f32;
+    else words[12 + i] = i32 ?? 0;
+  });
+  return words;
+}
+
+/** Window geometry of depthwise convolution and pooling. */
+export function windowRecord(
+  input: Shape,
+  output: Shape,
+  kernel: readonly [number, number],
+  attrs: Pick<Conv2DAttrs | Pool2DAttrs, "strides" | "dilations" | "pads">,
+  countIncludePad = false,
+): Int32Array {
+  const [n = 1, h = 1, w = 1, c = 1] = input;
+  const [, oh = 1, ow = 1] = output;
+  const [top, left, bottom, right] = attrs.pads;
+  return Int32Array.of(
+    ...[n, h, w, c, oh, ow, ...kernel, ...attrs.strides, ...attrs.dilations, top, left],
+    ...[countIncludePad ? 1 : 0, bottom, right],
+  );
+}
+
+/** Geometry of a padded copy, in bytes of the unpadded element size. */
+export function padRecord(input: Shape, pads: readonly [number, number, number, number], elementBytes: number): Int32Array {
+  const [n = 1, h = 1, w = 1, c = 1] = input;
+  const [top, left, bottom, right] = pads;
+  const pixel = c * elementBytes;
+  return Int32Array.of(n, h, w * pixel, top, bottom, left * pixel, right * pixel);
+}

@@ -1,0 +1,187 @@
+/**
+ * A compiled graph: one memory, one list of bound calls. `run` copies inputs in, makes the calls and copies outputs out; it allocates
+ * nothing but the outputs.
+ */
+import { DeviceLimitError, ShapeError, formatShape } from "../../errors.ts";
+import { isConstant, tensorOf } from "../../graph/access.ts";
+import { elementCount, viewArray } from "../../graph/dtype.ts";
+import type { TypedArray } from "../../graph/dtype.ts";
+import type { Graph, Node } from "../../graph/ir.ts";
+import { createCpuKernel } from "../cpu/kernel.ts";
+import type { CpuKernel } from "../cpu/kernel.ts";
+import { Scratch } from "../cpu/kernels/shared.ts";
+import type { NodeProfile, Placement, Session, SessionMemory } from "../engine.ts";
+import { planArena } from "../plan.ts";
+import type { WasmModule } from "./api.ts";
+import { LinearMemory } from "./memory.ts";
+import { KernelSet } from "./module.ts";
+import { planNode } from "./plan/index.ts";
+import { PlanContext } from "./program.ts";
+import type { KernelCall, NodePlan } from "./program.ts";
+
+const ALIGNMENT = 64;
+/** Kernels load whole vectors, so they may read this far behind a tensor. */
+const OVERREAD_BYTES = 64;
+const ALIAS = "any_reshape_alias__wasm_simd";
+
+type Step = () => void;
+
+interface PlannedNode {
+  readonly node: Node;
+  readonly placement: Placement;
+  readonly plan?: NodePlan;
+  readonly cpu?: CpuKernel;
+}
+
+export class WasmSession implements Session {
+  readonly #graph: Graph;
+  readonly #now: () => number;
+  #views: ReadonlyMap<string, TypedArray>;
+  /** Steps of each node, and all of them in one flat list. */
+  #nodeSteps: readonly (readonly Step[])[];
+  #steps: readonly Step[];
+  readonly #placement: readonly Placement[];
+  readonly #sizes: SessionMemory;
+
+  /** @throws UnsupportedError naming a node that neither this engine nor the CPU engine runs, DeviceLimitError beyond 4 GiB */
+  constructor(graph: Graph, module: WasmModule, now: () => number) {
+    this.#graph = graph;
+    this.#now = now;
+    const memory = new LinearMemory();
+    const kernels = new KernelSet(module, memory.memory);
+    const arena = planArena(graph, ALIGNMENT, OVERREAD_BYTES);
+    const scratchOwner = new Scratch();
+    const planned: PlannedNode[] = [];
+    let scratch = 0;
+    let scratchBytes = 0;
+    try {
+      memory.reserve(kernels.heapBase);
+      const base = memory.reserve(arena.peakBytes);
+      const context = new PlanContext(graph, memory, base, arena.offsets);
+      for (const node of graph.nodes) planned.push(planOrFallBack(context, node, arena.aliasOf, scratchOwner));
+      scratchBytes = Math.max(0, ...planned.map(({ plan }) => plan?.scratchBytes ?? 0));
+      scratch = memory.reserve(scratchBytes);
+      this.#views = viewsOf(graph, memory, context);
+    } catch (cause) {
+      if (!(cause instanceof RangeError)) throw cause;
+      throw new DeviceLimitError(
+        `graph "${graph.name}" on wasm: its weights and activations exceed the 4 GiB of one WebAssembly memory`,
+        "Use a smaller input shape or a smaller model.",
+      );
+    }
+    this.#nodeSteps = planned.map(({ node, plan, cpu }) => {
+      if (plan !== undefined) return plan.calls(scratch).map((call) => bindCall(kernels, call));
+      return cpu === undefined ? [] : [this.#bindCpu(node, cpu)];
+    });
+    this.#steps = this.#nodeSteps.flat();
+    this.#placement = planned.map(({ placement }) => placement);
+    this.#sizes = {
+      weights: memory.weightBytes + cpuWeightBytes(graph, planned),
+      activationsPeak: arena.peakBytes + scratchBytes + memory.tableBytes + scratchOwner.bytes,
+      wasm: memory.memory.buffer.byteLength,
+    };
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- synchronous work behind an asynchronous contract; throws become rejections
+  async run(inputs: readonly TypedArray[]): Promise<readonly TypedArray[]> {
+    this.#load(inputs);
+    const steps = this.#steps;
+    for (let i = 0; i < steps.length; i++) steps[i]!();
+    return this.#graph.outputs.map((name) => this.#views.get(name)!.slice());
+  }
+
+  memory(): SessionMemory {
+    return this.#sizes;
+  }
+
+  placement(): readonly Placement[] {
+    return this.#placement;
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- as run
+  async profile(inputs: readonly TypedArray[]): Promise<readonly NodeProfile[]> {
+    this.#load(inputs);
+    return this.#nodeSteps.map((steps, i) => {
+      const start = this.#now();
+      for (const step of steps) step();
+      const { node, op, kernel } = this.#placement[i]!;
+      return { node, op, kernel, ms: this.#now() - start };
+    });
+  }
+
+  /** Lets go of the memory; a WebAssembly memory is freed when nothing refers to it. */
+  dispose(): void {
+    this.#views = new Map();
+    this.#nodeSteps = [];
+    this.#steps = [];
+  }
+
+  #bindCpu(node: Node, kernel: CpuKernel): Step {
+    const views = this.#views;
+    const inputs = node.inputs.map((name) => (name === "" ? undefined : views.get(name)));
+    const output = views.get(node.outputs[0]!)!;
+    return () => kernel.run(inputs, output);
+  }
+
+  #load(inputs: readonly TypedArray[]): void {
+    const { inputs: names, name: graphName, tensors } = this.#graph;
+    if (inputs.length !== names.length) {
+      throw new ShapeError(
+        `graph "${graphName}": wrong number of inputs, got ${inputs.length}, expected ${names.length} (${names.join(", ")})`,
+      );
+    }
+    for (let i = 0; i < names.length; i++) {
+      const input = inputs[i]!;
+      const view = this.#views.get(names[i]!)!;
+      if (input.constructor !== view.constructor || input.length !== view.length) {
+        const { dtype, shape } = tensors.get(names[i]!)!;
+        throw new ShapeError(
+          `input "${names[i]!}" of graph "${graphName}": got ${input.constructor.name} of ${input.length}, expected ` +
+            `${view.constructor.name} (${dtype}) of ${view.length} for ${formatShape(shape)}`,
+        );
+      }
+      view.set(input);
+    }
+  }
+}
+
+function planOrFallBack(context: PlanContext, node: Node, aliases: ReadonlyMap<string, string>, scratch: Scratch): PlannedNode {
+  const place = (kernel: string, engine: string): Placement => ({ node: node.name, op: node.op, kernel, engine });
+  if (aliases.has(node.outputs[0]!)) return { node, placement: place(ALIAS, "wasm") };
+  const plan = planNode(context, node);
+  if (plan !== undefined) return { node, placement: place(plan.kernel, "wasm"), plan };
+  const cpu = createCpuKernel(context.graph, node, { scratch });
+  return { node, placement: place(cpu.name, "cpu"), cpu };
+}
+
+/** Bound once, so that a call costs no argument array. */
+function bindCall(kernels: KernelSet, { kernel, args }: KernelCall): Step {
+  return kernels.get(kernel).bind(undefined, ...args);
+}
+
+/** Every tensor's live data: views on the arena, and the constants' own arrays. Made after the last growth, which detaches views. */
+function viewsOf(graph: Graph, memory: LinearMemory, context: PlanContext): ReadonlyMap<string, TypedArray> {
+  const views = new Map<string, TypedArray>();
+  for (const tensor of graph.tensors.values()) {
+    if (isConstant(tensor)) views.set(tensor.name, tensor.data);
+    else if (context.hasPlace(tensor.name)) {
+      views.set(tensor.name, viewArray(tensor.dtype, memory.memory.buffer, context.activation(tensor.name), elementCount(tensor.shape)));
+    }
+  }
+  return views;
+}
+
+/** What CPU kernels packed, and the constants that they read as they are. */
+function cpuWeightBytes(graph: Graph, planned: readonly PlannedNode[]): number {
+  const readAsIs = new Set<string>();
+  let bytes = 0;
+  for (const { node, cpu } of planned) {
+    if (cpu === undefined) continue;
+    bytes += cpu.weightBytes;
+    node.inputs.forEach((name, i) => {
+      if (name !== "" && !cpu.packedInputs.includes(i) && isConstant(tensorOf(graph, name))) readAsIs.add(name);
+    });
+  }
+  for (const name of readAsIs) bytes += tensorOf(graph, name).data!.byteLength;
+  return bytes;
+}

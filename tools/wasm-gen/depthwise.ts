@@ -1,0 +1,211 @@
+/**
+ * Writes the depthwise tiles: `columns` neighbouring outputs of one row at once, so that each input vector is loaded once and used by
+ * every output whose window covers it.
+ *
+ * f32: 4 channels wide. Rows outside the image are left out of the loop, columns outside go through a one-column routine that skips
+ * them, so no padded copy is needed. Weights: a panel per 4 channels, [bias 4][KH × KW × 4], zero beyond C.
+ * i8: 8 channels wide over a padded int16 copy of the image; two kernel rows are interleaved into pairs for the dot product. Weights: a
+ * panel per 8 channels, [bias 8 i32][scales 8 f32][ceil(KH / 2) × KW × 8 × 2 i16], the missing row of an odd KH zero.
+ */
+import { range, source } from "./text.ts";
+
+export interface DepthwiseTile {
+  readonly kw: number;
+  readonly stride: number;
+  readonly columns: number;
+}
+
+/** Columns at once: the most that V8 keeps in registers, measured on Node 20. */
+export const F32_DEPTHWISE_TILES: readonly DepthwiseTile[] = [
+  { kw: 3, stride: 1, columns: 4 },
+  { kw: 3, stride: 2, columns: 4 },
+  { kw: 5, stride: 1, columns: 4 },
+  { kw: 5, stride: 2, columns: 4 },
+];
+
+export const I8_DEPTHWISE_TILES: readonly DepthwiseTile[] = [
+  { kw: 3, stride: 1, columns: 4 },
+  { kw: 3, stride: 2, columns: 4 },
+  { kw: 5, stride: 1, columns: 4 },
+  { kw: 5, stride: 2, columns: 4 },
+];
+
+function uses({ kw, stride, columns }: DepthwiseTile, xi: number): { column: number; kx: number }[] {
+  return range(columns)
+    .map((column) => ({ column, kx: xi - column * stride }))
+    .filter(({ kx }) => kx >= 0 && kx < kw);
+}
+
+function f32Tile(tile: DepthwiseTile): string[] {
+  const { kw, stride, columns } = tile;
+  const span = (columns - 1) * stride + kw;
+  return source(
+    false,
+    `function f32Depthwise${kw}s${stride}(x: usize, rowBytes: usize, channels: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void`,
+    [
+      "const pixelBytes = channels * 4;",
+      "for (let g: usize = 0; g < channels; g += 4) {",
+      "  let c0 = v128.load(w);",
+      ...range(columns - 1).map((i) => `  let c${i + 1} = c0;`),
+      "  let wk = w + 16 + skipBytes;",
+      "  let row = x;",
+      "  for (let y = kh; y > 0; y--) {",
+      ...range(kw).map((kx) => `    const w${kx} = v128.load(wk, ${kx * 16});`),
+      "    let p = row;",
+      ...range(span).flatMap((xi) => [
+        ...(uses(tile, xi).length === 0 ? [] : [`    const x${xi} = v128.load(p);`]),
+        ...uses(tile, xi).map(({ column, kx }) => `    c${column} = f32x4.add(c${column}, f32x4.mul(x${xi}, w${kx}));`),
+        ...(xi + 1 < span ? ["    p += pixelBytes;"] : []),
+      ]),
+      `    wk += ${kw * 16};`,
+      "    row += rowBytes;",
+      "  }",
+      ...range(columns).map((i) => `  c${i} = activate4(c${i}, act, post);`),
+      "  let to = c;",
+      "  if (channels - g >= 4) {",
+      ...range(columns).flatMap((i) => [`    v128.store(to, c${i});`, ...(i + 1 < columns ? ["    to += pixelBytes;"] : [])]),
+      "  } else {",
+      ...range(columns).flatMap((i) => [
+        `    storeFloats(to, c${i}, channels - g);`,
+        ...(i + 1 < columns ? ["    to += pixelBytes;"] : []),
+      ]),
+      "  }",
+      "  w += panelBytes;",
+      "  x += 16;",
+      "  c += 16;",
+      "}",
+    ],
+  );
+}
+
+function f32Driver({ kw, stride, columns }: DepthwiseTile): string[] {
+  return source(
+    false,
+    `export function f32_depthwise_w${kw}s${stride}_1x${columns}__wasm_simd(x: usize, w: usize, c: usize, geometry: usize, act: usize, post: usize): void`,
+    [
+      "const height = load<i32>(geometry, 4), width = load<i32>(geometry, 8), channels = load<i32>(geometry, 12);",
+      "const outH = load<i32>(geometry, 16), outW = load<i32>(geometry, 20), kh = load<i32>(geometry, 24);",
+      "const strideY = load<i32>(geometry, 32), padTop = load<i32>(geometry, 48), padLeft = load<i32>(geometry, 52);",
+      "const pixelBytes: usize = channels * 4, rowBytes: usize = width * pixelBytes;",
+      `const panelBytes: usize = 16 + kh * ${kw * 16};`,
+      `const first = min(outW, (padLeft + ${stride - 1}) / ${stride});`,
+      `const last = max(first, min(outW, (width + padLeft - ${kw} + ${stride}) / ${stride}));`,
+      `for (let image = load<i32>(geometry); image > 0; image--) {`,
+      "  for (let oy = 0; oy < outH; oy++) {",
+      "    const top = oy * strideY - padTop;",
+      "    const ky = max(0, -top), rows = max(0, min(kh, height - top) - ky);",
+      "    const row = x + (top + ky) * rowBytes;",
+      "    let ox = 0;",
+      `    for (; ox < first; ox++) depthwiseColumn(row, ox * ${stride} - padLeft, width, ${kw}, 1, channels, rowBytes, w, ky * ${kw * 16}, panelBytes, rows, c + ox * pixelBytes, act, post);`,
+      "    while (ox < last) {",
+      `      if (last - ox < ${columns}) {`,
+      `        if (last - first < ${columns}) break;`,
+      `        ox = last - ${columns};`,
+      "      }",
+      `      f32Depthwise${kw}s${stride}(row + (ox * ${stride} - padLeft) * pixelBytes, rowBytes, channels, w, ky * ${kw * 16}, panelBytes, rows, c + ox * pixelBytes, act, post);`,
+      `      ox += ${columns};`,
+      "    }",
+      `    for (; ox < outW; ox++) depthwiseColumn(row, ox * ${stride} - padLeft, width, ${kw}, 1, channels, rowBytes, w, ky * ${kw * 16}, panelBytes, rows, c + ox * pixelBytes, act, post);`,
+      "    c += outW * pixelBytes;",
+      "  }",
+      "  x += height * rowBytes;",
+      "}",
+    ],
+  );
+}
+
+function i8Tile(tile: DepthwiseTile, columns: number): string[] {
+  const { kw, stride } = tile;
+  const sized = { ...tile, columns };
+  const span = (columns - 1) * stride + kw;
+  const low = "0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23";
+  const high = "8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31";
+  return source(
+    false,
+    `function i8Depthwise${kw}s${stride}x${columns}(x: usize, rowBytes: usize, channels: usize, w: usize, kh: usize, c: usize, post: usize): void`,
+    [
+      "const pixelBytes = channels * 2;",
+      "for (let g: usize = 0; g < channels; g += 8) {",
+      "  let a0 = v128.load(w);",
+      "  let b0 = v128.load(w, 16);",
+      ...range(columns - 1).flatMap((i) => [`  let a${i + 1} = a0;`, `  let b${i + 1} = b0;`]),
+      "  const s0 = v128.load(w, 32);",
+      "  const s1 = v128.load(w, 48);",
+      "  w += 64;",
+      "  let row = x;",
+      "  for (let y: usize = 0; y < kh; y += 2) {",
+      "    let p = row;",
+      ...range(span).flatMap((xi) => [
+        ...(uses(sized, xi).length === 0
+          ? []
+          : [
+              `    const u${xi} = v128.load(p), v${xi} = v128.load(p + rowBytes);`,
+              `    const l${xi} = i8x16.shuffle(u${xi}, v${xi}, ${low}), h${xi} = i8x16.shuffle(u${xi}, v${xi}, ${high});`,
+            ]),
+        ...uses(sized, xi).flatMap(({ column, kx }) => [
+          `    a${column} = i32x4.add(a${column}, i32x4.dot_i16x8_s(l${xi}, v128.load(w, ${kx * 32})));`,
+          `    b${column} = i32x4.add(b${column}, i32x4.dot_i16x8_s(h${xi}, v128.load(w, ${kx * 32 + 16})));`,
+        ]),
+        ...(xi + 1 < span ? ["    p += pixelBytes;"] : []),
+      ]),
+      `    w += ${kw * 32};`,
+      "    row += rowBytes + rowBytes;",
+      "  }",
+      "  if (channels - g >= 8) {",
+      ...range(columns).map((i) => `    store<u64>(c + ${i} * channels, requantize8(a${i}, b${i}, s0, s1, post));`),
+      "  } else {",
+      ...range(columns).map((i) => `    storeBytes(c + ${i} * channels, requantize8(a${i}, b${i}, s0, s1, post), channels - g);`),
+      "  }",
+      "  x += 16;",
+      "  c += 8;",
+      "}",
+    ],
+  );
+}
+
+function i8Driver({ kw, stride, columns }: DepthwiseTile): string[] {
+  return source(
+    false,
+    `export function i8_depthwise_w${kw}s${stride}_1x${columns}__wasm_simd(x: usize, w: usize, c: usize, geometry: usize, post: usize): void`,
+    [
+      "const height: usize = load<i32>(geometry, 4), width: usize = load<i32>(geometry, 8), channels: usize = load<i32>(geometry, 12);",
+      "const outH: usize = load<i32>(geometry, 16), outW: usize = load<i32>(geometry, 20), kh: usize = load<i32>(geometry, 24);",
+      "const strideY: usize = load<i32>(geometry, 32);",
+      "const rowBytes = width * channels * 2;",
+      "for (let image = load<i32>(geometry); image > 0; image--) {",
+      "  for (let oy: usize = 0; oy < outH; oy++) {",
+      "    let p = x + oy * strideY * rowBytes;",
+      "    let ox = outW;",
+      `    for (; ox >= ${columns}; ox -= ${columns}) {`,
+      `      i8Depthwise${kw}s${stride}x${columns}(p, rowBytes, channels, w, kh, c, post);`,
+      `      p += ${columns * stride * 2} * channels;`,
+      `      c += ${columns} * channels;`,
+      "    }",
+      "    for (; ox > 0; ox--) {",
+      `      i8Depthwise${kw}s${stride}x1(p, rowBytes, channels, w, kh, c, post);`,
+      `      p += ${stride * 2} * channels;`,
+      "      c += channels;",
+      "    }",
+      "  }",
+      "  x += height * rowBytes;",
+      "}",
+    ],
+  );
+}
+
+export function depthwiseF32(): string[] {
+  return [
+    'import { activate4, storeFloats } from "../common";',
+    'import { depthwiseColumn } from "../depthwise";',
+    "",
+    ...F32_DEPTHWISE_TILES.flatMap((tile) => [...f32Tile(tile), ...f32Driver(tile)]),
+  ];
+}
+
+export function depthwiseI8(): string[] {
+  return [
+    'import { requantize8, storeBytes } from "../common";',
+    "",
+    ...I8_DEPTHWISE_TILES.flatMap((tile) => [...i8Tile(tile, tile.columns), ...i8Tile(tile, 1), ...i8Driver(tile)]),
+  ];
+}
