@@ -1,0 +1,109 @@
+/**
+ * `npm run zoo [-- NAME…]`: trains the suite's own models on MNIST and writes suites/models/NAME.onnx. Everything is seeded: the same
+ * Node version writes the same bytes. Prints accuracy on the test set after each epoch, and what one-shot block pruning would leave;
+ * neither decides anything (no early stopping, no choice of epoch). Fails, and writes nothing, below the model's accuracy goal.
+ */
+import { writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { readDataset, resolveDataset } from "../src/data/index.ts";
+import { exportOnnx } from "../src/formats/onnx/export.ts";
+import { pruneBlocks, shrinkBlocks, zeroBlockShare } from "../src/train/block-sparsity.ts";
+import type { Compute } from "../src/train/compute.ts";
+import { wasmCompute } from "../src/train/compute-wasm.ts";
+import { localExecutor, train } from "../src/train/loop.ts";
+import { buildNetwork, parameterCount, type Network } from "../src/train/network.ts";
+import { cosineSchedule, sgd } from "../src/train/optimizer.ts";
+import { evaluate, shardRunner, type TrainingSet } from "../src/train/shard.ts";
+import { networkToGraph } from "../src/train/to-graph.ts";
+import { ARCHITECTURES, type Architecture } from "./zoo-architectures.ts";
+import { compileTrainingKernels } from "./zoo-kernels.ts";
+
+const SEED = 1;
+const BATCH = 128;
+const SHARDS = 2;
+const WARMUP_STEPS = 200;
+const MEMORY_MEGABYTES = 512;
+const AUGMENTATION = { shift: 2, rotation: 10, scale: 0.1 };
+const MODELS = new URL("../suites/models/", import.meta.url);
+
+async function mnist(split: "test" | "train"): Promise<TrainingSet> {
+  const dataset = readDataset(await resolveDataset("mnist", split));
+  const [, height = 0, width = 0] = dataset.input.shape;
+  const pixels = new Uint8Array(dataset.count * height * width);
+  for (let i = 0; i < dataset.count; i++)
+    pixels.set(
+      Uint8Array.from(dataset.sample(i), (value) => Math.round(value * 255)),
+      i * height * width,
+    );
+  return { height, width, pixels, labels: Uint8Array.from(dataset.labels), valueScale: 1 / 255 };
+}
+
+/** Accuracy after zeroing the share of blocks in every inner layer; the weights are put back. */
+function accuracyPruned(network: Network, sparsity: number, accuracy: () => number): number {
+  const inner = innerWeights(network);
+  const saved = inner.map((p) => p.value.slice());
+  for (const p of inner) pruneBlocks(p.value, p.shape, sparsity);
+  const result = accuracy();
+  inner.forEach((p, i) => p.value.set(saved[i]!));
+  return result;
+}
+
+/** Prunable weights but the first and the last layer's: the ones that carry the most information a weight. */
+function innerWeights(network: Network): Network["parameters"] {
+  return network.parameters.filter((p) => p.prunable).slice(1, -1);
+}
+
+async function trainModel(architecture: Architecture, compute: Compute, sets: { train: TrainingSet; test: TrainingSet }): Promise<number> {
+  const { name, layers, epochs, learningRate, weightDecay, groupLasso } = architecture;
+  const network = buildNetwork(name, [sets.train.height, sets.train.width, 1], layers, { compute, maxBatch: BATCH / SHARDS, seed: SEED });
+  const accuracy = evaluate(network, sets.test, (length) => compute.allocate(length));
+  const run = shardRunner(network, sets.train, (length) => compute.allocate(length));
+  const inner = innerWeights(network);
+  console.log(`${name}: ${parameterCount(network)} parameters, ${epochs} epochs, group lasso ${groupLasso}`);
+  const samples = sets.train.labels.length;
+  await train(network, sgd(network.parameters, { momentum: 0.9, weightDecay }), localExecutor(network, run), {
+    samples,
+    epochs,
+    batch: BATCH,
+    shards: SHARDS,
+    seed: SEED,
+    augmentation: AUGMENTATION,
+    learningRate: cosineSchedule(learningRate, epochs * Math.floor(samples / BATCH), WARMUP_STEPS),
+    afterStep: (rate) => {
+      if (groupLasso > 0) for (const p of inner) shrinkBlocks(p, rate * groupLasso);
+    },
+    afterEpoch: ({ epoch, loss, seconds }) => {
+      const zero = inner.map((p) => `${p.name} ${percent(zeroBlockShare(p), 0)}`).join(", ");
+      console.log(
+        `${name} epoch ${epoch}: loss ${loss.toFixed(4)}, test ${percent(accuracy())}, blocks pruned 50 % ${percent(accuracyPruned(network, 0.5, accuracy))}, ` +
+          `70 % ${percent(accuracyPruned(network, 0.7, accuracy))}, 80 % ${percent(accuracyPruned(network, 0.8, accuracy))}; already zero: ${zero}; ${seconds.toFixed(0)} s`,
+      );
+    },
+  });
+  const reached = accuracy();
+  if (reached < architecture.accuracy)
+    throw new Error(`${name}: ${percent(reached)} on the test set, expected at least ${percent(architecture.accuracy)}`);
+  const bytes = exportOnnx(networkToGraph(network));
+  const path = fileURLToPath(new URL(`${name}.onnx`, MODELS));
+  writeFileSync(path, bytes);
+  console.log(`${path}: ${bytes.length} bytes, ${percent(reached)} on the test set`);
+  return reached;
+}
+
+function percent(share: number, decimals = 2): string {
+  return `${(share * 100).toFixed(decimals)} %`;
+}
+
+async function main(): Promise<void> {
+  const names = process.argv.slice(2);
+  const unknown = names.find((name) => !ARCHITECTURES.some((architecture) => architecture.name === name));
+  if (unknown !== undefined) throw new Error(`zoo: no model "${unknown}", expected ${ARCHITECTURES.map((a) => a.name).join(" or ")}`);
+  const kernels = compileTrainingKernels();
+  const sets = { train: await mnist("train"), test: await mnist("test") };
+  for (const architecture of ARCHITECTURES) {
+    if (names.length === 0 || names.includes(architecture.name))
+      await trainModel(architecture, wasmCompute(kernels, MEMORY_MEGABYTES), sets);
+  }
+}
+
+await main();
