@@ -91,7 +91,7 @@ export function constantData(model: FileModel, tensor: FileTensor, dtype: DType,
   }
   model.file.spend(bytes.length);
   const copy = new Uint8Array(bytes);
-  if (tensor.type === "FLOAT16") return Float32Array.from(new Uint16Array(copy.buffer), halfToFloat);
+  if (tensor.type === "FLOAT16") return widenHalves(new Uint16Array(copy.buffer));
   if (tensor.type === "INT64") {
     const wide = new BigInt64Array(copy.buffer);
     if (wide.some((v) => v > 2n ** 53n || v < -(2n ** 53n))) model.file.fail(`${describeTensor(tensor)} holds an integer beyond 2^53`);
@@ -100,8 +100,14 @@ export function constantData(model: FileModel, tensor: FileTensor, dtype: DType,
   return viewArray(dtype, copy.buffer, 0, count);
 }
 
+function widenHalves(halves: Uint16Array): Float32Array {
+  const wide = new Float32Array(halves.length);
+  for (let i = 0; i < wide.length; i++) wide[i] = halfToFloat(halves[i]!);
+  return wide;
+}
+
 /** IEEE 754 binary16 bits → number. */
-export function halfToFloat(bits: number): number {
+function halfToFloat(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 31;
   const fraction = bits & 1023;

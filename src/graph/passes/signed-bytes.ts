@@ -78,7 +78,9 @@ function shifted(quant: Quantization): Quantization {
 }
 
 function shiftedData(data: ArrayLike<number>): Int8Array {
-  return Int8Array.from(data, (v) => v - 128);
+  const signed = new Int8Array(data.length);
+  for (let i = 0; i < signed.length; i++) signed[i] = data[i]! - 128;
+  return signed;
 }
 
 function convertInput(edit: GraphEdit, name: string, signed: Tensor): void {
