@@ -11,9 +11,9 @@ import { isByte } from "./quant.ts";
 const SMALL_ELEMENTS = 65536;
 
 /**
- * @param keepDequantize "all" while pairs of Quantize and Dequantize still wait for fusion, "weights" afterwards
+ * @param keepDequantize "all" while pairs of Quantize and Dequantize still wait for fusion, "weights" afterwards, "none" to widen weights
  */
-export function foldConstants(graph: Graph, evaluate: ConstantEvaluator, keepDequantize: "all" | "weights" = "weights"): Graph {
+export function foldConstants(graph: Graph, evaluate: ConstantEvaluator, keepDequantize: "all" | "weights" | "none" = "weights"): Graph {
   const edit = new GraphEdit(graph);
   edit.sweep((node) => {
     const inputs = node.inputs.filter((name) => name !== "").map((name) => edit.tensor(name));
@@ -22,7 +22,9 @@ export function foldConstants(graph: Graph, evaluate: ConstantEvaluator, keepDeq
     if (edit.isGraphOutput(output.name)) return;
     const inputElements = inputs.reduce((n, tensor) => n + elementCount(tensor.shape), 0);
     if (elementCount(output.shape) > Math.max(SMALL_ELEMENTS, inputElements)) return;
-    if (node.op === "Dequantize" && (keepDequantize === "all" || (isByte(inputs[0]!) && isWeight(edit, output.name)))) return;
+    if (node.op === "Dequantize" && keepDequantize !== "none") {
+      if (keepDequantize === "all" || (isByte(inputs[0]!) && isWeight(edit, output.name))) return;
+    }
     const tensors = new Map<string, Tensor>([...inputs, output].map((tensor) => [tensor.name, tensor]));
     const data = evaluate(node, tensors)[0];
     if (data === undefined) return;
@@ -30,6 +32,11 @@ export function foldConstants(graph: Graph, evaluate: ConstantEvaluator, keepDeq
     edit.setTensor({ ...output, data });
   });
   return edit.finish();
+}
+
+/** Widens 8-bit weights under float ops to float32: what an engine without such kernels does before it compiles. */
+export function widenWeights(graph: Graph, evaluate: ConstantEvaluator): Graph {
+  return foldConstants(graph, evaluate, "none");
 }
 
 /** Whether some reader takes the tensor as its weights. */

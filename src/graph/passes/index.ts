@@ -4,7 +4,7 @@ import { fuseActivations } from "./activations.ts";
 import { foldAffine } from "./affine.ts";
 import { foldBatchNorm } from "./batch-norm.ts";
 import { removeDeadCode } from "./dead-code.ts";
-import { foldConstants } from "./fold-constants.ts";
+import { foldConstants, widenWeights } from "./fold-constants.ts";
 import { fuseHardSwish } from "./hard-swish.ts";
 import { removeIdentities } from "./identities.ts";
 import { foldPads } from "./pads.ts";
@@ -25,6 +25,7 @@ export {
   normalizeBytes,
   removeDeadCode,
   removeIdentities,
+  widenWeights,
 };
 
 /**

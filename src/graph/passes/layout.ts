@@ -8,7 +8,7 @@
  */
 import { consumersOf, isConstant, tensorOf } from "../access.ts";
 import { elementCount } from "../dtype.ts";
-import type { Constant, Graph, Node, NodeWith, Shape, Tensor } from "../ir.ts";
+import type { Constant, Graph, Node, NodeWith, OpName, Shape, Tensor } from "../ir.ts";
 import {
   composePerm,
   identityPerm,
@@ -32,22 +32,34 @@ export function minimizeTransposes(graph: Graph): Graph {
 }
 
 /** Ops through which the order that a reader wants is passed on to a graph input. */
-const PASSES_ORDER: ReadonlySet<string> = new Set(["Unary", "Binary", "Quantize", "Dequantize", "Requantize", "Cast", "Pad"]);
+const PASSES_ORDER: ReadonlySet<OpName> = new Set<OpName>(["Unary", "Binary", "Quantize", "Dequantize", "Requantize", "Cast", "Pad"]);
 
-/** Graph inputs whose first reader of a fixed order wants another one. */
+/** Ops that work in the order of the old graph only. */
+const FIXED_ORDER: ReadonlySet<OpName> = new Set<OpName>([
+  "Conv2D",
+  "DepthwiseConv2D",
+  "ConvTranspose2D",
+  "MaxPool2D",
+  "AveragePool2D",
+  "BatchNorm",
+]);
+
+/** Graph inputs whose first reader with a fixed order wants them permuted: that reader's input = Transpose(graph input, perm). */
 function wantedInputOrders(graph: Graph): ReadonlyMap<string, Perm> {
   const wanted = new Map<string, Perm>();
   for (const node of graph.nodes.toReversed()) {
-    const output = node.outputs[0]!;
-    const order = wanted.get(output);
+    const first = node.inputs[0]!;
+    const order = wanted.get(node.outputs[0]!);
     if (node.op === "Transpose") {
-      if (tensorOf(graph, node.inputs[0]!).shape.length >= 3) wanted.set(node.inputs[0]!, node.attrs.perm);
+      wanted.set(first, order === undefined ? node.attrs.perm : composePerm(node.attrs.perm, order));
+    } else if (FIXED_ORDER.has(node.op)) {
+      wanted.set(first, identityPerm(tensorOf(graph, first).shape.length));
     } else if (order !== undefined && PASSES_ORDER.has(node.op)) {
       for (const input of node.inputs) if (input !== "" && tensorOf(graph, input).shape.length === order.length) wanted.set(input, order);
     }
   }
   const inputs = new Set(graph.inputs);
-  return new Map([...wanted].filter(([name, perm]) => inputs.has(name) && !isIdentity(perm)));
+  return new Map([...wanted].filter(([name, perm]) => inputs.has(name) && perm.length >= 3 && !isIdentity(perm)));
 }
 
 class Walker {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { evaluateNode } from "../../../src/engines/cpu/evaluate.ts";
 import { UnsupportedError } from "../../../src/errors.ts";
-import { foldAffine, foldBatchNorm, foldConstants, foldPads, removeDeadCode } from "../../../src/graph/passes/index.ts";
+import { foldAffine, foldBatchNorm, foldConstants, foldPads, removeDeadCode, widenWeights } from "../../../src/graph/passes/index.ts";
 import { expectSameResults, opsOf } from "../run.ts";
 import { Net, perTensor } from "./nets.ts";
 
@@ -56,6 +56,7 @@ describe("foldConstants", () => {
     const before = net.finish([net.binary("add", y, net.dequantize(net.bytes([3], perTensor(0.1, 0))))]);
     expect(opsOf(foldConstants(before, evaluateNode, "all"))).toEqual(opsOf(before));
     expect(opsOf(foldConstants(before, evaluateNode, "weights"))).toEqual(["Dequantize", "Dense", "Binary"]);
+    expect(opsOf(widenWeights(before, evaluateNode))).toEqual(["Dense", "Binary"]);
   });
 });
 
