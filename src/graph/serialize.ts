@@ -99,8 +99,8 @@ export function deserializeGraph(bytes: Uint8Array, where: string): Graph {
   if (dataStart > bytes.byteLength) throw bad(`header of ${jsonBytes} bytes does not fit in ${bytes.byteLength} bytes`);
   const header = parseHeader(bytes.subarray(PREFIX_BYTES, PREFIX_BYTES + jsonBytes), bad);
 
-  // Views need aligned buffers; a Buffer from a pool may start anywhere, so copy the data area once.
-  const data = bytes.slice(dataStart);
+  // Views need an aligned buffer, and a Buffer's starts anywhere (its `slice` does not copy either), so copy the data area once.
+  const data = new Uint8Array(bytes.subarray(dataStart));
   const read = (dtype: DType, [offset, length]: Section, name: string): TypedArray => {
     const whole = Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0 && offset % ALIGNMENT === 0;
     if (!whole || offset + length * bytesPerElement(dtype) > data.byteLength) {

@@ -18,7 +18,7 @@ import type { Preset } from "./presets.ts";
 import type { TargetProbe } from "./probe.ts";
 import type { Reporter } from "./progress.ts";
 import type { SamplingResult } from "./sampling.ts";
-import { accuracySampled, opsOnCpu, softwareAdapter, timingWarnings } from "./warnings.ts";
+import { accuracySampled, calibratedOnTestSet, opsOnCpu, softwareAdapter, timingWarnings } from "./warnings.ts";
 
 export interface MeasureContext {
   readonly preset: Preset;
@@ -108,7 +108,10 @@ async function measure(
   if (software) warnings.push(softwareAdapter(probe.adapter ?? planned.target.text));
   const elsewhere = opened.placement.filter((entry) => entry.engine !== engine);
   if (elsewhere.length > 0) warnings.push(opsOnCpu(elsewhere, opened.placement.length));
-  const total = pair.model.dataset?.test.count ?? 0;
+  const { dataset } = pair.model;
+  const calibrates = planned.recipe.steps.some((step) => step.kind === "int8");
+  if (calibrates && dataset?.trainPath === dataset?.path) warnings.push(calibratedOnTestSet(dataset?.test.name ?? ""));
+  const total = dataset?.test.count ?? 0;
   if (predictions !== undefined && predictions.indices.length < total) warnings.push(accuracySampled(predictions.indices.length, total));
   const record: OkRecord = { ...identity, status: "ok", ...gathered, latencyMs, kernels: gathered.kernels, warnings };
   return { record, outputs, ...(predictions === undefined ? {} : { predictions }) };

@@ -24,6 +24,7 @@ import { openModel } from "./model.ts";
 import { sampleIndices } from "./order.ts";
 import type { Outputs } from "./parity.ts";
 import type { PlannedModel } from "./plan.ts";
+import { asDatasetHeader } from "./sample-file.ts";
 import { computeOf, sizeOf } from "./size.ts";
 
 /** Inputs of one inference, in the graph's order. */
@@ -33,7 +34,7 @@ export interface OpenedDataset {
   /** Header of the test set: what a child opens. */
   readonly path: string;
   readonly test: Dataset;
-  /** Header of the samples to calibrate on. */
+  /** Header of the samples to calibrate on; the test set itself where the user's dataset names no other. */
   readonly trainPath: string;
 }
 
@@ -66,18 +67,22 @@ export interface PreparedPair {
 const CALIBRATION_MACS = 1e9;
 const CALIBRATION_SAMPLES = { least: 32, most: 512 } as const;
 
-/** @throws FormatError, ShapeError, UsageError: the model or its dataset cannot be used */
-export async function prepareModel(planned: PlannedModel): Promise<PreparedModel> {
+/**
+ * @param folder for files that the children read
+ * @throws FormatError, ShapeError, UsageError: the model or its dataset cannot be used
+ */
+export async function prepareModel(planned: PlannedModel, folder: string): Promise<PreparedModel> {
   const begin = performance.now();
   const { graph, bytes } = await openModel(planned.path, { shapes: planned.shapes });
   const importMs = performance.now() - begin;
-  const dataset = planned.dataset === undefined ? undefined : await openDataset(planned.dataset, graph);
+  const dataset = planned.dataset === undefined ? undefined : await openDataset(planned.dataset, graph, folder);
   const sha256 = createHash("sha256").update(bytes).digest("hex");
   return { planned, graph, bytes, sha256, importMs, ...(dataset === undefined ? {} : { dataset }) };
 }
 
-async function openDataset(word: string, graph: Graph): Promise<OpenedDataset> {
+async function openDataset(name: string, graph: Graph, folder: string): Promise<OpenedDataset> {
   const { resolveDataset, readDataset } = await import("../data/index.ts");
+  const word = name.endsWith(".json") ? asDatasetHeader(name, folder) : name;
   const path = await resolveDataset(word, "test");
   const test = readDataset(path);
   feederFor(graph, test);

@@ -12,7 +12,7 @@ import { HostError, toWireError } from "../hosts/protocol.ts";
 import { RESULT_SCHEMA, recordKey } from "../results/schema.ts";
 import type { Result, ResultRecord } from "../results/schema.ts";
 import { describeAccuracy, ReferencePredictions } from "./accuracy.ts";
-import { readEnvironment, readTool } from "./environment.ts";
+import { readEnvironment } from "./environment.ts";
 import { evaluateOriginal, identityOf, measureRecord } from "./measure.ts";
 import type { MeasureContext, Measured } from "./measure.ts";
 import { sqnrDb } from "./parity.ts";
@@ -26,6 +26,7 @@ import { probeTarget } from "./probe.ts";
 import type { TargetProbe } from "./probe.ts";
 import type { Reporter } from "./progress.ts";
 import { parseTarget } from "./target.ts";
+import { readTool } from "./version.ts";
 
 export interface RunOptions {
   readonly reporter: Reporter;
@@ -115,7 +116,7 @@ class Run {
       }
       if (!this.#models.has(record.model.name)) {
         this.#options.reporter.phase(record, "opening", 0);
-        this.#models.set(record.model.name, await prepareModel(record.model));
+        this.#models.set(record.model.name, await prepareModel(record.model, this.#folder));
       }
     }
   }

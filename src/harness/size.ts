@@ -1,8 +1,7 @@
 /** How big a model is: as a file, packed, and in weights; and how much it computes. */
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
-import { countNonzero, effectiveMacsOf, macsOf } from "../graph/cost.ts";
-import { bytesPerElement } from "../graph/dtype.ts";
+import { graphStats } from "../compress/stats.ts";
 import type { Graph } from "../graph/ir.ts";
 import type { Compute, Size } from "../results/schema.ts";
 
@@ -15,15 +14,7 @@ export async function sizeOf(graph: Graph, artifact: Uint8Array): Promise<Size> 
     gzipAsync(artifact, { level: 9 }),
     brotliAsync(artifact, { params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: artifact.length } }),
   ]);
-  let params = 0;
-  let nonzeroParams = 0;
-  let weightBytes = 0;
-  for (const tensor of graph.tensors.values()) {
-    if (tensor.data === undefined) continue;
-    params += tensor.data.length;
-    nonzeroParams += countNonzero(tensor);
-    weightBytes += tensor.data.length * bytesPerElement(tensor.dtype);
-  }
+  const { params, nonzeroParams, weightBytes } = graphStats(graph).totals;
   return {
     params,
     nonzeroParams,
@@ -36,6 +27,6 @@ export async function sizeOf(graph: Graph, artifact: Uint8Array): Promise<Size> 
 }
 
 export function computeOf(graph: Graph): Compute {
-  const sum = (cost: typeof macsOf): number => graph.nodes.reduce((total, node) => total + cost(graph, node), 0);
-  return { macs: sum(macsOf), effectiveMacs: sum(effectiveMacsOf) };
+  const { macs, effectiveMacs } = graphStats(graph).totals;
+  return { macs, effectiveMacs };
 }

@@ -7,9 +7,9 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import { suggestion } from "../compress/names.ts";
 import { parseRecipe } from "../compress/recipe.ts";
 import { FormatError, UsageError } from "../errors.ts";
+import { hint } from "./hint.ts";
 
 const SUITES_FOLDER = fileURLToPath(new URL("../../suites/", import.meta.url));
 
@@ -90,7 +90,7 @@ function suitePath(nameOrPath: string): string {
   const names = suiteNames();
   if (!names.includes(nameOrPath)) {
     throw new UsageError(
-      `--suite ${nameOrPath}: unknown suite, expected one of ${names.join(", ")}, or the path of a .json file. ${suggestion(nameOrPath, names)}`,
+      `--suite ${nameOrPath}: unknown suite, expected one of ${names.join(", ")}, or the path of a .json file.${hint(nameOrPath, names)}`,
     );
   }
   return resolve(SUITES_FOLDER, `${nameOrPath}.json`);
@@ -162,12 +162,9 @@ function needsCalibration(recipe: string): boolean {
   return parseRecipe(recipe).steps.some((step) => step.kind === "int8");
 }
 
-/** Name and purpose of every suite of the package. */
-export function describeSuites(): readonly { readonly name: string; readonly about: string }[] {
-  return suiteNames().map((name) => {
-    const { about } = parseSuite(suitePath(name));
-    return { name, about };
-  });
+/** Every suite of the package: name, purpose and models with their paths as written. */
+export function describeSuites(): readonly Pick<z.infer<typeof suiteSchema>, "name" | "about" | "models">[] {
+  return suiteNames().map((name) => parseSuite(suitePath(name)));
 }
 
 /** JSON with line and block comments and trailing commas, as in tsconfig files. */

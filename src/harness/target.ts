@@ -1,7 +1,7 @@
 /** The target word `ENGINE[@HOST][:key=value,…]`: `cpu`, `wasm:threads=2`, `webgpu@chrome`, `webgpu@ws:NAME`. */
 import { ENGINE_NAMES } from "../engines/registry.ts";
 import { UsageError } from "../errors.ts";
-import { suggestion } from "../compress/names.ts";
+import { hint } from "./hint.ts";
 
 export type Host =
   | { readonly kind: "node" }
@@ -44,7 +44,7 @@ export function parseTarget(text: string): Target {
   const known: readonly string[] = [...ENGINE_NAMES, ...PLANNED_ENGINES];
   if (!known.includes(engine)) {
     throw new UsageError(
-      `target "${text}": unknown engine "${engine}", expected one of ${ENGINE_NAMES.join(", ")}. ${suggestion(engine, known)}`,
+      `target "${text}": unknown engine "${engine}", expected one of ${ENGINE_NAMES.join(", ")}.${hint(engine, known)}`,
     );
   }
   return { text: trimmed, engine, host: parseHost(text, hostText), options: parseOptions(text, optionText) };
@@ -59,7 +59,7 @@ function parseHost(target: string, text: string | undefined): Host {
     if (name === "") throw new UsageError(`target "${target}": host "ws:" has no name, expected ws:NAME`);
     return { kind: "ws", name };
   }
-  throw new UsageError(`target "${target}": unknown host "${text}", expected one of ${HOSTS.join(", ")}. ${suggestion(text, HOSTS)}`);
+  throw new UsageError(`target "${target}": unknown host "${text}", expected one of ${HOSTS.join(", ")}.${hint(text, HOSTS)}`);
 }
 
 function parseOptions(target: string, text: string | undefined): Readonly<Record<string, string>> {

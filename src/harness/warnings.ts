@@ -9,10 +9,10 @@ import { medianInterval } from "../stats/interval.ts";
 
 export type WarningKey =
   | "accuracy-sampled"
+  | "calibrated-on-test-set"
   | "fewer-samples-than-asked"
   | "first-run-slow"
   | "interval-wide"
-  | "not-compressed"
   | "ops-on-cpu"
   | "outliers"
   | "software-adapter"
@@ -53,6 +53,14 @@ export function accuracySampled(n: number, of: number): TypedWarning {
     key: "accuracy-sampled",
     evidence: `${n} of ${of} test samples`,
     next: "Use --preset rigorous for all of them",
+  };
+}
+
+export function calibratedOnTestSet(dataset: string): TypedWarning {
+  return {
+    key: "calibrated-on-test-set",
+    evidence: `dataset ${dataset} names no calibration samples, so int8 was calibrated on the samples that accuracy is measured on`,
+    next: "Add a `calibration` header to the dataset",
   };
 }
 

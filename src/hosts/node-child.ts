@@ -5,7 +5,7 @@ import { memoryUsage, resourceUsage } from "node:process";
 import type { EngineContext } from "../engines/engine.ts";
 import { Agent } from "./agent.ts";
 import type { MemoryResult, Reply, Request } from "./protocol.ts";
-import { toWireError } from "./protocol.ts";
+import { CLOSE, toWireError } from "./protocol.ts";
 
 const PACKAGE_ROOT = new URL("../../", import.meta.url);
 
@@ -65,11 +65,15 @@ async function answer(request: Request): Promise<void> {
 
 let queue = Promise.resolve();
 process.on("message", (request) => {
+  if (request === CLOSE) leave();
   queue = queue.then(() => answer(request as Request));
 });
 // The parent decides what an interrupt means; a terminal sends it to the whole process group.
 process.on("SIGINT", () => undefined);
-process.on("disconnect", () => {
+// The parent is gone.
+process.on("disconnect", leave);
+
+function leave(): never {
   agent.dispose();
   process.exit(0);
-});
+}

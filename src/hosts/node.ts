@@ -5,7 +5,7 @@
 import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { HostError } from "./protocol.ts";
+import { CLOSE, HostError } from "./protocol.ts";
 import type { CommandName, Commands, Progress, Reply, Request } from "./protocol.ts";
 
 /** The built child: the same relative path from `src/hosts/` and from `dist/hosts/`. */
@@ -15,6 +15,8 @@ const CHILD_PATH = fileURLToPath(new URL("../../dist/hosts/node-child.js", impor
 export const CHILD_FLAGS: readonly string[] = ["--expose-gc"];
 
 const STDERR_TAIL = 4096;
+/** Time that a child has for freeing its session. */
+const CLOSE_MS = 2000;
 
 export interface NodeHostOptions {
   /** Added to the child's environment: where the GPU driver lies. */
@@ -93,8 +95,9 @@ export class NodeHost {
     clearTimeout(this.#watchdog);
     if (this.#gone !== undefined) return;
     const gone = new Promise<void>((resolve) => this.#child.once("close", () => resolve()));
-    if (this.#child.connected) this.#child.disconnect();
-    const timer = setTimeout(() => this.kill(), 2000);
+    // Not `disconnect`: Node emits no `close` event after a disconnect from this side.
+    this.#child.send(CLOSE, () => undefined);
+    const timer = setTimeout(() => this.kill(), CLOSE_MS);
     await gone;
     clearTimeout(timer);
   }

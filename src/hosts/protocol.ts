@@ -58,6 +58,9 @@ export interface ClassifyResult {
   readonly ms: number;
 }
 
+/** In place of a request: free everything and leave. */
+export const CLOSE = "close";
+
 export interface Request<K extends CommandName = CommandName> {
   readonly id: number;
   readonly kind: K;
@@ -113,5 +116,6 @@ export function toWireError(error: unknown): WireError {
   const message = error instanceof Error ? error.message : String(error);
   const failed = { message, exitCode: 4, unavailable: false, ...stack } as const;
   if (ALLOCATION_FAILED.test(message)) return { code: "out-of-memory", remedy: "Use a smaller model or close other programs", ...failed };
+  if (/^ENOSPC\b/.test(message)) return { code: "disk-full", remedy: "Free space, or set TMPDIR to a folder with more", ...failed };
   return { code: "internal", remedy: "Run again with --verbose and report it", ...failed };
 }

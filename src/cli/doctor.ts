@@ -1,0 +1,30 @@
+/** `bench doctor`: every target, whether it works here, and the command that mends it. */
+import { Command } from "commander";
+import pc from "picocolors";
+import { ENGINE_NAMES } from "../engines/registry.ts";
+import { checkTarget } from "../harness/checkup.ts";
+import { parseTarget } from "../harness/target.ts";
+import { packageVersion } from "../harness/version.ts";
+import { sentences } from "./errors.ts";
+
+export function doctorCommand(): Command {
+  return new Command("doctor")
+    .description("check every target: does it work here, and what mends it")
+    .argument("[targets...]", "targets to check; default: all that run in this version")
+    .action(doctor);
+}
+
+async function doctor(words: readonly string[]): Promise<void> {
+  const targets = (words.length === 0 ? ENGINE_NAMES : words).map(parseTarget);
+  const width = Math.max(...targets.map(({ text }) => text.length));
+  console.log(`slimbench ${packageVersion()}, Node ${process.version}, ${process.platform} ${process.arch}`);
+  let broken = 0;
+  for (const target of targets) {
+    const { works, detail, remedy, software } = await checkTarget(target);
+    if (!works) broken++;
+    const mark = works ? pc.green("works ") : pc.red("broken");
+    const label = software ? `software GPU, ` : "";
+    console.log(`${mark}  ${target.text.padEnd(width)}  ${label}${works ? detail : sentences(detail, remedy)}`);
+  }
+  if (broken > 0) process.exitCode = 4;
+}

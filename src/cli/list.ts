@@ -1,0 +1,82 @@
+/** `bench list`: the words that can be typed here, and the kernels behind them. */
+import { Command, Option } from "commander";
+import { STEP_NAMES } from "../compress/recipe-fields.ts";
+import { BUILT_IN_DATASETS } from "../data/index.ts";
+import { ENGINE_NAMES } from "../engines/registry.ts";
+import { UsageError } from "../errors.ts";
+import { describeSuites } from "../harness/suite.ts";
+import { PLANNED_ENGINES } from "../harness/target.ts";
+import { KERNELS } from "../kernels/catalogue.ts";
+import { hint } from "../harness/hint.ts";
+
+const SECTIONS = ["suites", "models", "datasets", "recipes", "targets", "kernels"] as const;
+type Section = (typeof SECTIONS)[number];
+
+const RECIPES: Readonly<Record<string, string>> = {
+  fp32: "the original",
+  int8: "static full-integer quantization, weights per channel, calibrated on training samples",
+  prune: "prune:X: share X of the weights to zero by magnitude; prune:X,block=1x8: whole blocks, which kernels skip",
+};
+
+const TARGETS: Readonly<Record<string, string>> = {
+  cpu: "plain TypeScript, every op; what the others are verified against",
+  wasm: "WebAssembly SIMD",
+  webgpu: "WGSL on Dawn; SwiftShader where there is no GPU",
+};
+
+interface Entry {
+  readonly name: string;
+  readonly about: string;
+}
+
+export function listCommand(): Command {
+  return new Command("list")
+    .description("list suites, models, recipes, targets and kernels")
+    .argument("[section]", `one of ${SECTIONS.join(", ")}; default: all`)
+    .addOption(new Option("--format <format>", "form of the output").choices(["text", "json"]).default("text"))
+    .action(list);
+}
+
+function list(word: string | undefined, options: { readonly format: string }): void {
+  const sections = word === undefined ? SECTIONS : [sectionOf(word)];
+  const content = Object.fromEntries(sections.map((section) => [section, entriesOf(section)]));
+  if (options.format === "json") {
+    console.log(JSON.stringify(content, null, 2));
+    return;
+  }
+  for (const section of sections) {
+    const entries = content[section] ?? [];
+    const width = Math.max(...entries.map(({ name }) => name.length));
+    console.log(`${section}:`);
+    for (const { name, about } of entries) console.log(`  ${name.padEnd(width)}  ${about}`);
+  }
+}
+
+function sectionOf(word: string): Section {
+  const section = SECTIONS.find((known) => known === word);
+  if (section === undefined) throw new UsageError(`bench list ${word}: unknown section, expected one of ${SECTIONS.join(", ")}.${hint(word, SECTIONS)}`);
+  return section;
+}
+
+function entriesOf(section: Section): readonly Entry[] {
+  switch (section) {
+    case "suites":
+      return describeSuites().map(({ name, about }) => ({ name, about }));
+    case "models":
+      return describeSuites().flatMap(({ name: suite, models }) => models.map(({ name, path }) => ({ name, about: `${path} (suite ${suite})` })));
+    case "datasets":
+      return BUILT_IN_DATASETS.map((name) => ({ name, about: "built in" }));
+    case "recipes":
+      return STEP_NAMES.map((name) => ({ name, about: RECIPES[name] ?? "part of the language, not of this version" }));
+    case "targets":
+      return [
+        ...ENGINE_NAMES.map((name) => ({ name, about: TARGETS[name] ?? "" })),
+        ...[...PLANNED_ENGINES, "webgpu@chrome", "wasm@chrome", "webgpu@firefox", "webgpu@ws:NAME"].map((name) => ({
+          name,
+          about: "part of the language, not of this version",
+        })),
+      ];
+    case "kernels":
+      return KERNELS.map(({ name, about, ops }) => ({ name, about: `${about} [${ops.join(", ")}]` }));
+  }
+}

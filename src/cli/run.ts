@@ -1,0 +1,180 @@
+/** `bench [run]`: plan, measure, print, save, gate. */
+import { accessSync, constants, existsSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { Command, Option } from "commander";
+import { UsageError } from "../errors.ts";
+import { makePlan, plannedKey } from "../harness/plan.ts";
+import type { Plan } from "../harness/plan.ts";
+import { PRESETS } from "../harness/presets.ts";
+import type { PresetName } from "../harness/presets.ts";
+import { runPlan } from "../harness/run.ts";
+import { FORMATS } from "../report/index.ts";
+import { compareResults } from "../results/compare.ts";
+import type { Result, ResultRecord } from "../results/schema.ts";
+import { readResult, writeResult } from "../results/store.ts";
+import { sentences } from "./errors.ts";
+import { collectShape, seconds, wholeNumber } from "./options.ts";
+import { printComparison, printResult } from "./output.ts";
+import { createReporter } from "./progress-bar.ts";
+
+interface RunWords {
+  readonly suite?: string;
+  readonly model?: readonly string[];
+  readonly recipe?: readonly string[];
+  readonly target?: readonly string[];
+  readonly dataset?: string;
+  readonly modelsDir?: string;
+  readonly shape?: ReadonlyMap<string, readonly number[]>;
+  readonly preset: PresetName;
+  readonly baseline?: string;
+  readonly threshold?: number;
+  readonly out?: string;
+  readonly format: string;
+  readonly filter?: string;
+  readonly seed: number;
+  readonly dryRun?: boolean;
+  readonly resume?: boolean;
+  readonly shard?: string;
+  readonly timeout: number;
+  readonly verbose?: boolean;
+}
+
+export function runCommand(): Command {
+  return new Command("run")
+    .description("measure models × recipes × targets and print one table")
+    .option("--suite <name>", "a suite of the package, or the path of a .json file (default: mobile)")
+    .option("--model <model...>", "a model of the suite, an .onnx or .tflite file, or npm:PACKAGE/PATH")
+    .option("--recipe <recipe...>", "how to compress, e.g. fp32 int8 prune:0.7,block=1x8+int8")
+    .option("--target <target...>", "where to run, e.g. cpu wasm webgpu")
+    .option("--dataset <name>", "mnist, textlines, a header .json, or none")
+    .option("--models-dir <folder>", "folder with the files of a suite that brings none (tiny)")
+    .option("--shape <NAME=DIMS>", "bind an input's dynamic dimensions, e.g. x=1,3,48,192; repeatable", collectShape)
+    .addOption(new Option("--preset <preset>", "how long and how precisely to measure").choices(PRESETS).default("normal"))
+    .option("--filter <regex>", 'only records whose "MODEL RECIPE TARGET" matches')
+    .option("--seed <n>", "for samples and shuffles", wholeNumber, 1)
+    .option("--out <file>", "save the result there, after every record")
+    .option("--resume", "keep the finished records of --out and measure the rest")
+    .option("--shard <I/N>", "only every N-th record, starting with the I-th")
+    .option("--baseline <file>", "compare with an earlier result; exit 1 on a regression")
+    .option("--threshold <percent>", "latency may change by so much before it counts (default: 5)", Number)
+    .addOption(new Option("--format <format>", "what to print on standard output").choices(FORMATS).default("table"))
+    .option("--dry-run", "print what would be measured and stop")
+    .option("--timeout <seconds>", "end a child after so long without a sign of life", seconds, 120)
+    .option("--verbose", "show stack traces and the output of child processes")
+    .action(run);
+}
+
+async function run(words: RunWords): Promise<void> {
+  const plan = makePlan({
+    suite: words.suite,
+    models: words.model,
+    recipes: words.recipe,
+    targets: words.target,
+    dataset: words.dataset,
+    modelsDir: words.modelsDir,
+    shapes: words.shape,
+    filter: words.filter,
+    shard: words.shard,
+    preset: words.preset,
+    seed: words.seed,
+  });
+  // Whatever is wrong with the files should show now, not after minutes of measuring.
+  const baseline = words.baseline === undefined ? undefined : readResult(words.baseline);
+  const resume = openResume(words);
+  if (words.out !== undefined && resume === undefined) checkWritable(words.out);
+  for (const note of plan.notes) console.error(note);
+  if (words.dryRun === true) {
+    printPlan(plan);
+    return;
+  }
+
+  const { out } = words;
+  const interrupt = new Interrupt();
+  const { result, interrupted } = await runPlan(plan, {
+    reporter: createReporter({ stream: process.stderr, verbose: words.verbose === true }),
+    silenceMs: words.timeout * 1000,
+    signal: interrupt.signal,
+    ...(resume === undefined ? {} : { resume }),
+    ...(out === undefined ? {} : { onProgress: (partial: Result) => writeResult(out, partial) }),
+  }).finally(() => interrupt.release());
+  if (out !== undefined) writeResult(out, result);
+
+  printResult(result, words.format);
+  // The table says itself why rows are missing.
+  if (words.format !== "table" && words.format !== "md") {
+    for (const record of result.records) if (record.status !== "ok") console.error(reasonLine(record));
+  }
+  let gate: 0 | 1 | 3 = 0;
+  if (baseline !== undefined) {
+    const comparison = compareResults(baseline, result, words.threshold === undefined ? {} : { thresholdPercent: words.threshold });
+    printComparison(comparison, words.format);
+    gate = comparison.exitCode;
+  }
+  if (interrupted) console.error(`interrupted: ${result.records.length} of ${plan.records.length} records are done${out === undefined ? "" : `, saved in ${out}; go on with --resume`}`);
+  process.exitCode = interrupted ? interrupt.exitCode : exitCodeOf(result.records, gate);
+}
+
+/** A failed gate outranks a missing target, which outranks "nothing concluded". */
+export function exitCodeOf(records: readonly ResultRecord[], gate: 0 | 1 | 3): 0 | 1 | 3 | 4 {
+  if (gate === 1 || records.some((record) => record.status === "failed" && record.reason.code === "parity")) return 1;
+  return records.some((record) => record.status !== "ok") ? 4 : gate;
+}
+
+function reasonLine(record: Exclude<ResultRecord, { readonly status: "ok" }>): string {
+  const { message, remedy } = record.reason;
+  return `${record.status}: ${record.model} ${record.recipe} ${record.target}: ${sentences(message, remedy)}`;
+}
+
+function openResume({ resume, out }: RunWords): Result | undefined {
+  if (resume !== true) return undefined;
+  if (out === undefined) throw new UsageError("--resume: needs --out FILE, the result to go on from");
+  return existsSync(out) ? readResult(out) : undefined;
+}
+
+/** The folder must exist and take files; the file itself is only ever replaced by a finished one. */
+function checkWritable(path: string): void {
+  const folder = dirname(resolve(path));
+  if (!existsSync(folder)) throw new UsageError(`--out ${path}: the folder ${folder} does not exist. Create it first`);
+  if (existsSync(path) && statSync(path).isDirectory()) throw new UsageError(`--out ${path}: is a folder. Name a file`);
+  try {
+    accessSync(folder, constants.W_OK);
+  } catch {
+    throw new UsageError(`--out ${path}: no permission to write in ${folder}. Name another place`);
+  }
+}
+
+function printPlan(plan: Plan): void {
+  for (const record of plan.records) {
+    const { dataset, path } = record.model;
+    console.log(`${plannedKey(record)}  (${path}${dataset === undefined ? "" : `, dataset ${dataset}`})`);
+  }
+  console.log(`${plan.records.length} records, preset ${plan.preset}`);
+}
+
+/** Ctrl-C once: end the children, keep and print what is done. Twice: leave at once. */
+class Interrupt {
+  readonly #controller = new AbortController();
+  exitCode: 130 | 143 = 130;
+  readonly #onInt = (): void => this.#stop(130);
+  readonly #onTerm = (): void => this.#stop(143);
+
+  constructor() {
+    process.on("SIGINT", this.#onInt);
+    process.on("SIGTERM", this.#onTerm);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  release(): void {
+    process.off("SIGINT", this.#onInt);
+    process.off("SIGTERM", this.#onTerm);
+  }
+
+  #stop(exitCode: 130 | 143): void {
+    if (this.#controller.signal.aborted) process.exit(exitCode);
+    this.exitCode = exitCode;
+    this.#controller.abort();
+  }
+}
