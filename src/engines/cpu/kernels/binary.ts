@@ -5,7 +5,8 @@ import type { DType, TypedArray } from "../../../graph/dtype.ts";
 import type { BinaryFn, Tensor } from "../../../graph/ir.ts";
 import { addParams, perTensor, quantizedClamp, requantize } from "../../numerics.ts";
 import { broadcastSteps, innerSize, innerStep, planWalk, runStarts } from "./broadcast.ts";
-import { finishValue, floatFinish, isByte, isQuantized, shortName, unsupported } from "./shared.ts";
+import { activate, clampValue, finishValue, floatFinish } from "./finish.ts";
+import { isByte, isQuantized, shortName, unsupported } from "./shared.ts";
 import type { CpuKernel, KernelContext } from "./shared.ts";
 
 /** out[i] = f(a[as + i*da], b[bs + i*db]) for each run. */
@@ -36,7 +37,6 @@ export function createBinary(context: KernelContext<"Binary">): CpuKernel {
         loop(inputs[0] as Float32Array, inputs[1] as Float32Array, runs, output as Float32Array, finish.lo, finish.hi, finish.hardswish),
     };
   }
-  const finish = floatFinish(node.attrs.activation);
   const apply = plainFunction(fn, out.dtype);
   return {
     name: `${out.dtype === "float64" ? "f64" : "any"}_binary_${fn}_1x1__cpu`,
@@ -44,7 +44,7 @@ export function createBinary(context: KernelContext<"Binary">): CpuKernel {
     packedInputs: [],
     run(inputs, output) {
       eachPair(inputs[0]!, inputs[1]!, runs, (x, y, at) => {
-        output[at] = finishValue(apply(x, y), finish.lo, finish.hi, finish.hardswish);
+        output[at] = activate(apply(x, y), node.attrs.activation);
       });
     },
   };
@@ -188,7 +188,7 @@ function addBytes(
   for (let r = 0, o = 0; r < runs.a.length; r++) {
     for (let i = 0, p = runs.a[r]!, q = runs.b[r]!; i < length; i++, p += stepA, q += stepB) {
       const v = ((bias + Math.imul(a[p]!, multA) + Math.imul(b[q]!, multB)) >> shift) + zeroPoint;
-      out[o++] = v < lo ? lo : v > hi ? hi : v;
+      out[o++] = clampValue(v, lo, hi);
     }
   }
 }

@@ -12,7 +12,8 @@ import { PANEL_ROWS, integerScratch, multiplyDenseI8, packDenseI8 } from "./gemm
 import type { DenseI8, IntegerFinish } from "./gemm_i8.ts";
 import { multiplyDenseF32, packDenseF32 } from "./gemm_f32.ts";
 import type { DenseF32 } from "./gemm_f32.ts";
-import { floatFinish, isByte, isQuantized, shortName } from "./shared.ts";
+import { floatFinish } from "./finish.ts";
+import { isByte, isQuantized, shortName } from "./shared.ts";
 import type { CpuKernel, KernelContext, NodeFor } from "./shared.ts";
 import { multiplyBlock8F32, multiplyCsrF32 } from "./spmm_f32.ts";
 import { multiplyBlock8I8, multiplyCsrI8 } from "./spmm_i8.ts";

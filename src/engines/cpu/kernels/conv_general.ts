@@ -2,7 +2,8 @@
 import type { TypedArray } from "../../../graph/dtype.ts";
 import type { Tensor } from "../../../graph/ir.ts";
 import type { ConvGeometry } from "./conv_geometry.ts";
-import { finishValue, floatFinish, isQuantized, shortName, unsupported } from "./shared.ts";
+import { activate } from "./finish.ts";
+import { isQuantized, shortName, unsupported } from "./shared.ts";
 import type { CpuKernel, KernelContext } from "./shared.ts";
 
 export function createGeneralConv(
@@ -12,7 +13,6 @@ export function createGeneralConv(
 ): CpuKernel {
   const { node } = context;
   if (isQuantized(out)) throw unsupported(node, `quantized output of type ${out.dtype} from inputs that are not 8-bit`);
-  const { lo, hi, hardswish } = floatFinish(node.attrs.activation);
   const type = out.dtype === "float64" ? shortName(out.dtype) : "any";
   return {
     name: `${type}_conv_general__cpu`,
@@ -41,7 +41,7 @@ export function createGeneralConv(
                     g.groupIn,
                   );
                 }
-                output[at + o] = finishValue(sum, lo, hi, hardswish);
+                output[at + o] = activate(sum, node.attrs.activation);
               }
             }
           }

@@ -38,6 +38,10 @@ export interface Phase {
   readonly tap: Int32Array;
   /** Taps t, t+1, … t+run-1 (t a multiple of run) read neighbouring columns and whole pixels: one run of memory. */
   readonly run: number;
+  /** A window whose first pixel (0, 0) is at (y, x) lies inside when y + top ≥ 0, x + left ≥ 0, y + bottom < inH, x + right < inW. */
+  readonly reach: { readonly top: number; readonly left: number; readonly bottom: number; readonly right: number };
+  /** Element offset of each tap from pixel (0, 0) of the window. */
+  readonly tapOffset: Int32Array;
 }
 
 export function convGeometry(node: NodeWith<"Conv2D">, x: Tensor, w: Tensor, out: Tensor): ConvGeometry {
@@ -65,6 +69,7 @@ export function convGeometry(node: NodeWith<"Conv2D">, x: Tensor, w: Tensor, out
     dx: Int32Array.from(dx),
     tap: Int32Array.from(dy.keys()),
     run: dilations[1] === 1 && node.attrs.groups === 1 ? kw : 1,
+    ...reachOf(dy, dx, x),
   };
   return { ...sizes(node.attrs.groups, x, w, out), phases: [phase] };
 }
@@ -104,6 +109,7 @@ export function convTransposeGeometry(node: NodeWith<"ConvTranspose2D">, x: Tens
         dx: Int32Array.from(dx),
         tap: Int32Array.from(tap),
         run: 1,
+        ...reachOf(dy, dx, x),
       });
     }
   }
@@ -116,7 +122,6 @@ export function denseGeometry(x: Tensor, w: Tensor): ConvGeometry {
   const n = w.shape[0]!;
   let m = 1;
   for (let d = 0; d < x.shape.length - 1; d++) m *= x.shape[d]!;
-  const zero = new Int32Array(1);
   const phase: Phase = {
     rows: 1,
     cols: m,
@@ -126,10 +131,12 @@ export function denseGeometry(x: Tensor, w: Tensor): ConvGeometry {
     stepX: 1,
     inStepY: 1,
     inStepX: 1,
-    dy: zero,
-    dx: zero,
-    tap: zero,
+    dy: new Int32Array(1),
+    dx: new Int32Array(1),
+    tap: new Int32Array(1),
     run: 1,
+    reach: { top: 0, left: 0, bottom: 0, right: 0 },
+    tapOffset: new Int32Array(1),
   };
   return {
     batch: 1,
@@ -144,6 +151,14 @@ export function denseGeometry(x: Tensor, w: Tensor): ConvGeometry {
     groupOut: n,
     taps: 1,
     phases: [phase],
+  };
+}
+
+function reachOf(dy: readonly number[], dx: readonly number[], x: Tensor): Pick<Phase, "reach" | "tapOffset"> {
+  const [, , width = 1, channels = 1] = x.shape;
+  return {
+    reach: { top: Math.min(0, ...dy), left: Math.min(0, ...dx), bottom: Math.max(0, ...dy), right: Math.max(0, ...dx) },
+    tapOffset: Int32Array.from(dy, (y, t) => (y * width + dx[t]!) * channels),
   };
 }
 

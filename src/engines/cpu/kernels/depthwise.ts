@@ -8,8 +8,10 @@ import type { IntegerFinish } from "./gemm_i8.ts";
 import { createGeneralConv } from "./conv_general.ts";
 import type { ConvGeometry } from "./conv_geometry.ts";
 import { convGeometry } from "./conv_geometry.ts";
-import { ROUND_MAGIC, finishValue, floatFinish, isByte, isQuantized, shortName } from "./shared.ts";
-import type { CpuKernel, FloatFinish, KernelContext } from "./shared.ts";
+import { finishValue, floatFinish, requantizeValue } from "./finish.ts";
+import { isByte, isQuantized, shortName } from "./shared.ts";
+import type { FloatFinish } from "./finish.ts";
+import type { CpuKernel, KernelContext } from "./shared.ts";
 import { floatWeights, integerFinish } from "./weights.ts";
 
 /** A convolution's geometry with one window position per output pixel and `multiplier` outputs per input channel. */
@@ -270,7 +272,6 @@ function window3x3I8(
 function storeI8(acc: Int32Array, channels: number, out: Int8Array | Uint8Array, to: number, finish: IntegerFinish): void {
   const { scales, zeroPoint, lo, hi } = finish;
   for (let o = 0; o < channels; o++) {
-    const q = Math.fround(Math.fround(acc[o]!) * scales[o]!) + ROUND_MAGIC - ROUND_MAGIC + zeroPoint;
-    out[to + o] = q < lo ? lo : q > hi ? hi : q;
+    out[to + o] = requantizeValue(acc[o]!, scales[o]!, zeroPoint, lo, hi);
   }
 }

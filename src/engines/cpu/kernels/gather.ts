@@ -53,6 +53,15 @@ function runStart(g: ConvGeometry, phase: Phase, channel: number, t: number, run
   return ((at.image[r]! + y) * g.inW + x) * g.channels + channel;
 }
 
+/** First element that row r reads from pixel (0, 0) of its window on, when the whole window is inside; else a negative number. */
+function windowStart(g: ConvGeometry, phase: Phase, channel: number, at: PanelRows, r: number): number {
+  const { top, left, bottom, right } = phase.reach;
+  const y = at.y[r]!;
+  const x = at.x[r]!;
+  if (y + top < 0 || x + left < 0 || y + bottom >= g.inH || x + right >= g.inW) return -1;
+  return ((at.image[r]! + y) * g.inW + x) * g.channels + channel;
+}
+
 /** Panel of `count` ≤ 4 rows; columns beyond `count` are left as they are. */
 export function gatherF32(
   x: Float32Array,
@@ -70,19 +79,26 @@ export function gatherF32(
   const taps = phase.tap.length;
   const channel = group * g.groupIn;
   const pixel = g.groupIn * 4;
-  for (let t = 0, to = 0; t < taps; t += run, to += run * pixel) {
-    const f0 = runStart(g, phase, channel, t, run, at, 0);
-    if (count === 4 && f0 >= 0) {
-      const f1 = runStart(g, phase, channel, t, run, at, 1);
-      const f2 = runStart(g, phase, channel, t, run, at, 2);
-      const f3 = runStart(g, phase, channel, t, run, at, 3);
-      if (f1 >= 0 && f2 >= 0 && f3 >= 0) {
-        copyFour(x, f0, f1, f2, f3, run * g.groupIn, panel, to);
-        continue;
+  if (count === 4) {
+    const w0 = windowStart(g, phase, channel, at, 0);
+    const w1 = windowStart(g, phase, channel, at, 1);
+    const w2 = windowStart(g, phase, channel, at, 2);
+    const w3 = windowStart(g, phase, channel, at, 3);
+    if (w0 >= 0 && w1 >= 0 && w2 >= 0 && w3 >= 0) {
+      const length = run * g.groupIn;
+      const { tapOffset } = phase;
+      for (let t = 0, to = 0; t < taps; t += run, to += run * pixel) {
+        const offset = tapOffset[t]!;
+        copyFour(x, w0 + offset, w1 + offset, w2 + offset, w3 + offset, length, panel, to);
       }
+      return;
     }
+  }
+  for (let t = 0, to = 0; t < taps; t += run, to += run * pixel) {
     for (let r = 0; r < count; r++) {
-      for (let u = 0; u < run; u++) copyOne(x, runStart(g, phase, channel, t + u, 1, at, r), g.groupIn, panel, to + u * pixel + r);
+      const start = runStart(g, phase, channel, t, run, at, r);
+      if (start >= 0) copyOne(x, start, run * g.groupIn, panel, to + r);
+      else for (let u = 0; u < run; u++) copyOne(x, runStart(g, phase, channel, t + u, 1, at, r), g.groupIn, panel, to + u * pixel + r);
     }
   }
 }
@@ -136,6 +152,16 @@ export function gatherI8(
   for (let pair = 0; pair * 2 < count; pair++) {
     const low = pair * 2;
     const high = low + 1 < count ? low + 1 : -1;
+    const w0 = windowStart(g, phase, channel, at, low);
+    const w1 = high < 0 ? -1 : windowStart(g, phase, channel, at, high);
+    if (w0 >= 0 && w1 >= 0) {
+      const length = run * g.groupIn;
+      const { tapOffset } = phase;
+      for (let t = 0, to = pair; t < taps; t += run, to += run * pixel) {
+        copyPair(x, zeroPoint, w0 + tapOffset[t]!, w1 + tapOffset[t]!, length, panel, to);
+      }
+      continue;
+    }
     for (let t = 0, to = pair; t < taps; t += run, to += run * pixel) {
       const f0 = runStart(g, phase, channel, t, run, at, low);
       const f1 = high < 0 ? -1 : runStart(g, phase, channel, t, run, at, high);

@@ -4,8 +4,8 @@
  * of k, and rounds once on the store. Measured on Node 20: `Math.fround` in the loop halves the speed; handing the sums to a store
  * function as arguments boxes each of them (1.5 instead of 3 GFLOP/s at K = 16), so they go through a small array.
  */
-import { finishValue } from "./shared.ts";
-import type { FloatFinish } from "./shared.ts";
+import { finishValue } from "./finish.ts";
+import type { FloatFinish } from "./finish.ts";
 
 export interface DenseF32 {
   readonly kind: "dense";

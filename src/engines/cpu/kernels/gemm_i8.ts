@@ -4,7 +4,7 @@
  * 2×4 tile gives 3.9 and one product per double 5.0. Exactness: |x - zero point| ≤ 255 and |w| ≤ 128, so over at most 1,024 terms the
  * low half stays below 2^25 and the whole below 2^53; longer sums are split and added in int32.
  */
-import { ROUND_MAGIC } from "./shared.ts";
+import { ROUND_MAGIC, requantizeValue } from "./finish.ts";
 
 /** Weight of the high half. */
 export const HIGH = 2 ** 26;
@@ -193,9 +193,7 @@ export function storeAccumulators(acc: Int32Array, count: number, valid: number,
     for (let c = 0; c < valid; c++) {
       let sum = acc[r * 4 + c]!;
       if (weightZeroPoints !== undefined) sum = (sum - Math.imul(weightZeroPoints[channel + c]!, rowSums[r]!)) | 0;
-      // `requantize` of numerics.ts, with the rounding by addition.
-      const q = Math.fround(Math.fround(sum) * scales[channel + c]!) + ROUND_MAGIC - ROUND_MAGIC + zeroPoint;
-      out[at + c] = q < lo ? lo : q > hi ? hi : q;
+      out[at + c] = requantizeValue(sum, scales[channel + c]!, zeroPoint, lo, hi);
     }
   }
 }

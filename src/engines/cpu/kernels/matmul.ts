@@ -10,7 +10,8 @@ import { HIGH, PANEL_ROWS, integerScratch, multiplyDenseI8, packDenseI8 } from "
 import type { DenseI8 } from "./gemm_i8.ts";
 import { multiplyDenseF32, packDenseF32 } from "./gemm_f32.ts";
 import type { DenseF32 } from "./gemm_f32.ts";
-import { floatFinish, isByte, isQuantized, shortName, stridesOf } from "./shared.ts";
+import { floatFinish } from "./finish.ts";
+import { isByte, isQuantized, shortName, stridesOf } from "./shared.ts";
 import type { CpuKernel, KernelContext } from "./shared.ts";
 import { integerFinish } from "./weights.ts";
 

@@ -3,7 +3,9 @@ import { outputTensor, requireInput } from "../../../graph/access.ts";
 import type { TypedArray } from "../../../graph/dtype.ts";
 import type { Pool2DAttrs, Tensor } from "../../../graph/ir.ts";
 import { integerRange, perTensor, quantizedClamp, requantize, unaryTable } from "../../numerics.ts";
-import { finishValue, floatFinish, isByte, isQuantized, sameQuantization, shortName, unsupported } from "./shared.ts";
+import { activate, finishValue, floatFinish, largerOf } from "./finish.ts";
+import type { FloatFinish } from "./finish.ts";
+import { isByte, isQuantized, sameQuantization, shortName, unsupported } from "./shared.ts";
 import type { CpuKernel, KernelContext } from "./shared.ts";
 
 interface PoolGeometry {
@@ -35,7 +37,7 @@ export function createPool(context: KernelContext<"MaxPool2D" | "AveragePool2D">
   scratch.reserve(g.channels * 8);
   const max = node.op === "MaxPool2D";
   if (isQuantized(x) || isQuantized(out)) return quantizedPool(context, g, x, out, max);
-  const { lo, hi, hardswish } = floatFinish(node.attrs.activation);
+  const finish = floatFinish(node.attrs.activation);
   const offsets = new Int32Array(g.attrs.kernel[0] * g.attrs.kernel[1]);
   const f32 = x.dtype === "float32";
   return {
@@ -56,7 +58,8 @@ export function createPool(context: KernelContext<"MaxPool2D" | "AveragePool2D">
         if (f32) windowF32(inputs[0] as Float32Array, at, count, g.channels, acc, max, lowest);
         else windowAny(inputs[0]!, at, count, g.channels, acc, max, lowest);
         const divisor = max ? 1 : g.attrs.countIncludePad ? full : count;
-        for (let c = 0; c < g.channels; c++) output[to + c] = finishValue(max ? acc[c]! : acc[c]! / divisor, lo, hi, hardswish);
+        if (f32) storeF32(acc, divisor, g.channels, output as Float32Array, to, finish);
+        else for (let c = 0; c < g.channels; c++) output[to + c] = activate(acc[c]! / divisor, node.attrs.activation);
       });
     },
   };
@@ -138,6 +141,11 @@ function eachPixel(g: PoolGeometry, offsets: Int32Array, visit: PixelVisitor): v
   }
 }
 
+function storeF32(acc: Float64Array, divisor: number, channels: number, out: Float32Array, to: number, finish: FloatFinish): void {
+  const { lo, hi, hardswish } = finish;
+  for (let c = 0; c < channels; c++) out[to + c] = finishValue(acc[c]! / divisor, lo, hi, hardswish);
+}
+
 function windowF32(
   x: Float32Array,
   at: Int32Array,
@@ -152,8 +160,7 @@ function windowF32(
     const from = at[t]!;
     if (max) {
       for (let c = 0; c < channels; c++) {
-        const v = x[from + c]!;
-        if (v > acc[c]!) acc[c] = v;
+        acc[c] = largerOf(acc[c]!, x[from + c]!);
       }
     } else {
       for (let c = 0; c < channels; c++) acc[c] = acc[c]! + x[from + c]!;
@@ -185,8 +192,9 @@ function windowBytes(
     const from = at[t]!;
     if (max) {
       for (let c = 0; c < channels; c++) {
-        const v = x[from + c]!;
-        if (v > acc[c]!) acc[c] = v;
+        // max(a, b) = a - min(a - b, 0), the minimum by the sign bit.
+        const less = acc[c]! - x[from + c]!;
+        acc[c] = acc[c]! - (less & (less >> 31));
       }
     } else {
       for (let c = 0; c < channels; c++) acc[c] = (acc[c]! + x[from + c]!) | 0;

@@ -1,11 +1,11 @@
 /**
- * What every CPU kernel family shares: the kernel interface, the scratch memory of a session and the last step of a float result
- * (fused activation). Kernels bake in everything that the graph fixes (shapes, packed weights, tables); `run` only computes.
+ * What every CPU kernel family shares: the kernel interface, the scratch memory of a session and small questions about
+ * types and grids. Kernels bake in everything that the graph fixes (shapes, packed weights, tables); `run` only computes.
  */
 import { UnsupportedError } from "../../../errors.ts";
 import { isFloat } from "../../../graph/dtype.ts";
 import type { DType, TypedArray } from "../../../graph/dtype.ts";
-import type { Activation, Graph, Node, NodeWith, OpName, Quantization, Tensor } from "../../../graph/ir.ts";
+import type { Graph, Node, NodeWith, OpName, Quantization, Tensor } from "../../../graph/ir.ts";
 
 export interface CpuKernel {
   /** Row of the catalogue (src/kernels/cpu.ts). */
@@ -64,28 +64,6 @@ export class Scratch {
   }
 }
 
-/** Float activation in the form that loops take: bounds (infinite when absent) and a flag. */
-export interface FloatFinish {
-  readonly lo: number;
-  readonly hi: number;
-  readonly hardswish: boolean;
-}
-
-export function floatFinish(activation: Activation | undefined): FloatFinish {
-  if (activation === undefined) return { lo: -Infinity, hi: Infinity, hardswish: false };
-  if (activation.kind === "hardswish") return { lo: -Infinity, hi: Infinity, hardswish: true };
-  return { lo: activation.min, hi: activation.max, hardswish: false };
-}
-
-/** NaN passes through. */
-export function finishValue(v: number, lo: number, hi: number, hardswish: boolean): number {
-  if (hardswish) {
-    const gate = v / 6 + 0.5;
-    return v * (gate < 0 ? 0 : gate > 1 ? 1 : gate);
-  }
-  return v < lo ? lo : v > hi ? hi : v;
-}
-
 export function unsupported(node: Node, what: string, remedy = ""): UnsupportedError {
   return new UnsupportedError(`node "${node.name}" (${node.op}) on cpu: ${what}`, remedy);
 }
@@ -115,9 +93,6 @@ export function stridesOf(shape: readonly number[]): number[] {
   }
   return strides;
 }
-
-/** Adding and taking away 1.5 × 2^52 rounds a double half to even, for |x| ≤ 2^51: `roundHalfEven` without branches. */
-export const ROUND_MAGIC = 6755399441055744;
 
 const SHORT_NAMES: Readonly<Record<DType, string>> = {
   float32: "f32",

@@ -1,7 +1,7 @@
 /** Float products with sparse weights over a panel [k][4] of doubles; see sparse_pack.ts for the layouts. */
 import { storeTile } from "./gemm_f32.ts";
 import type { FloatTarget } from "./gemm_f32.ts";
-import { finishValue } from "./shared.ts";
+import { finishValue } from "./finish.ts";
 import { BLOCK } from "./sparse_pack.ts";
 import type { Block8, Csr } from "./sparse_pack.ts";
 

@@ -2,6 +2,7 @@
 import { outputTensor, requireInput } from "../../../graph/access.ts";
 import type { UnaryAttrs } from "../../../graph/ir.ts";
 import { unaryTable, unaryValue } from "../../numerics.ts";
+import { clampValue, finishValue, floatBounds } from "./finish.ts";
 import { isByte, isQuantized, shortName, unsupported } from "./shared.ts";
 import type { CpuKernel, KernelContext } from "./shared.ts";
 
@@ -53,10 +54,10 @@ export function mapTable(x: Int8Array | Uint8Array, table: Int32Array, out: Int8
 function floatLoop(attrs: UnaryAttrs): (x: Float32Array, out: Float32Array) => void {
   switch (attrs.fn) {
     case "relu":
-      return relu;
     case "clip": {
-      const { min = -Infinity, max = Infinity } = attrs;
-      return (x, out) => clip(x, out, min, max);
+      const { min = -Infinity, max = Infinity } = attrs.fn === "relu" ? { min: 0 } : attrs;
+      const { lo, hi } = floatBounds(min, max);
+      return (x, out) => clip(x, out, lo, hi);
     }
     case "sigmoid":
       return sigmoid;
@@ -75,20 +76,8 @@ function floatLoop(attrs: UnaryAttrs): (x: Float32Array, out: Float32Array) => v
   }
 }
 
-function relu(x: Float32Array, out: Float32Array): void {
-  for (let i = 0; i < x.length; i++) {
-    const v = x[i]!;
-    out[i] = v < 0 ? 0 : v;
-  }
-}
-
-function clip(x: Float32Array, out: Float32Array, min: number, max: number): void {
-  // As min(max(x, lo), hi): with lo > hi the upper bound wins.
-  for (let i = 0; i < x.length; i++) {
-    const v = x[i]!;
-    const raised = v < min ? min : v;
-    out[i] = raised > max ? max : raised;
-  }
+function clip(x: Float32Array, out: Float32Array, lo: number, hi: number): void {
+  for (let i = 0; i < x.length; i++) out[i] = clampValue(x[i]!, lo, hi);
 }
 
 function sigmoid(x: Float32Array, out: Float32Array): void {
@@ -96,18 +85,11 @@ function sigmoid(x: Float32Array, out: Float32Array): void {
 }
 
 function hardsigmoid(x: Float32Array, out: Float32Array, alpha: number, beta: number): void {
-  for (let i = 0; i < x.length; i++) {
-    const v = alpha * x[i]! + beta;
-    out[i] = v < 0 ? 0 : v > 1 ? 1 : v;
-  }
+  for (let i = 0; i < x.length; i++) out[i] = clampValue(alpha * x[i]! + beta, 0, 1);
 }
 
 function hardswish(x: Float32Array, out: Float32Array): void {
-  for (let i = 0; i < x.length; i++) {
-    const v = x[i]!;
-    const gate = v / 6 + 0.5;
-    out[i] = v * (gate < 0 ? 0 : gate > 1 ? 1 : gate);
-  }
+  for (let i = 0; i < x.length; i++) out[i] = finishValue(x[i]!, 0, 0, true);
 }
 
 function tanh(x: Float32Array, out: Float32Array): void {

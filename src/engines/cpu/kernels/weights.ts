@@ -21,6 +21,9 @@ export function floatWeights(node: Node, tensor: Tensor, data: TypedArray): Floa
   return values;
 }
 
+/** Beyond it a scaled accumulator would not be an exact double after rounding; no trained model comes near. */
+const MAX_SCALE = 2 ** 20;
+
 /**
  * Requantization constants of an 8-bit Conv2D, DepthwiseConv2D, Dense or MatMul.
  * @param axis the weights' output-channel axis
@@ -52,8 +55,11 @@ export function integerFinish(
   const [lo, hi] = quantizedClamp(activation, out.quant, out.dtype);
   const shift = w.dtype === "uint8" ? 128 : 0;
   const zeroPoints = Int32Array.from({ length: channels }, (_, c) => w.quant.zeroPoints[count === 1 ? 0 : c]! - shift);
+  const scales = requantizationScales(x.quant, w.quant, out.quant, channels);
+  if (!scales.every((s) => s < MAX_SCALE))
+    throw unsupported(node, `output scale ${out.quant.scales[0]!} more than 2^20 times finer than the products`);
   return {
-    scales: requantizationScales(x.quant, w.quant, out.quant, channels),
+    scales,
     zeroPoint: out.quant.zeroPoints[0]!,
     lo,
     hi,
