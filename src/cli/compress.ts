@@ -1,0 +1,104 @@
+/** `bench compress MODEL --recipe R -o OUT`: applies a recipe, writes the result as ONNX, shows what changed layer by layer. */
+import { Command, Option } from "commander";
+import { applyRecipe } from "../compress/apply.ts";
+import type { StepReport } from "../compress/apply.ts";
+import { parseRecipe, readRecipeFile } from "../compress/recipe.ts";
+import { modelSize } from "../compress/size.ts";
+import { graphStats } from "../compress/stats.ts";
+import type { CompressContext } from "../compress/steps.ts";
+import { observeGraph } from "../engines/cpu/observe.ts";
+import { UsageError } from "../errors.ts";
+import { exportOnnx } from "../formats/onnx/export.ts";
+import type { Graph } from "../graph/ir.ts";
+import { feederFor } from "../harness/feed.ts";
+import { sampleIndices } from "../harness/order.ts";
+import { calibrationSamples } from "../harness/prepare.ts";
+import { renderOptionsFor } from "../report/index.ts";
+import { writeFileAtomic } from "../results/store.ts";
+import { chooseModel } from "./choose-model.ts";
+import { beforeAfterTable } from "./layer-table.ts";
+import { openModel } from "./open-model.ts";
+import { collectShape, wholeNumber } from "./options.ts";
+
+interface CompressOptions {
+  readonly recipe: string;
+  readonly out: string;
+  readonly dataset?: string;
+  readonly samples?: number;
+  readonly shape?: ReadonlyMap<string, readonly number[]>;
+  readonly seed: number;
+  readonly format: string;
+}
+
+export function compressCommand(): Command {
+  return new Command("compress")
+    .description("apply a recipe to a model and write the result as ONNX")
+    .argument("<model>", "an .onnx or .tflite file, npm:PACKAGE/PATH, or a model of the suite mobile")
+    .requiredOption("-r, --recipe <recipe>", "steps joined by +, e.g. prune:0.7,block=1x8+int8, or a recipe file (.json)")
+    .requiredOption("-o, --out <file>", "the ONNX file to write")
+    .option("--dataset <name>", "what int8 calibrates on: mnist, textlines, or a header .json; its training half is used")
+    .option("--samples <n>", "calibration samples (default: 32 to 512, by the model's size)", wholeNumber)
+    .option("--shape <NAME=DIMS>", "bind an input's dynamic dimensions, e.g. x=1,3,48,192; repeatable", collectShape)
+    .option("--seed <n>", "chooses the calibration samples", wholeNumber, 1)
+    .addOption(new Option("--format <format>", "form of the report").choices(["table", "json"]).default("table"))
+    .action(compress);
+}
+
+async function compress(word: string, options: CompressOptions): Promise<void> {
+  const recipe = options.recipe.endsWith(".json") ? readRecipeFile(options.recipe) : parseRecipe(options.recipe);
+  if (!options.out.endsWith(".onnx"))
+    throw new UsageError(`--out ${options.out}: expected a name that ends in .onnx, the format that is written`);
+  const chosen = chooseModel(word, { dataset: options.dataset, shapes: options.shape });
+  const { graph, bytes } = await openModel(chosen.path, { shapes: chosen.shapes });
+
+  const calibrates = recipe.steps.some((step) => step.kind === "int8");
+  const calibration = calibrates && chosen.dataset !== undefined ? await openCalibration(graph, chosen.dataset, options) : undefined;
+  const compressed = await applyRecipe(graph, recipe, { observe: observeGraph, ...(calibration && { calibration }) });
+  const file = exportOnnx(compressed.graph);
+  writeFileAtomic(options.out, file, "--out");
+
+  const [before, after] = [graphStats(graph), graphStats(compressed.graph)];
+  const sizes = { before: await modelSize(graph, bytes), after: await modelSize(compressed.graph, file) };
+  if (options.format === "json") {
+    const half = (stats: typeof before, size: typeof sizes.before): unknown => ({ size, ...stats });
+    console.log(
+      JSON.stringify(
+        {
+          recipe: recipe.text,
+          out: options.out,
+          steps: compressed.steps,
+          before: half(before, sizes.before),
+          after: half(after, sizes.after),
+        },
+        null,
+        2,
+      ),
+    );
+    return;
+  }
+  console.log(`${graph.name}: ${recipe.text} → ${options.out}`);
+  console.log(beforeAfterTable(before, after, sizes, renderOptionsFor(process.stdout, process.env).colour));
+  for (const line of compressed.steps.flatMap(skippedLines)) console.log(line);
+}
+
+async function openCalibration(
+  graph: Graph,
+  dataset: string,
+  options: CompressOptions,
+): Promise<NonNullable<CompressContext["calibration"]>> {
+  const { readDataset, resolveDataset } = await import("../data/index.ts");
+  const train = readDataset(await resolveDataset(dataset, "train"));
+  const feeder = feederFor(graph, train);
+  const indices = sampleIndices(train.count, Math.max(feeder.batch, options.samples ?? calibrationSamples(graph)), options.seed);
+  if (options.samples === 0) throw new UsageError("--samples 0: expected at least 1 calibration sample");
+  return function* () {
+    for (let i = 0; i + feeder.batch <= indices.length; i += feeder.batch) yield feeder.inputs(indices.subarray(i, i + feeder.batch));
+  };
+}
+
+/** Layers that a step left alone, one line for each reason. */
+function skippedLines({ step, skipped }: StepReport): readonly string[] {
+  const reasons = new Map<string, string[]>();
+  for (const { layer, op, why } of skipped) reasons.set(why, [...(reasons.get(why) ?? []), `${layer} (${op})`]);
+  return [...reasons].map(([why, layers]) => `${step} left alone: ${layers.join(", ")}: ${why}`);
+}

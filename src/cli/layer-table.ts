@@ -1,0 +1,133 @@
+/** Tables of a graph's layers, for `inspect` (one graph) and `compress` (before and after). */
+import Table from "cli-table3";
+import pc from "picocolors";
+import type { ModelSize } from "../compress/size.ts";
+import type { GraphStats, LayerStats } from "../compress/stats.ts";
+import { ABSENT, bytesText, countText, grouped } from "../report/format.ts";
+
+type Align = "left" | "right";
+
+/** Every node of a graph, then the totals. */
+export function layerTable({ layers, totals }: GraphStats, colour: boolean): string {
+  const heads: readonly (readonly [string, Align])[] = [
+    ["layer", "left"],
+    ["op", "left"],
+    ["output", "left"],
+    ["weights", "left"],
+    ["params", "right"],
+    ["MACs", "right"],
+    ["effective", "right"],
+    ["sparsity", "right"],
+    ["distinct", "right"],
+    ["bits", "right"],
+  ];
+  const rows = layers.map((layer) => [
+    layer.node,
+    layer.op,
+    layer.output,
+    layer.weight === undefined ? ABSENT : `[${layer.weight.shape.join(", ")}]`,
+    layer.params === 0 ? ABSENT : grouped(layer.params),
+    layer.macs === 0 ? ABSENT : countText(layer.macs),
+    layer.macs === 0 ? ABSENT : countText(layer.effectiveMacs),
+    sparsityText(layer),
+    layer.weight === undefined ? ABSENT : grouped(layer.weight.distinct),
+    layer.weight === undefined ? ABSENT : String(layer.weight.bits),
+  ]);
+  const sparsity = totals.params === 0 ? ABSENT : shareText(1 - totals.nonzeroParams / totals.params);
+  rows.push([
+    "total",
+    "",
+    "",
+    bytesText(totals.weightBytes),
+    grouped(totals.params),
+    countText(totals.macs),
+    countText(totals.effectiveMacs),
+    sparsity,
+    "",
+    "",
+  ]);
+  return draw(heads, rows, colour);
+}
+
+/** The layers with weights, each number before and after, then totals and file sizes. */
+export function beforeAfterTable(
+  before: GraphStats,
+  after: GraphStats,
+  sizes: { readonly before: ModelSize; readonly after: ModelSize },
+  colour: boolean,
+): string {
+  const heads: readonly (readonly [string, Align])[] = [
+    ["layer", "left"],
+    ["op", "left"],
+    ["params", "right"],
+    ["effective MACs", "right"],
+    ["sparsity", "right"],
+    ["distinct", "right"],
+    ["bits", "right"],
+  ];
+  const originals = new Map(before.layers.map((layer) => [layer.node, layer]));
+  const rows: string[][] = [];
+  for (const layer of after.layers) {
+    const original = originals.get(layer.node);
+    if (layer.weight === undefined || original?.weight === undefined) continue;
+    rows.push([
+      layer.node,
+      layer.op,
+      grouped(layer.params),
+      change(countText(original.effectiveMacs), countText(layer.effectiveMacs)),
+      change(sparsityText(original), sparsityText(layer)),
+      change(grouped(original.weight.distinct), grouped(layer.weight.distinct)),
+      change(String(original.weight.bits), String(layer.weight.bits)),
+    ]);
+  }
+  rows.push([
+    "total",
+    "",
+    grouped(after.totals.params),
+    change(countText(before.totals.effectiveMacs), countText(after.totals.effectiveMacs)),
+    "",
+    "",
+    "",
+  ]);
+  const size = (label: string, key: "weightBytes" | "fileBytes" | "gzipBytes" | "brotliBytes"): string => {
+    const [a, b] = [sizes.before[key], sizes.after[key]];
+    return `${label} ${change(bytesText(a), bytesText(b))}${a === b || b === 0 ? "" : ` (${(a / b).toFixed(2)}× smaller)`}`;
+  };
+  const lines = [size("weights", "weightBytes"), size("file", "fileBytes"), size("gzip", "gzipBytes"), size("brotli", "brotliBytes")];
+  return `${draw(heads, rows, colour)}\n${lines.join("\n")}`;
+}
+
+function sparsityText({ weight }: LayerStats): string {
+  return weight === undefined ? ABSENT : shareText(weight.sparsity);
+}
+
+function shareText(share: number): string {
+  return `${(share * 100).toFixed(1)} %`;
+}
+
+function change(before: string, after: string): string {
+  return before === after ? before : `${before} → ${after}`;
+}
+
+function draw(heads: readonly (readonly [string, Align])[], rows: readonly (readonly string[])[], colour: boolean): string {
+  const { dim, bold } = pc.createColors(colour);
+  const line = dim("─");
+  const none = {
+    "top-left": "",
+    "top-right": "",
+    "left-mid": "",
+    "right-mid": "",
+    "bottom-left": "",
+    "bottom-right": "",
+    left: "",
+    right: "",
+  };
+  const table = new Table({
+    head: heads.map(([text]) => dim(text)),
+    colAligns: heads.map(([, align]) => align),
+    style: { head: [], border: [], compact: true, "padding-left": 0, "padding-right": 1 },
+    chars: { ...none, top: line, "top-mid": line, mid: line, "mid-mid": line, bottom: line, "bottom-mid": line, middle: " " },
+  });
+  rows.forEach((row, i) => table.push(i === rows.length - 1 ? row.map((text) => (text === "" ? "" : bold(text))) : [...row]));
+  return table.toString().replace(/ +$/gm, "");
+}
