@@ -1,4 +1,71 @@
-/** Catalogue rows of the wasm kernels. */
+/** Catalogue rows of the wasm kernels: one for each export of build/wasm/kernels.wasm. */
 import type { KernelRow } from "./names.ts";
 
-export const WASM_KERNELS: readonly KernelRow[] = [];
+function row(name: string, ops: readonly string[], about: string): KernelRow {
+  return { name: `${name}__wasm_simd`, engine: "wasm", ops, requires: ["simd"], about };
+}
+
+const WEIGHTED = ["Conv2D", "Dense", "MatMul"];
+
+export const WASM_KERNELS: readonly KernelRow[] = [
+  row("f32_gemm_packed_4x8", [...WEIGHTED], "4 rows × 8 columns in registers, load-splat inputs, weights in panels [N/8][bias 8, K × 8]."),
+  row("f32_gemv_packed_1x24", [...WEIGHTED], "One row, three panels of 8 columns side by side."),
+  row(
+    "f32_conv_indirect_4x8",
+    ["Conv2D", "DepthwiseConv2D"],
+    "The 4×8 tile over a table of window offsets; padding in a copy of the image.",
+  ),
+  row("f32_spmm_1x8_4x8", [...WEIGHTED], "The 4×8 tile over a list of non-zero inputs per 8 outputs (1×8 blocks), byte offsets."),
+  row("i8_gemm_pairs_4x8", [...WEIGHTED], "int16 pairs through the dot product, 4×8, int32 accumulators, float32 requantization."),
+  row(
+    "i8_conv_pairs_4x8",
+    ["Conv2D", "DepthwiseConv2D"],
+    "The int16-pair tile over a table of window offsets into a widened, padded copy.",
+  ),
+  row("i8_spmm_1x8_4x8", [...WEIGHTED], "Non-zero inputs per 8 outputs, two a step, over blocks of 4 interleaved pixels."),
+  row("i8_spmv_1x8_1x8", [...WEIGHTED], "One row times 1×8-sparse weights, two inputs a step."),
+  row("f32_depthwise_w3s1_1x4", ["DepthwiseConv2D"], "Kernel width 3, stride 1: 4 neighbouring outputs × 4 channels, inputs shared."),
+  row("f32_depthwise_w3s2_1x4", ["DepthwiseConv2D"], "Kernel width 3, stride 2: 4 neighbouring outputs × 4 channels, inputs shared."),
+  row("f32_depthwise_w5s1_1x4", ["DepthwiseConv2D"], "Kernel width 5, stride 1: 4 neighbouring outputs × 4 channels, inputs shared."),
+  row("f32_depthwise_w5s2_1x4", ["DepthwiseConv2D"], "Kernel width 5, stride 2: 4 neighbouring outputs × 4 channels, inputs shared."),
+  row("f32_depthwise_direct_1x1", ["DepthwiseConv2D"], "Any kernel, stride and dilation: one output × 4 channels."),
+  row("i8_depthwise_w3s1_1x4", ["DepthwiseConv2D"], "Kernel width 3, stride 1: 4 outputs × 8 channels, kernel rows in int16 pairs."),
+  row("i8_depthwise_w3s2_1x4", ["DepthwiseConv2D"], "Kernel width 3, stride 2: 4 outputs × 8 channels, kernel rows in int16 pairs."),
+  row("i8_depthwise_w5s1_1x4", ["DepthwiseConv2D"], "Kernel width 5, stride 1: 4 outputs × 8 channels, kernel rows in int16 pairs."),
+  row("i8_depthwise_w5s2_1x4", ["DepthwiseConv2D"], "Kernel width 5, stride 2: 4 outputs × 8 channels, kernel rows in int16 pairs."),
+  row("i8_depthwise_direct_1x1", ["DepthwiseConv2D"], "Any kernel, stride and dilation: one output × 8 channels."),
+  row("f32_pool_direct_1x4", ["MaxPool2D", "AveragePool2D"], "Windows clipped to the image, 4 channels at a time."),
+  row(
+    "i8_pool_direct_1x8",
+    ["MaxPool2D", "AveragePool2D", "Reduce"],
+    "8-bit maximum, or int32 sum and one requantization, 8 channels at a time.",
+  ),
+  row("f32_reduce_middle_1x4", ["Reduce"], "Sum, mean, maximum or minimum over neighbouring axes."),
+  row("f32_softmax_rows_1x4", ["Softmax"], "Along the last axis, polynomial exponential on 4 lanes."),
+  row("f32_softmax_strided_1x4", ["Softmax"], "Along another axis, 4 inner positions at a time."),
+  row("i8_softmax_rows_1x1", ["Softmax"], "Integer exponentials from a table and one integer division an element."),
+  row(
+    "f32_binary_broadcast_1x4",
+    ["Binary"],
+    "Add, subtract, multiply, divide, minimum, maximum with broadcasting over 4 merged dimensions.",
+  ),
+  row("i8_binary_broadcast_1x8", ["Binary"], "8-bit add, subtract and multiply with broadcasting, in int32."),
+  row("f32_unary_map_1x4", ["Unary"], "Activations and elementary functions; exponentials and logarithms by polynomials."),
+  row("i8_table_map_1x8", ["Unary", "Requantize", "MaxPool2D", "Concat", "Transpose", "Slice"], "Any 8-bit function through 256 entries."),
+  row("f32_quantize_map_1x8", ["Quantize"], "float32 to 8 bits, half to even."),
+  row("f32_dequantize_map_1x4", ["Dequantize"], "8 bits to float32."),
+  row("f32_resize_linear_1x4", ["Resize"], "Bilinear over height and width, 4 channels at a time."),
+  row("f32_pack_panels", ["MatMul"], "Packs the right operand of a product of two activations at run time."),
+  row(
+    "i8_widen_rows",
+    ["Conv2D", "DepthwiseConv2D", "Dense", "MatMul"],
+    "8 bits to int16 with the zero point taken off, padded with zeros.",
+  ),
+  row("any_pad_rows", ["Conv2D"], "Copy of an image with a border."),
+  row("any_fill_bytes", ["Pad"], "Fills bytes."),
+  row("any_copy_rows", ["Concat", "Slice", "Pad", "Reshape", "Expand"], "Rows of bytes between two strides."),
+  row("any_copy_strided", ["Transpose", "Slice", "Pad", "Expand"], "Five loops over any strides, elements of 1 to 8 bytes."),
+  row("any_gather_rows", ["Gather", "Resize"], "Rows picked by a table of byte offsets."),
+  row("any_transpose_4x4", ["Transpose", "MatMul"], "Batches of 32-bit matrices, 4×4 at a time in registers."),
+  row("any_reshape_alias", ["Reshape"], "No code: the output shares the input's bytes."),
+];

@@ -48,6 +48,11 @@ export class KernelSet {
     this.#exports = new webAssembly.Instance(module, { env: { memory } }).exports;
   }
 
+  /** Names of all exports. */
+  get names(): readonly string[] {
+    return Object.keys(this.#exports);
+  }
+
   get(name: string): Kernel {
     const kernel = this.#exports[name];
     invariant(typeof kernel === "function", `kernel "${name}" is not in ${MODULE_PATH}`);
@@ -56,6 +61,6 @@ export class KernelSet {
 
   /** First byte that the module itself does not use. */
   get heapBase(): number {
-    return Number((this.get("heap_base"))());
+    return Number(this.get("heap_base")());
   }
 }

@@ -3,7 +3,7 @@ import { outputTensor, requireInput } from "../../../graph/access.ts";
 import { elementCount } from "../../../graph/dtype.ts";
 import type { NodeWith, Quantization, Tensor } from "../../../graph/ir.ts";
 import { isByte, isQuantized, sameQuantization } from "../../cpu/kernels/shared.ts";
-import { integerRange, perTensor, quantizedClamp, softmaxTable } from "../../numerics.ts";
+import { integerRange, perTensor, quantizedClamp, softmaxTable, unaryTable } from "../../numerics.ts";
 import { REDUCE } from "../codes.ts";
 import type { NodePlan, PlanContext, Planner } from "../program.ts";
 import { floatPost, integerPost, windowRecord } from "../records.ts";
@@ -35,11 +35,19 @@ export function planPool(context: PlanContext, node: NodeWith<"MaxPool2D"> | Nod
     return { kernel, calls: () => [{ kernel, args }] };
   }
   if (!isQuantized(x) || !isQuantized(out) || !isByte(x.dtype) || !isByte(out.dtype)) return undefined;
-  if (isMax && (activation !== undefined || x.dtype !== out.dtype || !sameQuantization(x.quant, out.quant))) return undefined;
-  const post = isMax ? 0 : context.table(averagePost(x, out, ...quantizedClamp(activation, out.quant, out.dtype)));
+  const [lo, hi] = quantizedClamp(activation, out.quant, out.dtype);
+  const post = isMax ? 0 : context.table(averagePost(x, out, lo, hi));
   const kernel = "i8_pool_direct_1x8__wasm_simd";
   const args = [context.address(x), context.address(out), geometry(), isMax ? 1 : 0, flipOf(x), post];
-  return { kernel, calls: () => [{ kernel, args }] };
+  const calls = [{ kernel, args }];
+  if (isMax && (activation !== undefined || x.dtype !== out.dtype || !sameQuantization(x.quant, out.quant))) {
+    // The maximum is taken on the input's grid; a table carries it to the output's and clamps it.
+    const grid = unaryTable(undefined, x.quant, x.dtype, out.quant, out.dtype);
+    const table = context.table(Uint8Array.from(grid, (q) => Math.min(Math.max(q, lo), hi) & 255));
+    const at = context.address(out);
+    calls.push({ kernel: "i8_table_map_1x8__wasm_simd", args: [at, at, elementCount(out.shape), table] });
+  }
+  return { kernel, calls: () => calls };
 }
 
 /** [outer, count, inner] of a reduction over neighbouring axes; undefined when kept dimensions lie between reduced ones. */

@@ -1,0 +1,129 @@
+/** Weight layouts, checked by hand. */
+import { describe, expect, it } from "vitest";
+import { packDenseF32, packDenseI8, packDepthwiseF32, packDepthwiseI8 } from "../../../src/engines/wasm/pack.ts";
+import { liveIndices, packSparseF32, packSparseI8, zeroBlockShare } from "../../../src/engines/wasm/pack-sparse.ts";
+import { mergeLoops } from "../../../src/engines/wasm/plan/strides.ts";
+import { planWindows, rowBlock } from "../../../src/engines/wasm/plan/windows.ts";
+
+const halves = (words: ArrayBufferView): Int16Array => new Int16Array(words.buffer);
+const floats = (words: ArrayBufferView): Float32Array => new Float32Array(words.buffer);
+
+describe("dense panels", () => {
+  it("f32: bias, then 8 outputs for each k", () => {
+    const packed = packDenseF32({ data: Float32Array.of(1, 2, 3, 4), offset: 0, n: 2, k: 2 }, Float32Array.of(10, 20));
+    expect([...packed]).toEqual([10, 20, 0, 0, 0, 0, 0, 0, 1, 3, 0, 0, 0, 0, 0, 0, 2, 4, 0, 0, 0, 0, 0, 0]);
+  });
+
+  it("i8: bias, scales, then pairs; an odd run is padded within its segment", () => {
+    const packed = packDenseI8({ data: Int16Array.of(1, 2, 3, 4, 5, 6), offset: 0, n: 1, k: 6 }, 2, Int32Array.of(7), Float32Array.of(0.5));
+    expect(packed.length).toBe(16 + 4 * 8);
+    expect([packed[0], floats(packed)[8]]).toEqual([7, 0.5]);
+    const pairs = [0, 1, 2, 3].map((p) => [halves(packed)[(16 + p * 8) * 2], halves(packed)[(16 + p * 8) * 2 + 1]]);
+    expect(pairs).toEqual([
+      [1, 2],
+      [3, 0],
+      [4, 5],
+      [6, 0],
+    ]);
+  });
+
+  it("takes a group's rows from the offset", () => {
+    const packed = packDenseF32({ data: Float32Array.of(9, 9, 1, 2), offset: 2, n: 1, k: 2 }, Float32Array.of(0));
+    expect([packed[8], packed[16]]).toEqual([1, 2]);
+  });
+});
+
+describe("depthwise panels", () => {
+  it("f32: bias, then 4 channels for each tap", () => {
+    const packed = packDepthwiseF32(Float32Array.of(1, 2, 3, 4, 5, 11, 12, 13, 14, 15), 2, 5, Float32Array.of(21, 22, 23, 24, 25));
+    expect([...packed]).toEqual([21, 22, 23, 24, 1, 2, 3, 4, 11, 12, 13, 14, 25, 0, 0, 0, 5, 0, 0, 0, 15, 0, 0, 0]);
+  });
+
+  it("i8: rows in pairs, a missing last row zero", () => {
+    const packed = packDepthwiseI8(Int16Array.of(1, 2, 3), 3, 1, 1, Int32Array.of(4), Float32Array.of(2));
+    expect(packed.length).toBe(16 + 2 * 8);
+    expect([...halves(packed).subarray(32, 34), ...halves(packed).subarray(48, 50)]).toEqual([1, 2, 3, 0]);
+  });
+});
+
+describe("sparse streams", () => {
+  // Panel 0 uses inputs 1 and 3, panel 1 (output 8) input 0.
+  const data = new Float32Array(9 * 4);
+  data[0 * 4 + 1] = 1.5;
+  data[7 * 4 + 3] = 2.5;
+  data[8 * 4 + 0] = 3.5;
+  const matrix = { data, offset: 0, n: 9, k: 4 };
+
+  it("finds live inputs and the share of zero blocks", () => {
+    const live = liveIndices(matrix);
+    expect(live.map((indices) => [...indices])).toEqual([[1, 3], [0]]);
+    expect(zeroBlockShare(live, 4)).toBe(1 - 3 / 8);
+    expect(zeroBlockShare(liveIndices({ ...matrix, data: new Float32Array(36) }), 4)).toBe(1);
+    expect(zeroBlockShare(liveIndices({ ...matrix, data: new Float32Array(36).fill(1) }), 4)).toBe(0);
+  });
+
+  it("f32: count, bias, offsets padded to 4, values", () => {
+    const bias = Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9);
+    const packed = packSparseF32(matrix, liveIndices(matrix), bias, (k) => k * 4);
+    expect(packed.length).toBe(12 + 4 + 16 + 12 + 4 + 8);
+    expect([packed[0], packed[12], packed[13]]).toEqual([2, 4, 12]);
+    expect([...floats(packed).subarray(4, 12)]).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect([floats(packed)[16], floats(packed)[24 + 7]]).toEqual([1.5, 2.5]);
+    expect([packed[32], floats(packed)[36], packed[44], floats(packed)[48]]).toEqual([1, 9, 0, 3.5]);
+  });
+
+  it("i8: two inputs a step, an odd last one with itself at weight 0", () => {
+    const weights = new Int16Array(8 * 3).fill(5);
+    const whole = { data: weights, offset: 0, n: 8, k: 3 };
+    const packed = packSparseI8(whole, liveIndices(whole), new Int32Array(8), new Float32Array(8).fill(1), (k) => k * 8);
+    expect([packed[0], ...packed.subarray(20, 24)]).toEqual([2, 0, 8, 16, 16]);
+    expect([...halves(packed).subarray(48, 50), ...halves(packed).subarray(64, 66)]).toEqual([5, 5, 5, 0]);
+  });
+
+  it("no live input leaves bias and count 0", () => {
+    const packed = packSparseF32({ data: new Float32Array(3), offset: 0, n: 1, k: 3 }, [new Int32Array(0)], Float32Array.of(6), (k) => k);
+    expect([packed.length, packed[0], floats(packed)[4]]).toEqual([12, 0, 6]);
+  });
+});
+
+describe("windows and loops", () => {
+  const attrs = { strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0], groups: 1 } as const;
+
+  it("a 3×3 window is three runs of 3 × C", () => {
+    const windows = planWindows([1, 4, 5, 2], [1, 2, 3, 8], [3, 3], attrs, 4);
+    expect([windows.m, windows.run, ...windows.segments]).toEqual([6, 6, 0, 40, 80]);
+    expect([...windows.rows]).toEqual([0, 8, 16, 40, 48, 56, 56, 56]);
+    expect(windows.padded).toBeUndefined();
+  });
+
+  it("padding widens the image; 1×1 at stride 1 is a plain matrix", () => {
+    expect(planWindows([1, 4, 4, 2], [1, 4, 4, 8], [3, 3], { ...attrs, pads: [1, 1, 1, 1] }, 4).padded).toEqual([1, 6, 6, 2]);
+    expect(planWindows([1, 4, 4, 2], [1, 4, 4, 8], [1, 1], attrs, 4).stride).toBe(8);
+    expect(planWindows([1, 4, 4, 2], [1, 2, 2, 8], [1, 1], { ...attrs, strides: [2, 2] }, 4).stride).toBeUndefined();
+  });
+
+  it("row blocks are multiples of 4 and never empty", () => {
+    expect([rowBlock(1, 4), rowBlock(1000, 1e9), rowBlock(1000, 4096)]).toEqual([4, 32, 32]);
+    expect(rowBlock(1000, 1024) % 4).toBe(0);
+  });
+
+  it("merges neighbouring dimensions only where every stride agrees", () => {
+    expect(mergeLoops([2, 3, 4], [[12, 4, 1]])).toEqual({ dims: [24], strides: [[1]] });
+    expect(
+      mergeLoops(
+        [2, 3, 4],
+        [
+          [12, 4, 1],
+          [0, 0, 1],
+        ],
+      ),
+    ).toEqual({
+      dims: [6, 4],
+      strides: [
+        [4, 1],
+        [0, 1],
+      ],
+    });
+    expect(mergeLoops([1, 1], [[0, 0]])).toEqual({ dims: [1], strides: [[0]] });
+  });
+});
