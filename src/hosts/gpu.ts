@@ -47,7 +47,9 @@ let line = {};
 try {
   const { create, globals } = await import(process.argv[1]);
   Object.assign(globalThis, globals);
-  const adapter = await create([]).requestAdapter({ powerPreference: "high-performance" });
+  // Global, so that it is not collected while Dawn works for it.
+  globalThis.gpu = create([]);
+  const adapter = await globalThis.gpu.requestAdapter({ powerPreference: "high-performance" });
   if (adapter) {
     const { vendor, architecture, device, description, isFallbackAdapter } = adapter.info;
     line = { adapter: { vendor, architecture, device, description, isFallbackAdapter } };
@@ -83,7 +85,11 @@ function probe(dawn: string, env: Record<string, string>): Promise<ProbeLine> {
     child.once("close", (code, signal) => {
       clearTimeout(timer);
       const end = text.indexOf("\n");
-      resolve(end < 0 ? { error: `the probe ended without an answer (${signal ?? `exit code ${code ?? "unknown"}`})` } : (JSON.parse(text.slice(0, end)) as ProbeLine));
+      resolve(
+        end < 0
+          ? { error: `the probe ended without an answer (${signal ?? `exit code ${code ?? "unknown"}`})` }
+          : (JSON.parse(text.slice(0, end)) as ProbeLine),
+      );
     });
   });
 }
@@ -104,7 +110,8 @@ async function decide(): Promise<GpuFound | GpuMissing> {
   const adapter = found(own, {});
   if (adapter !== undefined) return adapter;
   if (own.error !== undefined) {
-    const remedy = "the npm package webgpu has builds for linux, macOS and Windows on x64 and arm64 with glibc; use another target, or a browser host";
+    const remedy =
+      "the npm package webgpu has builds for linux, macOS and Windows on x64 and arm64 with glibc; use another target, or a browser host";
     return { reason: { code: "no-dawn", message: `webgpu: Dawn does not start here, got: ${own.error}`, remedy } };
   }
   try {
@@ -113,7 +120,9 @@ async function decide(): Promise<GpuFound | GpuMissing> {
     const software = found(line, env);
     if (software !== undefined) return software;
     const message = `webgpu: no GPU adapter, not even with SwiftShader, got: ${line.error ?? "no adapter"}`;
-    return { reason: { code: "no-gpu", message, remedy: "install a Vulkan driver (on Debian or Ubuntu: apt-get install mesa-vulkan-drivers)" } };
+    return {
+      reason: { code: "no-gpu", message, remedy: "install a Vulkan driver (on Debian or Ubuntu: apt-get install mesa-vulkan-drivers)" },
+    };
   } catch (error) {
     if (!(error instanceof SlimbenchError)) throw error;
     return { reason: { code: error.code, message: error.message, remedy: error.remedy } };
@@ -129,8 +138,8 @@ export function gpuEnvironment(): Promise<GpuFound | GpuMissing> {
 }
 
 /**
- * Opens Dawn in this process, which must have been started with `gpuEnvironment().env`. Dawn keeps Node alive for as long as the
- * returned object is referenced: drop it, or end the process by `process.exit`.
+ * Opens Dawn in this process, which must have been started with `gpuEnvironment().env`. Keep the returned object referenced while the
+ * GPU is in use (Dawn crashes when it is collected early) and end the process by `process.exit`, since Dawn may keep Node alive.
  * @throws UnavailableError when the package does not load on this system
  */
 export async function openNodeGpu(): Promise<GPU> {

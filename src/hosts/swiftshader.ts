@@ -59,12 +59,22 @@ async function isComplete(folder: string): Promise<boolean> {
   }
 }
 
+/** Code is loaded from here: a folder that somebody else made (the temporary folder is open to all) must not be trusted. */
+async function assertOwn(folder: string): Promise<void> {
+  const { uid } = await stat(folder);
+  if (uid !== process.getuid?.()) throw new Error("the folder belongs to another user");
+}
+
 async function unpack(archive: string, root: string, target: string): Promise<void> {
-  await mkdir(root, { recursive: true });
+  await mkdir(root, { recursive: true, mode: 0o700 });
   await access(root, constants.W_OK);
   const scratch = await mkdtemp(join(root, "unpack-"));
   try {
-    const tar = extract(scratch, { chown: false, ignore: (name) => !FILES.some((file) => name === join(scratch, file)) });
+    const tar = extract(scratch, {
+      ignore: (name) => !FILES.some((file) => name === join(scratch, file)),
+      // The archive's owner is whoever packed it: unpacked as root, the files would be given to a stranger.
+      map: (header) => ({ ...header, uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }),
+    });
     await pipeline(Readable.from([await readFile(archive)]), createBrotliDecompress(), tar);
     if (!(await isComplete(scratch))) throw new Error(`${archive} lacks one of ${FILES.join(", ")}`);
     try {
@@ -96,13 +106,18 @@ export async function provideSwiftShader(roots: readonly string[] = cacheRoots()
   }
   const found = await findPackage();
   if (found === undefined) {
-    throw new UnavailableError("no-swiftshader", "webgpu: the npm package @sparticuz/chromium, which holds SwiftShader, is not installed", "run npm ci");
+    throw new UnavailableError(
+      "no-swiftshader",
+      "webgpu: the npm package @sparticuz/chromium, which holds SwiftShader, is not installed",
+      "run npm ci",
+    );
   }
   const failures: string[] = [];
   for (const root of roots) {
     const directory = join(root, `swiftshader-${found.version}`);
     try {
       if (!(await isComplete(directory))) await unpack(found.archive, root, directory);
+      await assertOwn(directory);
       return { directory, icd: join(directory, ICD) };
     } catch (error) {
       failures.push(`${root}: ${error instanceof Error ? error.message : String(error)}`);

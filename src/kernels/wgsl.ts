@@ -1,4 +1,315 @@
-/** Catalogue rows of the wgsl kernels. */
+/** Catalogue rows of the WGSL kernels, and which file of shaders/ with which substitutions each one is. */
+import type { BinaryFn, OpName, UnaryFn } from "../graph/ir.ts";
 import type { KernelRow } from "./names.ts";
 
-export const WGSL_KERNELS: readonly KernelRow[] = [];
+export interface WgslKernel extends KernelRow {
+  readonly ops: readonly OpName[];
+  /** File of shaders/; absent where nothing is dispatched. */
+  readonly file?: string;
+  /** Values of the file's `#param`s. */
+  readonly params: Readonly<Record<string, string>>;
+}
+
+type Params = Readonly<Record<string, string>>;
+
+function row(
+  name: string,
+  ops: readonly OpName[],
+  file: string,
+  params: Params,
+  about: string,
+  requires: readonly string[] = [],
+): WgslKernel {
+  return { name, engine: "wgsl", ops, requires, about, file: `${file}.wgsl`, params };
+}
+
+/** Where a GEMM reads A: name of the family, access file's suffix, suffix of the kernel name, ops. */
+const FLOAT_ACCESS = [
+  {
+    family: "gemm",
+    access: "f32_rows_vec4",
+    suffix: "",
+    ops: ["Dense", "Conv2D", "MatMul"],
+    reads: "rows of a matrix, four values at once",
+  },
+  {
+    family: "gemm",
+    access: "f32_rows_scalar",
+    suffix: "_scalar",
+    ops: ["Dense", "Conv2D", "MatMul"],
+    reads: "rows of a matrix of any length",
+  },
+  { family: "conv", access: "f32_conv_vec4", suffix: "", ops: ["Conv2D"], reads: "an image through im2col, four channels at once" },
+  { family: "conv", access: "f32_conv_scalar", suffix: "_scalar", ops: ["Conv2D"], reads: "an image through im2col, any channels" },
+] as const;
+
+const INTEGER_ACCESS = [
+  { family: "gemm", access: "i8_rows", ops: ["Dense", "Conv2D"], reads: "rows of a matrix" },
+  { family: "conv", access: "i8_conv", ops: ["Conv2D"], reads: "an image through im2col" },
+] as const;
+
+const DOTS = [
+  { dot: "dot4", call: "dot4I8Packed", requires: ["packed_4x8_integer_dot_product"] },
+  { dot: "unpack", call: "dot4_unpack", requires: [] },
+] as const;
+
+function floatGemms(): WgslKernel[] {
+  return FLOAT_ACCESS.flatMap(({ family, access, suffix, ops, reads }) => [
+    row(
+      `f32_${family}_tiled_32x32__wgsl${suffix}`,
+      ops,
+      "f32_gemm_tiled_32x32",
+      { ACCESS: access },
+      `Both operands in workgroup memory, 8 × 8 threads of 4 × 4, 32 of k a step; reads ${reads}.`,
+    ),
+    row(
+      `f32_${family}_direct_4x4__wgsl${suffix}`,
+      ops,
+      "f32_gemm_direct_4x4",
+      { ACCESS: access },
+      `4 × 4 outputs a thread, no workgroup memory; reads ${reads}.`,
+    ),
+    row(
+      `f32_${family}_direct_1x4__wgsl${suffix}`,
+      ops,
+      "f32_gemm_direct_1x4",
+      { ACCESS: access },
+      `1 × 4 outputs a thread, for few rows; reads ${reads}.`,
+    ),
+    ...(family === "gemm"
+      ? [
+          row(
+            `f32_gemm_split_1x4__wgsl${suffix}`,
+            ops,
+            "f32_gemm_split_1x4",
+            { ACCESS: access },
+            `k split over 16 threads of a workgroup, for few rows; reads ${reads}.`,
+          ),
+        ]
+      : []),
+  ]);
+}
+
+function integerGemms(): WgslKernel[] {
+  return INTEGER_ACCESS.flatMap(({ family, access, ops, reads }) =>
+    DOTS.flatMap(({ dot, call, requires }) => {
+      const params = { ACCESS: access, DOT4: call };
+      const how = dot === "dot4" ? "the built-in dot product of four bytes" : "bytes unpacked to int32";
+      return [
+        row(
+          `i8_${family}_${dot}_32x32__wgsl`,
+          ops,
+          "i8_gemm_tiled_32x32",
+          params,
+          `Tiles in workgroup memory, 4 × 4 a thread, ${how}; reads ${reads}.`,
+          requires,
+        ),
+        row(
+          `i8_${family}_${dot}_4x4__wgsl`,
+          ops,
+          "i8_gemm_direct_4x4",
+          params,
+          `4 × 4 outputs a thread, ${how}; reads ${reads}.`,
+          requires,
+        ),
+        row(
+          `i8_${family}_${dot}_1x4__wgsl`,
+          ops,
+          "i8_gemm_direct_1x4",
+          params,
+          `1 × 4 outputs a thread, for few rows, ${how}; reads ${reads}.`,
+          requires,
+        ),
+      ];
+    }),
+  );
+}
+
+const SPARSE_ABOUT = "Weights zero in blocks of 1 × 8: eight output channels share one list of input positions; 4 × 8 outputs a thread";
+
+function sparseGemms(): WgslKernel[] {
+  return (["f32", "i8"] as const).flatMap((type) => [
+    row(
+      `${type}_gemm_block1x8_4x8__wgsl`,
+      ["Dense", "Conv2D"],
+      `${type}_gemm_block1x8_4x8`,
+      { ACCESS: `${type}_gather_rows` },
+      `${SPARSE_ABOUT}; gathers from rows of a matrix.`,
+    ),
+    row(
+      `${type}_conv_block1x8_4x8__wgsl`,
+      ["Conv2D"],
+      `${type}_gemm_block1x8_4x8`,
+      { ACCESS: `${type}_gather_conv` },
+      `${SPARSE_ABOUT}; gathers from an image.`,
+    ),
+  ]);
+}
+
+export const UNARY_FNS: readonly UnaryFn[] = [
+  "relu",
+  "leakyrelu",
+  "clip",
+  "sigmoid",
+  "hardsigmoid",
+  "hardswish",
+  "tanh",
+  "sqrt",
+  "exp",
+  "log",
+  "abs",
+  "neg",
+  "reciprocal",
+  "floor",
+  "ceil",
+  "erf",
+];
+const FLOAT_BINARY_FNS: readonly BinaryFn[] = ["add", "sub", "mul", "div", "pow", "min", "max"];
+const INT_BINARY_FNS: readonly BinaryFn[] = ["add", "sub", "mul", "div", "min", "max"];
+
+function elementwise(): WgslKernel[] {
+  return [
+    ...UNARY_FNS.map((fn) => row(`f32_unary_${fn}__wgsl`, ["Unary"], "f32_unary", { FN: fn }, "Four values a thread.")),
+    ...FLOAT_BINARY_FNS.flatMap((fn) => [
+      row(`f32_binary_${fn}_flat__wgsl`, ["Binary"], "f32_binary_flat", { FN: fn }, "One shape, or a single value: four values a thread."),
+      row(`f32_binary_${fn}_broadcast__wgsl`, ["Binary"], "f32_binary_broadcast", { FN: fn }, "Any broadcast: one value a thread."),
+    ]),
+    ...INT_BINARY_FNS.map((fn) =>
+      row(
+        `i32_binary_${fn}_broadcast__wgsl`,
+        ["Binary"],
+        "i32_binary_broadcast",
+        { FN: fn },
+        "Plain int32, any broadcast: one value a thread.",
+      ),
+    ),
+    row(
+      "i8_binary_add__wgsl",
+      ["Binary"],
+      "i8_binary",
+      { FN: "add" },
+      "int32 multipliers and one rounding shift, any broadcast: four bytes a thread.",
+    ),
+    row(
+      "i8_binary_mul__wgsl",
+      ["Binary"],
+      "i8_binary",
+      { FN: "mul" },
+      "int32 product and one requantization, any broadcast: four bytes a thread.",
+    ),
+    row("i8_unary_table__wgsl", ["Unary", "Requantize"], "i8_unary_table", {}, "Every byte through a table of 256."),
+    row("i8_quantize_rows__wgsl", ["Quantize"], "i8_quantize_rows", {}, "float32 to bytes: four a thread."),
+    row("f32_dequantize_bytes__wgsl", ["Dequantize", "Cast"], "f32_dequantize", { FROM: "bytes" }, "Bytes to float32: one value a thread."),
+    row("f32_dequantize_words__wgsl", ["Dequantize"], "f32_dequantize", { FROM: "words" }, "int32 to float32: one value a thread."),
+    ...(["f32", "i32"] as const).flatMap((from) =>
+      (["f32", "i32", "bool"] as const).map((to) =>
+        row(`any_cast_${from}_${to}__wgsl`, ["Cast"], "any_cast_flat", { FROM: from, TO: to }, "One value a thread."),
+      ),
+    ),
+  ];
+}
+
+const MOVES: readonly OpName[] = ["Transpose", "Slice", "Expand", "Concat"];
+
+const OTHERS: readonly WgslKernel[] = [
+  row(
+    "f32_depthwise_4x4__wgsl",
+    ["DepthwiseConv2D"],
+    "f32_depthwise_4x4",
+    {},
+    "Four channels × four columns a thread; channels a multiple of four.",
+  ),
+  row(
+    "i8_depthwise_4x4__wgsl",
+    ["DepthwiseConv2D"],
+    "i8_depthwise_4x4",
+    {},
+    "Four channels (one word) × four columns a thread, products in int32.",
+  ),
+  row(
+    "f32_conv_general_1x1__wgsl",
+    ["Conv2D", "DepthwiseConv2D", "ConvTranspose2D"],
+    "f32_conv_general_1x1",
+    {},
+    "Any groups, forward or transposed: one output a thread.",
+  ),
+  row(
+    "i8_conv_general_1x4__wgsl",
+    ["Conv2D", "DepthwiseConv2D", "ConvTranspose2D", "Dense"],
+    "i8_conv_general_1x4",
+    {},
+    "Any groups and weight zero points, forward or transposed: four outputs a thread.",
+  ),
+  row("f32_matmul_direct_2x4__wgsl", ["MatMul"], "f32_matmul_direct_2x4", {}, "Two activations, any strides: 2 × 4 outputs a thread."),
+  row(
+    "i8_matmul_general_1x4__wgsl",
+    ["MatMul"],
+    "i8_matmul_general_1x4",
+    {},
+    "Two operands of bytes, any strides: 1 × 4 outputs a thread.",
+  ),
+  row("f32_maxpool__wgsl", ["MaxPool2D"], "f32_pool", { FN: "max" }, "One output a thread."),
+  row("f32_avgpool__wgsl", ["AveragePool2D"], "f32_pool", { FN: "avg" }, "One output a thread."),
+  row("i8_maxpool__wgsl", ["MaxPool2D"], "i8_pool", { FN: "max" }, "Four channels a thread."),
+  row("i8_avgpool__wgsl", ["AveragePool2D"], "i8_pool", { FN: "avg" }, "Four channels a thread, scale by the number of positions."),
+  ...(["sum", "mean", "max", "min", "prod"] as const).map((fn) =>
+    row(`f32_reduce_${fn}_strided__wgsl`, ["Reduce"], "f32_reduce_strided", { FN: fn }, "Any axes: one output a thread."),
+  ),
+  ...(["sum", "max", "min"] as const).map((fn) =>
+    row(
+      `i8_reduce_${fn}_strided__wgsl`,
+      ["Reduce"],
+      "i8_reduce_strided",
+      { FN: fn },
+      "Any axes: four outputs a thread; a mean is a sum with another scale.",
+    ),
+  ),
+  row("f32_softmax_row__wgsl", ["Softmax"], "f32_softmax_row", {}, "One row a thread, any axis."),
+  row("i8_softmax_row__wgsl", ["Softmax"], "i8_softmax_row", {}, "Integer exponentials from a table, one row a thread."),
+  row("i8_softmax_column__wgsl", ["Softmax"], "i8_softmax_column", {}, "Integer exponentials from a table, four columns a thread."),
+  row(
+    "any_copy_strided__wgsl",
+    [...MOVES, "Reshape", "Cast"],
+    "any_copy_strided",
+    {},
+    "A box of words between any strides: one word a thread.",
+  ),
+  row(
+    "i8_copy_strided__wgsl",
+    MOVES,
+    "i8_copy_strided",
+    {},
+    "A box of bytes between any strides, through a table where grids differ: one output word a thread.",
+  ),
+  row("any_copy_mapped__wgsl", ["Pad", "Resize"], "any_copy_mapped", {}, "One index map an axis: one word a thread."),
+  row("i8_copy_mapped__wgsl", ["Pad", "Resize"], "i8_copy_mapped", {}, "One index map an axis: one output word a thread."),
+  row("any_gather_axis__wgsl", ["Gather"], "any_gather_axis", {}, "One word a thread."),
+  row("i8_gather_last__wgsl", ["Gather"], "i8_gather_last", {}, "Bytes along the last axis: one output word a thread."),
+  row(
+    "i8_reshape_rows__wgsl",
+    ["Reshape", "Transpose"],
+    "i8_reshape_rows",
+    {},
+    "Bytes to rows of another length: one output word a thread.",
+  ),
+  row("f32_resize_taps__wgsl", ["Resize"], "f32_resize_taps", {}, "One axis a pass, indices and weights from tables: one value a thread."),
+  {
+    name: "any_alias_view__wgsl",
+    engine: "wgsl",
+    ops: ["Reshape", "Transpose", "Expand", "Slice", "Cast"],
+    requires: [],
+    about: "No dispatch: the output is the input's buffer under another shape.",
+    params: {},
+  },
+];
+
+export const WGSL_KERNELS: readonly WgslKernel[] = [...floatGemms(), ...integerGemms(), ...sparseGemms(), ...elementwise(), ...OTHERS];
+
+const BY_NAME: ReadonlyMap<string, WgslKernel> = new Map(WGSL_KERNELS.map((kernel) => [kernel.name, kernel]));
+
+/** @throws Error when the catalogue has no such row: a bug of ours */
+export function wgslKernel(name: string): WgslKernel {
+  const kernel = BY_NAME.get(name);
+  if (kernel === undefined) throw new Error(`internal: no kernel "${name}" in the WGSL catalogue`);
+  return kernel;
+}

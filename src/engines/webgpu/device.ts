@@ -44,11 +44,19 @@ function languageFeatures(gpu: GPU): readonly string[] {
 /** @throws UnavailableError when the GPU object gives no adapter */
 export async function requestAdapter(gpu: GPU | undefined): Promise<GPUAdapter> {
   if (gpu === undefined) {
-    throw new UnavailableError("no-webgpu", "webgpu: this host has no WebGPU", "run bench doctor; in a browser, use one with WebGPU switched on");
+    throw new UnavailableError(
+      "no-webgpu",
+      "webgpu: this host has no WebGPU",
+      "run bench doctor; in a browser, use one with WebGPU switched on",
+    );
   }
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
   if (adapter === null) {
-    throw new UnavailableError("no-gpu", "webgpu: no GPU adapter", "install a Vulkan, Metal or D3D12 driver, or run bench doctor to see what was tried");
+    throw new UnavailableError(
+      "no-gpu",
+      "webgpu: no GPU adapter",
+      "install a Vulkan, Metal or D3D12 driver, or run bench doctor to see what was tried",
+    );
   }
   return adapter;
 }
@@ -80,6 +88,8 @@ export function adapterFacts(gpu: GPU, adapter: GPUAdapter): Readonly<Record<str
 /** A device with everything that lives as long as it does. */
 export class SharedDevice {
   readonly device: GPUDevice;
+  /** Held, not used: Dawn in Node frees its instance when this object is collected, and the next callback then crashes. */
+  readonly gpu: GPU;
   readonly facts: DeviceFacts;
   /** Pipelines by explicit key; a promise, so that two sessions compile one pipeline once. */
   readonly pipelines = new Map<string, Promise<GPUComputePipeline>>();
@@ -90,7 +100,8 @@ export class SharedDevice {
   private leases = 0;
   private readonly onEmpty: () => void;
 
-  constructor(device: GPUDevice, facts: DeviceFacts, onEmpty: () => void) {
+  constructor(gpu: GPU, device: GPUDevice, facts: DeviceFacts, onEmpty: () => void) {
+    this.gpu = gpu;
     this.device = device;
     this.facts = facts;
     this.onEmpty = onEmpty;
@@ -146,7 +157,7 @@ async function open(gpu: GPU): Promise<SharedDevice> {
       maxComputeWorkgroupsPerDimension: device.limits.maxComputeWorkgroupsPerDimension,
     },
   };
-  return new SharedDevice(device, facts, () => {
+  return new SharedDevice(gpu, device, facts, () => {
     sharedDevices.delete(gpu);
   });
 }

@@ -1,0 +1,48 @@
+/** The WebGPU engine: every op as WGSL compute kernels, float32 and 8-bit integers, the same code in Node (Dawn) and in a browser. */
+import { SlimbenchError } from "../../errors.ts";
+import type { Graph } from "../../graph/ir.ts";
+import type { Engine, EngineContext, EngineOptions, ProbeResult, Session } from "../engine.ts";
+import { acquireDevice, adapterFacts, isSoftwareAdapter, requestAdapter } from "./device.ts";
+import { lowerGraph } from "./lower/index.ts";
+import { parseOptions } from "./options.ts";
+import { WebGpuSession } from "./session.ts";
+import type { ShaderReader } from "./shaders.ts";
+
+function shaderReader(context: EngineContext): ShaderReader {
+  const texts = new Map<string, Promise<string>>();
+  return (path) => {
+    let text = texts.get(path);
+    if (text === undefined) {
+      text = context.readAsset(`shaders/${path}`).then((bytes) => new TextDecoder().decode(bytes));
+      texts.set(path, text);
+    }
+    return text;
+  };
+}
+
+async function probe(context: EngineContext, options: EngineOptions): Promise<ProbeResult> {
+  parseOptions(options);
+  try {
+    const adapter = await requestAdapter(context.gpu);
+    // requestAdapter has just proved that there is a GPU object.
+    const facts = context.gpu === undefined ? {} : adapterFacts(context.gpu, adapter);
+    return { available: true, facts, software: isSoftwareAdapter(adapter.info) };
+  } catch (error) {
+    if (!(error instanceof SlimbenchError)) throw error;
+    return { available: false, reason: { code: error.code, message: error.message, remedy: error.remedy }, facts: {} };
+  }
+}
+
+async function compile(graph: Graph, context: EngineContext, options: EngineOptions): Promise<Session> {
+  const parsed = parseOptions(options);
+  const shared = await acquireDevice(context.gpu);
+  try {
+    const lowered = lowerGraph(graph, shared.facts, parsed);
+    return await WebGpuSession.create(graph, shared.acquire(), lowered, shaderReader(context), context.now);
+  } finally {
+    // The session holds a lease of its own.
+    shared.release();
+  }
+}
+
+export const webgpuEngine: Engine = { name: "webgpu", probe, compile };

@@ -1,0 +1,34 @@
+/** Options of a `webgpu` target: they force one of several kernels, for measurements and tests. */
+import { UsageError } from "../../errors.ts";
+import type { EngineOptions } from "../engine.ts";
+
+export interface WebGpuOptions {
+  /** `tiled`: workgroup memory; `direct`: registers only. auto: direct on software adapters. */
+  readonly gemm: "auto" | "tiled" | "direct";
+  /** `native`: dot4I8Packed; `unpack`: its twin. auto: native where the language has it. */
+  readonly dot4: "auto" | "native" | "unpack";
+  /** `on`: block-sparse kernels for all constant weights; `off`: never. auto: where enough blocks are zero. */
+  readonly sparse: "auto" | "on" | "off";
+}
+
+const CHOICES: { readonly [K in keyof WebGpuOptions]: readonly WebGpuOptions[K][] } = {
+  gemm: ["auto", "tiled", "direct"],
+  dot4: ["auto", "native", "unpack"],
+  sparse: ["auto", "on", "off"],
+};
+
+function choose<K extends keyof WebGpuOptions>(key: K, value: string | undefined): WebGpuOptions[K] {
+  const choices: readonly WebGpuOptions[K][] = CHOICES[key];
+  const chosen = choices.find((choice) => choice === (value ?? "auto"));
+  if (chosen === undefined) throw new UsageError(`target webgpu: option ${key}, got "${value ?? ""}", expected ${choices.join(", ")}`);
+  return chosen;
+}
+
+/** @throws UsageError for a key or value that the engine does not know */
+export function parseOptions(options: EngineOptions): WebGpuOptions {
+  for (const key of Object.keys(options)) {
+    if (!Object.hasOwn(CHOICES, key))
+      throw new UsageError(`target webgpu: unknown option "${key}", expected one of ${Object.keys(CHOICES).join(", ")}`);
+  }
+  return { gemm: choose("gemm", options["gemm"]), dot4: choose("dot4", options["dot4"]), sparse: choose("sparse", options["sparse"]) };
+}

@@ -1,0 +1,143 @@
+/**
+ * Weights in the layouts of the WGSL GEMM kernels. k is ordered (kernel row, segment, channel): a *run* of consecutive input values is
+ * padded to a multiple of four, so that a kernel reads whole vec4s (or words) without crossing into the next run.
+ */
+
+/** One convolution (or dense layer: one tap, everything in one run) as a matrix product. */
+export interface GemmShape {
+  readonly groups: number;
+  /** Output channels of one group. */
+  readonly groupOut: number;
+  /** Kernel rows. */
+  readonly segmentsY: number;
+  /** Runs of a kernel row: 1 when columns and channels form one run. */
+  readonly segmentsX: number;
+  /** Values of a run; of bytes with the tails of pixels that are not a multiple of four, when columns are merged. */
+  readonly run: number;
+}
+
+export function runUnits(shape: GemmShape): number {
+  return Math.ceil(shape.run / 4);
+}
+
+/** Units of four along k. */
+export function kUnits(shape: GemmShape): number {
+  return shape.segmentsY * shape.segmentsX * runUnits(shape);
+}
+
+/** Weight of output channel o (over all groups) at kernel row, segment and position in the run. */
+export type WeightAt = (o: number, segmentY: number, segmentX: number, position: number) => number;
+
+function eachRow(shape: GemmShape, visit: (k: number, segmentY: number, segmentX: number, position: number) => void): void {
+  const padded = runUnits(shape) * 4;
+  let first = 0;
+  for (let sy = 0; sy < shape.segmentsY; sy++) {
+    for (let sx = 0; sx < shape.segmentsX; sx++, first += padded) {
+      for (let p = 0; p < shape.run; p++) visit(first + p, sy, sx, p);
+    }
+  }
+}
+
+/** [group][k][ceil(n/4)·4] float32 */
+export function packFloatGemm(shape: GemmShape, weight: WeightAt): Float32Array {
+  const n = Math.ceil(shape.groupOut / 4) * 4;
+  const k = kUnits(shape) * 4;
+  const packed = new Float32Array(shape.groups * k * n);
+  for (let g = 0; g < shape.groups; g++) {
+    eachRow(shape, (row, sy, sx, p) => {
+      for (let j = 0; j < shape.groupOut; j++) packed[(g * k + row) * n + j] = weight(g * shape.groupOut + j, sy, sx, p);
+    });
+  }
+  return packed;
+}
+
+/** [group][k/4][ceil(n/4)·4] words: four consecutive k of one column */
+export function packIntegerGemm(shape: GemmShape, weight: WeightAt): Uint32Array {
+  const n = Math.ceil(shape.groupOut / 4) * 4;
+  const k4 = kUnits(shape);
+  const bytes = new Int8Array(shape.groups * k4 * n * 4);
+  for (let g = 0; g < shape.groups; g++) {
+    eachRow(shape, (row, sy, sx, p) => {
+      const at = (g * k4 + (row >> 2)) * n * 4 + (row & 3);
+      for (let j = 0; j < shape.groupOut; j++) bytes[at + j * 4] = weight(g * shape.groupOut + j, sy, sx, p);
+    });
+  }
+  return new Uint32Array(bytes.buffer);
+}
+
+/** Per group, padded to a multiple of `tile` with zeros. */
+export function padPerGroup(values: Float32Array, groups: number, tile: number): Float32Array {
+  const groupOut = values.length / groups;
+  const padded = Math.ceil(groupOut / tile) * tile;
+  const out = new Float32Array(groups * padded);
+  for (let g = 0; g < groups; g++) out.set(values.subarray(g * groupOut, (g + 1) * groupOut), g * padded);
+  return out;
+}
+
+/** `Columns` of common/i8_store.wgsl: by four output channels, vec4 of bias then vec4 of scale bits; per group padded to `tile`. */
+export function packColumns(bias: Int32Array, scales: Float32Array, groups: number, tile: number): Uint32Array {
+  const groupOut = bias.length / groups;
+  const padded = Math.ceil(groupOut / tile) * tile;
+  const words = new Uint32Array(groups * padded * 2);
+  const ints = new Int32Array(words.buffer);
+  const floats = new Float32Array(words.buffer);
+  for (let g = 0; g < groups; g++) {
+    for (let j = 0; j < groupOut; j++) {
+      const at = ((g * padded + j) >> 2) * 8 + (j & 3);
+      ints[at] = bias[g * groupOut + j]!;
+      floats[at + 4] = scales[g * groupOut + j]!;
+    }
+  }
+  return words;
+}
+
+/** Positions that are left in each block of eight output channels, and their weights. */
+export interface BlockSparse {
+  /** [groups × ceil(n/8) + 1] first entry of each block */
+  readonly starts: Uint32Array;
+  readonly positions: Uint32Array;
+  /** Output channel and weight source of each entry: [entries][8] */
+  readonly values: Float32Array | Int8Array;
+  /** Stored blocks of all blocks. */
+  readonly density: number;
+}
+
+/** Encodes where an input value lies relative to its window (or row); undefined when it does not fit. */
+export type PositionAt = (segmentY: number, segmentX: number, position: number) => number | undefined;
+
+/**
+ * Looks at the data, not at a promise: a position is left out when its eight weights are zero.
+ * @returns undefined when a position cannot be encoded
+ */
+export function packBlockSparse(
+  shape: GemmShape,
+  weight: WeightAt,
+  position: PositionAt,
+  create: (length: number) => Float32Array | Int8Array,
+): BlockSparse | undefined {
+  const blocks = Math.ceil(shape.groupOut / 8);
+  const starts = new Uint32Array(shape.groups * blocks + 1);
+  const positions: number[] = [];
+  const values: number[] = [];
+  let total = 0;
+  let fits = true;
+  for (let g = 0, b = 0; g < shape.groups; g++) {
+    for (let block = 0; block < blocks; block++, b++) {
+      const width = Math.min(8, shape.groupOut - block * 8);
+      eachRow(shape, (_, sy, sx, p) => {
+        total++;
+        const row = Array.from({ length: 8 }, (_unused, j) => (j < width ? weight(g * shape.groupOut + block * 8 + j, sy, sx, p) : 0));
+        if (row.every((v) => v === 0)) return;
+        const at = position(sy, sx, p);
+        if (at === undefined) fits = false;
+        else positions.push(at);
+        values.push(...row);
+      });
+      starts[b + 1] = positions.length;
+    }
+  }
+  if (!fits) return undefined;
+  const packed = create(values.length);
+  packed.set(values);
+  return { starts, positions: Uint32Array.from(positions), values: packed, density: total === 0 ? 1 : positions.length / total };
+}
