@@ -1,8 +1,10 @@
 /** The passes that every imported graph goes through, in order, and each of them by name for tests and tools. */
 import type { ConstantEvaluator, Graph, Pass } from "../ir.ts";
 import { fuseActivations } from "./activations.ts";
+import { adoptGrids } from "./adopt-grids.ts";
 import { foldAffine } from "./affine.ts";
 import { foldBatchNorm } from "./batch-norm.ts";
+import { orderConversions } from "./conversion-order.ts";
 import { removeDeadCode } from "./dead-code.ts";
 import { foldConstants, widenWeights } from "./fold-constants.ts";
 import { fuseHardSwish } from "./hard-swish.ts";
@@ -13,6 +15,7 @@ import { normalizeBytes } from "./signed-bytes.ts";
 import { matMulToDense, moveIntoConstants } from "./weight-layout.ts";
 
 export {
+  adoptGrids,
   foldAffine,
   foldBatchNorm,
   foldConstants,
@@ -23,6 +26,7 @@ export {
   matMulToDense,
   moveIntoConstants,
   normalizeBytes,
+  orderConversions,
   removeDeadCode,
   removeIdentities,
   widenWeights,
@@ -36,6 +40,7 @@ export {
 export function standardPasses(graph: Graph, evaluate: ConstantEvaluator): Graph {
   const passes: readonly Pass[] = [
     removeIdentities,
+    adoptGrids,
     // Pairs of Quantize and Dequantize still carry meaning: they tell which ops are integer.
     (g) => foldConstants(g, evaluate, "all"),
     moveIntoConstants,
@@ -45,6 +50,8 @@ export function standardPasses(graph: Graph, evaluate: ConstantEvaluator): Graph
     foldAffine,
     foldPads,
     fuseActivations,
+    orderConversions,
+    removeIdentities,
     fuseQdq,
     normalizeBytes,
     (g) => foldConstants(g, evaluate, "weights"),

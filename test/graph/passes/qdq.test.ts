@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 import { evaluateNode } from "../../../src/engines/cpu/evaluate.ts";
 import type { DType } from "../../../src/graph/dtype.ts";
 import type { Graph, OpAttrs, OpName, Quantization, Shape } from "../../../src/graph/ir.ts";
-import { fuseQdq, normalizeBytes, removeDeadCode, standardPasses } from "../../../src/graph/passes/index.ts";
-import { expectSameResults, opsOf } from "../run.ts";
+import { adoptGrids, fuseQdq, normalizeBytes, orderConversions, removeDeadCode, standardPasses } from "../../../src/graph/passes/index.ts";
+import { expectSameResults, opsOf, runGraph } from "../run.ts";
 import { Net, perTensor } from "./nets.ts";
 
 const fuse = (graph: Graph): Graph => removeDeadCode(fuseQdq(graph));
@@ -243,6 +243,59 @@ describe("normalizeBytes", () => {
     const real = [image, other].map((x, i) => net.add("Cast", `cast${i}`, [x], {}, { dtype: "float32" }));
     const graph = net.finish([net.binary("add", real[0]!, real[1]!)]);
     expect(normalizeBytes(graph)).toBe(graph);
+  });
+});
+
+describe("adoptGrids", () => {
+  /** int8 without a grid → moved → float arithmetic that spells a grid out. */
+  const spelled = (zero: number, scale: number, readers = 1): Graph => {
+    const net = new Net(14);
+    const x = net.add("Reshape", "moved", [net.input("x", "int8", [8])], {}, { shape: [2, 4] });
+    const real = Array.from({ length: readers }, (_, i) => {
+      const wide = net.add("Cast", `cast${i}`, [x], {}, { dtype: "float32" });
+      return net.binary("mul", net.binary("sub", wide, net.weights([], [zero])), net.weights([], [scale + i]));
+    });
+    return net.finish(real);
+  };
+
+  it("takes a grid that is written out as the input's own", async () => {
+    const before = spelled(3, 0.25);
+    const after = removeDeadCode(adoptGrids(before));
+    expect(opsOf(after)).toEqual(["Reshape", "Dequantize"]);
+    expect(after.tensors.get("x")?.quant).toEqual(perTensor(0.25, 3));
+    const [a, b] = await Promise.all([before, after].map((graph) => runGraph(graph, [Int8Array.of(-128, -1, 0, 1, 2, 3, 4, 127)])));
+    expect(b).toEqual(a);
+  });
+
+  it("not with a fractional or unreachable zero point, a negative scale, or two grids", () => {
+    for (const graph of [spelled(0.5, 0.25), spelled(200, 0.25), spelled(3, -1), spelled(3, 0.25, 2)])
+      expect(adoptGrids(graph)).toBe(graph);
+  });
+});
+
+describe("orderConversions", () => {
+  it("moves bytes instead of floats, on both sides of the arithmetic", async () => {
+    const net = new Net(15);
+    let x = net.dequantize(net.input("x", "int8", [1, 2, 3, 4], perTensor(0.1, 3)));
+    x = net.add("Transpose", "t", [x], { perm: [0, 2, 3, 1] });
+    x = net.add("Slice", "s", [x], { starts: [0, 0, 1, 0], steps: [1, 1, 1, 1] }, { shape: [1, 3, 3, 2] });
+    x = net.unary(x, { fn: "tanh" });
+    x = net.add("Reshape", "r", [x], {}, { shape: [6, 3] });
+    x = net.add("Transpose", "u", [x], { perm: [1, 0] });
+    const before = net.finish([net.quantize(x, perTensor(1 / 128, 0))]);
+    const after = orderConversions(before);
+    expect(opsOf(after)).toEqual(["Transpose", "Slice", "Dequantize", "Unary", "Quantize", "Reshape", "Transpose"]);
+    await expectSameResults(before, after, 1);
+    expect(opsOf(fuse(after))).toEqual(["Transpose", "Slice", "Unary", "Reshape", "Transpose"]);
+  });
+
+  it("stops at a float tensor with another reader", () => {
+    const net = new Net(16);
+    const real = net.dequantize(net.input("x", "int8", [4], perTensor(0.1, 3)));
+    const a = net.add("Reshape", "a", [real], {}, { shape: [2, 2] });
+    const b = net.add("Reshape", "b", [net.unary(real, { fn: "tanh" })], {}, { shape: [2, 2] });
+    const graph = net.finish([a, b, net.quantize(b, perTensor(0.1, 0))]);
+    expect(orderConversions(graph)).toBe(graph);
   });
 });
 
