@@ -82,8 +82,8 @@ export class ImportContext {
     const tensor = this.input(node, index);
     if (tensor.data === undefined) {
       throw new UnsupportedError(
-        `${node.where}: ${what} (input ${index}, "${node.inputs[index] ?? ""}") depends on the data, got a computed tensor, expected a constant. ` +
-          `Export the model with static shapes.`,
+        `${node.where}: ${what} (input ${index}, "${node.inputs[index] ?? ""}") is computed from the data, expected a constant`,
+        "Export the model with static shapes",
       );
     }
     return tensor as Constant;

@@ -88,9 +88,9 @@ export function emitNode(writer: OnnxWriter, exported: ExportedNode): void {
     case "Concat":
       return plain("Concat", { axis: { int: node.attrs.axis } });
     case "Reshape":
-      return plain("Reshape", { allowzero: { int: 1 } }, [inputs[0]!, writer.integers(`${output}/shape`, tensor.shape)]);
+      return plain("Reshape", { allowzero: { int: 1 } }, [inputs[0]!, writer.integers(tensor.shape)]);
     case "Expand":
-      return plain("Expand", noAttributes, [inputs[0]!, writer.integers(`${output}/shape`, tensor.shape)]);
+      return plain("Expand", noAttributes, [inputs[0]!, writer.integers(tensor.shape)]);
     case "Transpose":
       return plain("Transpose", { perm: { ints: node.attrs.perm } });
     case "Slice":
@@ -149,10 +149,10 @@ function dense({ writer, inputs, output, shapes }: ExportedNode, node: NodeWith<
     writer.node("Gemm", node.name, bias ? [x, w, bias] : [x, w], output, { transB: { int: 1 } });
     return;
   }
-  const turned = writer.node("Transpose", `${node.name}/weights`, [w], writer.fresh(`${w}/transposed`), { perm: { ints: [1, 0] } });
-  const product = bias ? writer.fresh(`${output}/product`) : output;
+  const turned = writer.node("Transpose", "", [w], writer.helper(), { perm: { ints: [1, 0] } });
+  const product = bias ? writer.helper() : output;
   writer.node("MatMul", node.name, [x, turned], product);
-  if (bias) writer.node("Add", `${node.name}/bias`, [product, bias], output);
+  if (bias) writer.node("Add", "", [product, bias], output);
 }
 
 function matMul({ writer, inputs, output, shapes }: ExportedNode, node: NodeWith<"MatMul">): void {
@@ -161,7 +161,7 @@ function matMul({ writer, inputs, output, shapes }: ExportedNode, node: NodeWith
     const rank = shapes[i]!.length;
     if (!flags[i] || rank < 2) return input;
     const perm = [...identityPerm(rank - 2), rank - 1, rank - 2];
-    return writer.node("Transpose", `${node.name}/transpose_${i}`, [input], writer.fresh(`${input}/swapped`), { perm: { ints: perm } });
+    return writer.node("Transpose", "", [input], writer.helper(), { perm: { ints: perm } });
   });
   writer.node("MatMul", node.name, operands, output);
 }
@@ -170,11 +170,9 @@ function unary({ writer, node, inputs, output, tensor }: ExportedNode, attrs: Un
   const op = UNARY[attrs.fn];
   if (attrs.fn === "clip") {
     const dtype: DType = tensor.quant === undefined ? tensor.dtype : "float32";
-    const bound = (value: number | undefined, role: string): string =>
-      value === undefined || !Number.isFinite(value)
-        ? ""
-        : writer.constant(`${output}/${role}`, dtype, [], createArray(dtype, 1).fill(value));
-    const args = [...inputs, bound(attrs.min, "min"), bound(attrs.max, "max")];
+    const bound = (value: number | undefined): string =>
+      value === undefined || !Number.isFinite(value) ? "" : writer.constant(dtype, [], createArray(dtype, 1).fill(value));
+    const args = [...inputs, bound(attrs.min), bound(attrs.max)];
     while (args.at(-1) === "") args.pop();
     writer.node(op, node.name, args, output);
     return;
@@ -190,8 +188,8 @@ function softmax({ writer, inputs, output }: ExportedNode, node: NodeWith<"Softm
   const { axis, beta } = node.attrs;
   let [x] = inputs as [string];
   if (beta !== 1) {
-    const factor = writer.constant(`${output}/beta`, "float32", [], Float32Array.of(beta));
-    x = writer.node("Mul", `${node.name}/beta`, [x, factor], writer.fresh(`${output}/scaled`));
+    const factor = writer.constant("float32", [], Float32Array.of(beta));
+    x = writer.node("Mul", "", [x, factor], writer.helper());
   }
   writer.node("Softmax", node.name, [x], output, { axis: { int: axis } });
 }
@@ -203,7 +201,7 @@ function reduce({ writer, inputs, output, shapes }: ExportedNode, node: NodeWith
     writer.node("GlobalAveragePool", node.name, inputs, output);
   } else if (fn === "sum") {
     const noop = { noop_with_empty_axes: { int: 1 } };
-    writer.node(REDUCE.sum, node.name, [...inputs, writer.integers(`${output}/axes`, axes)], output, { ...keepdims, ...noop });
+    writer.node(REDUCE.sum, node.name, [...inputs, writer.integers(axes)], output, { ...keepdims, ...noop });
   } else if (axes.length === 0) {
     // No axes would mean all of them.
     writer.node("Identity", node.name, inputs, output);
@@ -220,16 +218,15 @@ function slice({ writer, inputs, output, shapes, tensor }: ExportedNode, node: N
     return steps[i]! < 0 && end < 0 ? -shapes[0]![i]! - 1 : end;
   });
   const lists = { starts, ends, axes: identityPerm(starts.length), steps };
-  const args = Object.entries(lists).map(([role, values]) => writer.integers(`${output}/${role}`, values));
+  const args = Object.values(lists).map((values) => writer.integers(values));
   writer.node("Slice", node.name, [...inputs, ...args], output);
 }
 
 function pad({ writer, inputs, output, tensor }: ExportedNode, node: NodeWith<"Pad">): void {
   const { before, after, mode, value } = node.attrs;
   const dtype: DType = tensor.quant === undefined ? tensor.dtype : "float32";
-  const args = [...inputs, writer.integers(`${output}/pads`, [...before, ...after])];
-  if (mode === "constant" && (value !== 0 || !isFloat(dtype)))
-    args.push(writer.constant(`${output}/value`, dtype, [], createArray(dtype, 1).fill(value)));
+  const args = [...inputs, writer.integers([...before, ...after])];
+  if (mode === "constant" && (value !== 0 || !isFloat(dtype))) args.push(writer.constant(dtype, [], createArray(dtype, 1).fill(value)));
   writer.node("Pad", node.name, args, output, { mode: { string: mode } });
 }
 
@@ -242,8 +239,8 @@ function resize({ writer, inputs, output, shapes, tensor }: ExportedNode, node: 
   // Where the scales are the ratio of the sizes, the sizes say it without rounding.
   const exact = scales.every((s, i) => Math.abs(s * from[i]! - tensor.shape[i]!) < 1e-4);
   const args = exact
-    ? [...inputs, "", "", writer.integers(`${output}/sizes`, tensor.shape)]
-    : [...inputs, "", writer.constant(`${output}/scales`, "float32", [scales.length], Float32Array.from(scales))];
+    ? [...inputs, "", "", writer.integers(tensor.shape)]
+    : [...inputs, "", writer.constant("float32", [scales.length], Float32Array.from(scales))];
   writer.node("Resize", node.name, args, output, {
     mode: { string: mode },
     coordinate_transformation_mode: { string: coordinates },

@@ -6,6 +6,7 @@
  */
 import { UnsupportedError } from "../../errors.ts";
 import { inputTensor, outputTensor, requireInput, tensorOf } from "../../graph/access.ts";
+import { createArray, type DType } from "../../graph/dtype.ts";
 import type { Activation, Graph, Node, Quantization, Shape, Tensor } from "../../graph/ir.ts";
 import { toChannelsFirstGraph } from "./channels-first.ts";
 import { emitNode, type ExportedNode } from "./export-ops.ts";
@@ -52,12 +53,12 @@ class Exporter {
     const inputs = node.inputs.map((name, i) => (name === "" ? "" : this.#float(node, i)));
     const quantized = output.quant !== undefined;
     const activation = "activation" in node.attrs ? node.attrs.activation : undefined;
-    const real = quantized ? this.#writer.fresh(`${output.name}/real`) : output.name;
-    const plain = activation === undefined ? real : this.#writer.fresh(`${output.name}/linear`);
+    const real = quantized ? this.#writer.helper() : output.name;
+    const plain = activation === undefined ? real : this.#writer.helper();
     if (node.op === "Requantize") this.#writer.node("Identity", node.name, inputs, plain);
     else emitNode(this.#writer, this.#exported(node, inputs, plain));
-    if (activation !== undefined) this.#activate(node.name, activation, plain, real);
-    if (quantized) this.#quantize(`${node.name}/quantize`, real, output);
+    if (activation !== undefined) this.#activate(activation, quantized ? "float32" : output.dtype, plain, real);
+    if (quantized) this.#quantize("", real, output);
   }
 
   finish(): Uint8Array {
@@ -111,11 +112,12 @@ class Exporter {
     const stored = this.#stored(tensor);
     const quant = tensor.quant ?? (index === 2 ? this.#biasGrid(node, tensor) : undefined);
     if (quant === undefined) return stored;
-    const known = this.#real.get(stored);
+    // Two layers that share a bias may read it on different grids: only a tensor's own grid is remembered.
+    const known = tensor.quant === undefined ? undefined : this.#real.get(stored);
     if (known !== undefined) return known;
-    const real = this.#writer.fresh(`${stored}/float`);
-    this.#dequantize(`${stored}/dequantize`, stored, tensor, quant, real);
-    this.#real.set(stored, real);
+    const real = this.#writer.helper();
+    this.#dequantize("", stored, tensor, quant, real);
+    if (tensor.quant !== undefined) this.#real.set(stored, real);
     return real;
   }
 
@@ -138,7 +140,7 @@ class Exporter {
   }
 
   #dequantize(name: string, stored: string, tensor: Tensor, quant: Quantization, output: string): void {
-    const [scale, zero] = this.#grid(stored, tensor, quant);
+    const [scale, zero] = this.#grid(tensor, quant);
     const inputs = zero === "" ? [stored, scale] : [stored, scale, zero];
     this.#writer.node("DequantizeLinear", name, inputs, output, quant.axis === undefined ? {} : { axis: { int: quant.axis } });
   }
@@ -150,13 +152,13 @@ class Exporter {
       throw new UnsupportedError(`node "${name}": ${output.dtype} activations cannot be written in opset ${OPSET}, expected int8 or uint8`);
     }
     const axis = quant.axis === undefined ? {} : { axis: { int: quant.axis } };
-    this.#writer.node("QuantizeLinear", name, [real, ...this.#grid(output.name, output, quant)], output.name, axis);
+    this.#writer.node("QuantizeLinear", name, [real, ...this.#grid(output, quant)], output.name, axis);
   }
 
   /** Names of scale and zero point; int32 has no zero point in ONNX. */
-  #grid(base: string, tensor: Tensor, quant: Quantization): readonly [string, string] {
+  #grid(tensor: Tensor, quant: Quantization): readonly [string, string] {
     const shape = quant.axis === undefined ? [] : [quant.scales.length];
-    const scale = this.#writer.constant(`${base}/scale`, "float32", shape, quant.scales);
+    const scale = this.#writer.constant("float32", shape, quant.scales);
     if (tensor.dtype === "int32") {
       if (quant.zeroPoints.some((z) => z !== 0))
         throw new UnsupportedError(`tensor "${tensor.name}": int32 with a zero point cannot be written`);
@@ -168,24 +170,24 @@ class Exporter {
       );
     }
     const zeros = tensor.dtype === "int8" ? Int8Array.from(quant.zeroPoints) : Uint8Array.from(quant.zeroPoints);
-    return [scale, this.#writer.constant(`${base}/zero_point`, tensor.dtype, shape, zeros)];
+    return [scale, this.#writer.constant(tensor.dtype, shape, zeros)];
   }
 
-  #activate(name: string, activation: Activation, input: string, output: string): void {
+  #activate(activation: Activation, dtype: DType, input: string, output: string): void {
     if (activation.kind === "hardswish") {
-      this.#writer.node("HardSwish", `${name}/hardswish`, [input], output);
+      this.#writer.node("HardSwish", "", [input], output);
       return;
     }
     const { min, max } = activation;
     if (min === 0 && max === Infinity) {
-      this.#writer.node("Relu", `${name}/relu`, [input], output);
+      this.#writer.node("Relu", "", [input], output);
       return;
     }
-    const bound = (value: number, role: string): string =>
-      Number.isFinite(value) ? this.#writer.constant(`${output}/${role}`, "float32", [], Float32Array.of(value)) : "";
-    const inputs = [input, bound(min, "min"), bound(max, "max")];
+    const bound = (value: number): string =>
+      Number.isFinite(value) ? this.#writer.constant(dtype, [], createArray(dtype, 1).fill(value)) : "";
+    const inputs = [input, bound(min), bound(max)];
     if (inputs[2] === "") inputs.pop();
-    this.#writer.node("Clip", `${name}/clip`, inputs, output);
+    this.#writer.node("Clip", "", inputs, output);
   }
 }
 

@@ -71,7 +71,7 @@ function resolveInput(info: ValueInfoProto, options: ImportOptions, symbols: Rea
   const dims = type.shape?.dim;
   const bound = options.shapes?.get(info.name);
   if (dims === undefined && bound === undefined) {
-    throw new FormatError(`${where}: the file states no shape. Add --shape ${info.name}=…`);
+    throw new FormatError(`${where}: the file states no shape, expected one`, `Add --shape ${info.name}=…`);
   }
   const shape =
     bound ??
@@ -79,7 +79,8 @@ function resolveInput(info: ValueInfoProto, options: ImportOptions, symbols: Rea
   if (shape.some((d) => d === undefined)) {
     const example = shape.map((d) => d ?? "?").join(",");
     throw new FormatError(
-      `${where}: shape ${describe(dims!, where)} has free dimensions, expected sizes. Add --shape ${info.name}=${example} with numbers for "?"`,
+      `${where}: shape ${describe(dims!, where)} has free dimensions, expected sizes`,
+      `Add --shape ${info.name}=${example} with numbers for "?"`,
     );
   }
   checkedCount(shape as Shape, where);

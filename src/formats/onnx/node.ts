@@ -57,7 +57,7 @@ export class OnnxNode {
 
   string(name: string, fallback: string): string {
     const attribute = this.#get(name, ATTRIBUTE.STRING);
-    return attribute === undefined ? fallback : new TextDecoder().decode(attribute.s);
+    return attribute === undefined ? fallback : new TextDecoder().decode(Uint8Array.from(attribute.s));
   }
 
   ints(name: string): readonly number[] | undefined {

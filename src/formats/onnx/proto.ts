@@ -173,7 +173,10 @@ function decode(type: protobuf.Type, bytes: Uint8Array, what: string): unknown {
     return type.decode(reader);
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
-    throw new FormatError(`${what}: not a readable ONNX protobuf, got ${bytes.length} bytes (${detail}). Check that the file is complete.`);
+    throw new FormatError(
+      `${what}: not a readable ONNX protobuf (${detail}), got ${bytes.length} bytes`,
+      "Check that the file is complete",
+    );
   }
 }
 

@@ -111,7 +111,7 @@ export interface TensorValue {
 export function readTensor(proto: TensorProto, where: string): TensorValue {
   if (proto.dataLocation === 1 || proto.externalData.length > 0) {
     const file = proto.externalData.find((e) => e.key === "location")?.value ?? "another file";
-    throw new UnsupportedError(`${where}: its data is in "${file}", expected it inside the model. Save the model without external data.`);
+    throw new UnsupportedError(`${where}: its data is in "${file}", expected it inside the model`, "Save the model without external data");
   }
   const dtype = irType(proto.dataType, where);
   const shape = proto.dims.map((d) => toInteger(d, where));

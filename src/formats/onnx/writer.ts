@@ -14,22 +14,31 @@ export class OnnxWriter {
   readonly initializers: object[] = [];
   readonly #names: Set<string>;
   readonly #nodeNames = new Set<string>();
+  readonly #shared = new Map<string, string>();
+  #helpers = 0;
 
   /** @param reserved names that tensors of the graph keep */
   constructor(reserved: Iterable<string>) {
     this.#names = new Set(reserved);
   }
 
-  /** A tensor name that nothing uses yet. */
-  fresh(base: string): string {
-    return claim(this.#names, base);
+  /** A short name for a tensor of the exporter's own: hundreds of them would otherwise outweigh the weights of a small int8 model. */
+  helper(): string {
+    let name: string;
+    do name = `_${++this.#helpers}`;
+    while (this.#names.has(name));
+    this.#names.add(name);
+    return name;
   }
 
-  /** @returns `output` */
+  /**
+   * @param name empty for helpers: names of nodes are optional in ONNX
+   * @returns `output`
+   */
   node(op: string, name: string, inputs: readonly string[], output: string, attributes: Attributes = {}): string {
     this.nodes.push({
       opType: op,
-      name: claim(this.#nodeNames, name),
+      ...(name !== "" && { name: claim(this.#nodeNames, name) }),
       input: [...inputs],
       output: [output],
       attribute: Object.entries(attributes).map(([key, value]) => attributeProto(key, value)),
@@ -42,13 +51,18 @@ export class OnnxWriter {
     return name;
   }
 
-  /** A constant of the exporter's own: axes, bounds, shapes. */
-  constant(base: string, dtype: DType, shape: Shape, data: TypedArray): string {
-    return this.initializer(this.fresh(base), dtype, shape, data);
+  /** A constant of the exporter's own (axes, bounds, shapes, grids); equal ones are written once. */
+  constant(dtype: DType, shape: Shape, data: TypedArray): string {
+    const key = `${dtype} ${shape.join()} ${data.join()}`;
+    const known = this.#shared.get(key);
+    if (known !== undefined) return known;
+    const name = this.initializer(this.helper(), dtype, shape, data);
+    this.#shared.set(key, name);
+    return name;
   }
 
-  integers(base: string, values: readonly number[]): string {
-    return this.constant(base, "int64", [values.length], Float64Array.from(values));
+  integers(values: readonly number[]): string {
+    return this.constant("int64", [values.length], Float64Array.from(values));
   }
 }
 
