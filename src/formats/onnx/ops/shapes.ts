@@ -125,11 +125,11 @@ const concat = (ctx: ImportContext, node: OnnxNode): void => {
   else ctx.result(node, "Concat", inputs, { axis });
 };
 
-/** Start, count and step per axis; `ends` may point far outside. */
+/** Start and count along one axis; both ends may point far outside, and a backward start before the front means element 0. */
 function sliceAxis(node: OnnxNode, size: number, start: number, end: number, step: number): { start: number; count: number } {
   if (step === 0) node.fail("step 0, expected a positive or negative one");
   const clamp = (v: number, low: number, high: number): number => Math.min(Math.max(v < 0 ? v + size : v, low), high);
-  const [from, to] = step > 0 ? [clamp(start, 0, size), clamp(end, 0, size)] : [clamp(start, -1, size - 1), clamp(end, -1, size - 1)];
+  const [from, to] = step > 0 ? [clamp(start, 0, size), clamp(end, 0, size)] : [clamp(start, 0, size - 1), clamp(end, -1, size - 1)];
   return { start: from, count: Math.max(0, Math.ceil((to - from) / step)) };
 }
 
