@@ -132,9 +132,10 @@ export class FlatTable {
     return tables;
   }
 
+  /** Control characters are replaced: names go into one-line messages. */
   string(index: number, what: string): string {
     const { start, length } = this.#vector(index, 1, what);
-    return length === 0 ? "" : new TextDecoder().decode(this.#file.bytes.subarray(start, start + length));
+    return length === 0 ? "" : new TextDecoder().decode(this.#file.bytes.subarray(start, start + length)).replace(/\p{Cc}/gu, "?");
   }
 
   int32s(index: number, what: string): Int32Array {

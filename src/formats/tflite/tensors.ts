@@ -19,9 +19,10 @@ const DTYPES: Readonly<Partial<Record<TensorType, DType>>> = {
   UINT16: "uint16",
 };
 
-/** `tensor 12 "name"`, for messages */
+/** `tensor 12 "name"`, for messages; converters chain names to hundreds of letters */
 export function describeTensor(tensor: FileTensor): string {
-  return `tensor ${tensor.index} "${tensor.name}"`;
+  const { index, name } = tensor;
+  return `tensor ${index} "${name.length > 80 ? `${name.slice(0, 79)}…` : name}"`;
 }
 
 export function dtypeOf(tensor: FileTensor, modelName: string): DType {

@@ -87,6 +87,13 @@ describe("single faults are named", () => {
     expect(() => importTflite(twice, options)).toThrow("operator 1 (ABS): writes tensor 1, which is already written");
   });
 
+  it("names with line breaks, or of great length, keep messages on one short line", () => {
+    for (const name of ["a\nb", "n".repeat(5000)]) {
+      const bytes = oneOperator("RELU", { name, shape: [65536, 65536], type: "FLOAT32" }, [], { name: "y", shape: [1], type: "FLOAT32" });
+      expect(() => importTflite(bytes, options)).toThrow(/^t\.tflite: tensor 0 "(a\?b|n+…)" has shape .{0,200}$/);
+    }
+  });
+
   it("overlapping vectors do not multiply the work", () => {
     const big = writeTflite({
       tensors: [{ name: "n".repeat(20_000), shape: [1], type: "FLOAT32" }],
