@@ -5,7 +5,7 @@ import type { DType, TypedArray } from "../../../graph/dtype.ts";
 import type { BinaryFn, Tensor } from "../../../graph/ir.ts";
 import { addParams, perTensor, quantizedClamp, requantize } from "../../numerics.ts";
 import { broadcastSteps, innerSize, innerStep, planWalk, runStarts } from "./broadcast.ts";
-import { activate, clampValue, finishValue, floatFinish } from "./finish.ts";
+import { activate, clampInteger, finishValue, floatFinish } from "./finish.ts";
 import { isByte, isQuantized, shortName, unsupported } from "./shared.ts";
 import type { CpuKernel, KernelContext } from "./shared.ts";
 
@@ -188,7 +188,7 @@ function addBytes(
   for (let r = 0, o = 0; r < runs.a.length; r++) {
     for (let i = 0, p = runs.a[r]!, q = runs.b[r]!; i < length; i++, p += stepA, q += stepB) {
       const v = ((bias + Math.imul(a[p]!, multA) + Math.imul(b[q]!, multB)) >> shift) + zeroPoint;
-      out[o++] = clampValue(v, lo, hi);
+      out[o++] = clampInteger(v, lo, hi);
     }
   }
 }

@@ -270,8 +270,8 @@ function window3x3I8(
 }
 
 function storeI8(acc: Int32Array, channels: number, out: Int8Array | Uint8Array, to: number, finish: IntegerFinish): void {
-  const { scales, zeroPoint, lo, hi } = finish;
+  const { scales, zeroPoint, lo, hi, narrow } = finish;
   for (let o = 0; o < channels; o++) {
-    out[to + o] = requantizeValue(acc[o]!, scales[o]!, zeroPoint, lo, hi);
+    out[to + o] = requantizeValue(acc[o]!, scales[o]!, zeroPoint, lo, hi, narrow);
   }
 }

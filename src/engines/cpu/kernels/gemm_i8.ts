@@ -39,6 +39,8 @@ export interface IntegerFinish {
   readonly zeroPoint: number;
   readonly lo: number;
   readonly hi: number;
+  /** Every scale is at most NARROW_SCALE. */
+  readonly narrow: boolean;
   /** Weight zero points [n]; absent when all are zero. The caller's panel then needs row sums. */
   readonly weightZeroPoints?: Int32Array;
 }
@@ -70,6 +72,14 @@ export function multiplyDenseI8(w: DenseI8, a: Float64Array, count: number, chan
   const { n, k, values } = w;
   const { sums, acc } = target;
   const pairs = (count + 1) >> 1;
+  if (k <= MAX_TERMS && target.finish.weightZeroPoints === undefined) {
+    for (let j = 0; j < n; j += 4) {
+      if (pairs === 4) tile8x4(a, 0, k, values, j * k, sums);
+      else for (let p = 0; p < pairs; p++) tile2x4(a, p, 0, k, values, j * k, sums);
+      storeSums(sums, count, j, n, channel, target);
+    }
+    return;
+  }
   for (let j = 0; j < n; j += 4) {
     const valid = n - j < 4 ? n - j : 4;
     startAccumulators(acc, target.bias, channel + j, valid, pairs * 2);
@@ -184,16 +194,36 @@ export function splitSums(sums: Float64Array, pairs: number, acc: Int32Array): v
   }
 }
 
+/** The whole way from complete sums of pairs to the output: split, bias, requantization, store. For at most MAX_TERMS terms. */
+export function storeSums(sums: Float64Array, count: number, j: number, n: number, channel: number, target: IntegerTarget): void {
+  const { out, offsets, bias } = target;
+  const { scales, zeroPoint, lo, hi, narrow } = target.finish;
+  const valid = n - j < 4 ? n - j : 4;
+  for (let r = 0; r < count; r += 2) {
+    const low = offsets[r]! + j;
+    // An odd count leaves the last high half without a row; it is then written where the low half follows.
+    const high = r + 1 < count ? offsets[r + 1]! + j : low;
+    for (let c = 0; c < valid; c++) {
+      const sum = sums[r * 2 + c]!;
+      const upper = sum * INVERSE_HIGH + ROUND_MAGIC - ROUND_MAGIC;
+      const b = bias[channel + j + c]!;
+      const scale = scales[channel + j + c]!;
+      out[high + c] = requantizeValue((upper + b) | 0, scale, zeroPoint, lo, hi, narrow);
+      out[low + c] = requantizeValue((sum - upper * HIGH + b) | 0, scale, zeroPoint, lo, hi, narrow);
+    }
+  }
+}
+
 /** Weight zero points, requantization and store of acc [count][4] to columns j… of each row. */
 export function storeAccumulators(acc: Int32Array, count: number, valid: number, j: number, channel: number, target: IntegerTarget): void {
   const { out, offsets, rowSums } = target;
-  const { scales, zeroPoint, lo, hi, weightZeroPoints } = target.finish;
+  const { scales, zeroPoint, lo, hi, narrow, weightZeroPoints } = target.finish;
   for (let r = 0; r < count; r++) {
     const at = offsets[r]! + j;
     for (let c = 0; c < valid; c++) {
       let sum = acc[r * 4 + c]!;
       if (weightZeroPoints !== undefined) sum = (sum - Math.imul(weightZeroPoints[channel + c]!, rowSums[r]!)) | 0;
-      out[at + c] = requantizeValue(sum, scales[channel + c]!, zeroPoint, lo, hi);
+      out[at + c] = requantizeValue(sum, scales[channel + c]!, zeroPoint, lo, hi, narrow);
     }
   }
 }

@@ -2,7 +2,7 @@
  * 8-bit products with sparse weights over a panel [k][4] of row pairs (see gemm_i8.ts); to the bit what the dense kernel gives. Weight
  * zero points must be zero, so that a stored zero is a real one.
  */
-import { MAX_TERMS, splitSums, startAccumulators, storeAccumulators } from "./gemm_i8.ts";
+import { MAX_TERMS, splitSums, storeSums, startAccumulators, storeAccumulators } from "./gemm_i8.ts";
 import type { IntegerTarget } from "./gemm_i8.ts";
 import { BLOCK } from "./sparse_pack.ts";
 import type { Block8, Csr } from "./sparse_pack.ts";
@@ -15,6 +15,13 @@ export function multiplyBlock8I8(w: Block8<Int8Array>, a: Float64Array, count: n
   for (let j = 0; j < n; j += 4) {
     const valid = n - j < 4 ? n - j : 4;
     const end = starts[(j >> 3) + 1]!;
+    if (end - starts[j >> 3]! <= MAX_TERMS) {
+      const from = starts[j >> 3]!;
+      if (pairs === 4) block8x4(a, from, end, positions, values, j & 4, sums);
+      else for (let p = 0; p < pairs; p++) block2x4(a, p, from, end, positions, values, j & 4, sums);
+      storeSums(sums, count, j, n, channel, target);
+      continue;
+    }
     startAccumulators(acc, target.bias, channel + j, valid, pairs * 2);
     for (let from = starts[j >> 3]!; from < end; from += MAX_TERMS) {
       const to = from + MAX_TERMS < end ? from + MAX_TERMS : end;
@@ -122,8 +129,16 @@ export function multiplyCsrI8(w: Csr<Int8Array>, a: Float64Array, count: number,
   const pairs = (count + 1) >> 1;
   for (let j = 0; j < n; j += 4) {
     const valid = n - j < 4 ? n - j : 4;
-    startAccumulators(acc, target.bias, channel + j, valid, pairs * 2);
     const longest = longestRow(starts, j, valid);
+    if (longest <= MAX_TERMS) {
+      for (let c = 0; c < valid; c++) {
+        if (pairs === 4) csr8x1(a, starts[j + c]!, starts[j + c + 1]!, positions, values, c, sums);
+        else for (let p = 0; p < pairs; p++) csr2x1(a, p, starts[j + c]!, starts[j + c + 1]!, positions, values, c, sums);
+      }
+      storeSums(sums, count, j, n, channel, target);
+      continue;
+    }
+    startAccumulators(acc, target.bias, channel + j, valid, pairs * 2);
     for (let done = 0; done < longest; done += MAX_TERMS) {
       for (let c = 0; c < valid; c++) {
         const end = starts[j + c + 1]!;

@@ -2,7 +2,7 @@
 import { outputTensor, requireInput } from "../../../graph/access.ts";
 import type { UnaryAttrs } from "../../../graph/ir.ts";
 import { unaryTable, unaryValue } from "../../numerics.ts";
-import { clampValue, finishValue, floatBounds } from "./finish.ts";
+import { clampValue, finishValue } from "./finish.ts";
 import { isByte, isQuantized, shortName, unsupported } from "./shared.ts";
 import type { CpuKernel, KernelContext } from "./shared.ts";
 
@@ -56,8 +56,7 @@ function floatLoop(attrs: UnaryAttrs): (x: Float32Array, out: Float32Array) => v
     case "relu":
     case "clip": {
       const { min = -Infinity, max = Infinity } = attrs.fn === "relu" ? { min: 0 } : attrs;
-      const { lo, hi } = floatBounds(min, max);
-      return (x, out) => clip(x, out, lo, hi);
+      return (x, out) => clip(x, out, min, max);
     }
     case "sigmoid":
       return sigmoid;
@@ -76,8 +75,8 @@ function floatLoop(attrs: UnaryAttrs): (x: Float32Array, out: Float32Array) => v
   }
 }
 
-function clip(x: Float32Array, out: Float32Array, lo: number, hi: number): void {
-  for (let i = 0; i < x.length; i++) out[i] = clampValue(x[i]!, lo, hi);
+function clip(x: Float32Array, out: Float32Array, min: number, max: number): void {
+  for (let i = 0; i < x.length; i++) out[i] = clampValue(x[i]!, min, max);
 }
 
 function sigmoid(x: Float32Array, out: Float32Array): void {

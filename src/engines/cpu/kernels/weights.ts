@@ -2,6 +2,7 @@
 import type { TypedArray } from "../../../graph/dtype.ts";
 import type { Activation, Node, Tensor } from "../../../graph/ir.ts";
 import { quantizedClamp, requantizationScales } from "../../numerics.ts";
+import { NARROW_SCALE } from "./finish.ts";
 import type { IntegerFinish } from "./gemm_i8.ts";
 import { isByte, isQuantized, unsupported } from "./shared.ts";
 
@@ -20,9 +21,6 @@ export function floatWeights(node: Node, tensor: Tensor, data: TypedArray): Floa
   }
   return values;
 }
-
-/** Beyond it a scaled accumulator would not be an exact double after rounding; no trained model comes near. */
-const MAX_SCALE = 2 ** 20;
 
 /**
  * Requantization constants of an 8-bit Conv2D, DepthwiseConv2D, Dense or MatMul.
@@ -56,13 +54,12 @@ export function integerFinish(
   const shift = w.dtype === "uint8" ? 128 : 0;
   const zeroPoints = Int32Array.from({ length: channels }, (_, c) => w.quant.zeroPoints[count === 1 ? 0 : c]! - shift);
   const scales = requantizationScales(x.quant, w.quant, out.quant, channels);
-  if (!scales.every((s) => s < MAX_SCALE))
-    throw unsupported(node, `output scale ${out.quant.scales[0]!} more than 2^20 times finer than the products`);
   return {
     scales,
     zeroPoint: out.quant.zeroPoints[0]!,
     lo,
     hi,
+    narrow: scales.every((s) => s <= NARROW_SCALE),
     ...(zeroPoints.some((z) => z !== 0) ? { weightZeroPoints: zeroPoints } : {}),
   };
 }
