@@ -35,7 +35,7 @@ const lenet5: Architecture = {
     relu("relu4"),
     dense("fc3", 10),
   ],
-  epochs: 16,
+  epochs: 10,
   learningRate: 0.05,
   weightDecay: 5e-4,
   groupLasso: 0.01,
@@ -67,10 +67,10 @@ const dsnet: Architecture = {
     globalAveragePool("pool"),
     dense("fc", 10),
   ],
-  epochs: 12,
+  epochs: 9,
   learningRate: 0.05,
   weightDecay: 5e-4,
-  groupLasso: 0.02,
+  groupLasso: 0.04,
   accuracy: 0.985,
 };
 

@@ -5,7 +5,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
-import { homedir, tmpdir, userInfo } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { UnavailableError } from "../errors.ts";
 
@@ -14,7 +14,7 @@ export function cacheRoots(): readonly string[] {
   const configured = process.env["XDG_CACHE_HOME"] ?? "";
   // A relative XDG_CACHE_HOME is invalid by its specification, and to be ignored.
   const home = isAbsolute(configured) ? configured : join(homedir(), ".cache");
-  return [join(home, "slimbench", "datasets"), join(tmpdir(), `slimbench-${userInfo().username}`, "datasets")];
+  return [join(home, "slimbench", "datasets"), join(tmpdir(), `slimbench-${process.getuid?.() ?? "cache"}`, "datasets")];
 }
 
 const UNWRITABLE = new Set(["EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "ENOTDIR", "ENOENT"]);
@@ -58,7 +58,7 @@ export async function materialize(
       await write(temporary);
       return publish(temporary, final, usable);
     } catch (error) {
-      rmSync(temporary, { recursive: true, force: true });
+      if (existsSync(temporary)) rmSync(temporary, { recursive: true });
       if (!UNWRITABLE.has(errorCode(error))) throw error;
       failures.push(`${root}: ${errorCode(error)}`);
     }

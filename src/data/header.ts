@@ -109,7 +109,8 @@ export function readDataset(headerPath: string): Dataset {
     const found = readFileSync(dataPath);
     // It may have changed since the header was checked.
     checkSize(found.byteLength);
-    return found;
+    // Not the Buffer itself: its `slice` is a view, where Uint8Array's copies.
+    return new Uint8Array(found.buffer, found.byteOffset, found.byteLength);
   };
   return {
     name: header.name,
