@@ -1,0 +1,144 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Command } from "commander";
+import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
+import { compressCommand } from "../../src/cli/compress.ts";
+import { inspectCommand } from "../../src/cli/inspect.ts";
+import { observeGraph } from "../../src/engines/cpu/observe.ts";
+import { UnsupportedError, UsageError } from "../../src/errors.ts";
+import { exportOnnx } from "../../src/formats/onnx/export.ts";
+import { openModel } from "../../src/harness/model.ts";
+import { argmax, plainNet, samplesFor } from "./nets.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "slimbench-compress-"));
+const model = join(folder, "plain.onnx");
+const header = join(folder, "data.json");
+const out = join(folder, "small.onnx");
+const graph = plainNet();
+const samples = samplesFor(graph, 60, 21) as readonly (readonly Float32Array[])[];
+writeFileSync(model, exportOnnx(graph));
+writeFileSync(join(folder, "data.bin"), Buffer.concat(samples.map(([x]) => Buffer.from(x!.buffer))));
+const labels = samples.map((_, i) => i % 10);
+writeFileSync(
+  header,
+  JSON.stringify({
+    name: "noise",
+    task: "classification",
+    input: { dtype: "float32", shape: [12, 12, 1] },
+    data: "data.bin",
+    labels,
+    classes: 10,
+  }),
+);
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => vi.restoreAllMocks());
+
+async function run(command: Command, args: readonly string[]): Promise<string> {
+  const lines: string[] = [];
+  vi.spyOn(console, "log").mockImplementation((text: string) => void lines.push(text));
+  await command.exitOverride().parseAsync(args, { from: "user" });
+  return lines.join("\n");
+}
+
+describe("bench compress", () => {
+  it("writes an ONNX file that opens as the compressed graph, and shows the change", async () => {
+    const text = await run(compressCommand(), [
+      model,
+      "--recipe",
+      "prune:0.7,block=1x8+int8",
+      "-o",
+      out,
+      "--dataset",
+      header,
+      "--samples",
+      "40",
+    ]);
+    expect(text).toContain(`plain.onnx: prune:0.7,block=1x8+int8 → ${out}`);
+    expect(text).toMatch(/fc1 +Dense +17,304 +17\.3 k → \S+ k? +0\.0 % → 70\.\d % +[\d,]+ → \d+ +32 → 8/);
+    expect(text).toMatch(/weights .* → .* \(3\.\d\d× smaller\)/);
+    expect(text).toContain("prune:0.7,block=1x8 left alone: conv1 (Conv2D): first layer: 1 input channels");
+
+    const { graph: small } = await openModel(out);
+    const conv = small.nodes.find((node) => node.op === "Conv2D" && small.tensors.get(node.inputs[1]!)!.shape[0] === 20)!;
+    expect(small.tensors.get(conv.inputs[1]!)!.dtype).toBe("int8");
+    const [float, integer] = [observeGraph(graph), observeGraph(small)];
+    const same = samples.filter((x) => argmax(float.run(x, () => undefined)[0]!) === argmax(integer.run(x, () => undefined)[0]!));
+    expect(same.length).toBeGreaterThan(30);
+  });
+
+  it("reports as JSON", async () => {
+    const text = await run(compressCommand(), [model, "-r", "prune:0.5", "-o", out, "--format", "json"]);
+    const report = JSON.parse(text) as {
+      recipe: string;
+      steps: unknown[];
+      before: { size: { params: number } };
+      after: { size: { nonzeroParams: number } };
+    };
+    expect(report.recipe).toBe("prune:0.5");
+    expect(report.steps).toHaveLength(1);
+    expect(report.after.size.nonzeroParams).toBeLessThan(report.before.size.params * 0.51);
+  });
+
+  it("takes a recipe file", async () => {
+    const recipe = join(folder, "recipe.json");
+    writeFileSync(recipe, '{"steps": [{"step": "prune", "value": 0.5, "exclude": ["conv*"]}]}');
+    expect(await run(compressCommand(), [model, "-r", recipe, "-o", out])).toContain(
+      "prune:0.5,exclude=conv* left alone: conv1 (Conv2D), conv2 (Conv2D): excluded by the recipe",
+    );
+  });
+
+  it("gives the same file for the same seed", async () => {
+    const words = [model, "-r", "int8", "-o", out, "--dataset", header, "--samples", "10", "--seed", "3"];
+    await run(compressCommand(), words);
+    const first = readFileSync(out);
+    await run(compressCommand(), words);
+    expect(readFileSync(out).equals(first)).toBe(true);
+  });
+
+  it.each<[string, string[], new (...args: never[]) => Error, string]>([
+    [
+      "no dataset for int8",
+      ["-r", "int8", "-o", out],
+      UsageError,
+      "recipe step int8: needs calibration samples. Name a dataset with --dataset",
+    ],
+    ["a wrong recipe", ["-r", "in8", "-o", out], UsageError, 'recipe "in8": unknown step "in8". Did you mean int8?'],
+    ["a step to come", ["-r", "fp16", "-o", out], UnsupportedError, 'recipe "fp16": fp16 is not implemented yet'],
+    ["another format", ["-r", "int8", "-o", join(folder, "x.tflite")], UsageError, "expected a name that ends in .onnx"],
+    ["no folder", ["-r", "prune:0.5", "-o", join(folder, "no", "x.onnx")], UsageError, "does not exist. Create it first"],
+    ["no samples", ["-r", "int8", "-o", out, "--dataset", header, "--samples", "0"], UsageError, "--samples 0: expected at least 1"],
+  ])("rejects %s", async (_, words, kind, message) => {
+    rmSync(out, { force: true });
+    const attempt = run(compressCommand(), [model, ...words]);
+    await expect(attempt).rejects.toThrow(kind);
+    await expect(attempt).rejects.toThrow(message);
+    expect(existsSync(out)).toBe(false);
+  });
+});
+
+describe("bench inspect", () => {
+  it("shows every layer and the totals", async () => {
+    const text = await run(inspectCommand(), [model]);
+    expect(text).toContain("plain.onnx: image float32 [1, 12, 12, 1] → scores float32 [1, 10]");
+    expect(text).toMatch(/conv2 +Conv2D +float32 \[1, 6, 6, 20\] +\[20, 3, 3, 6\] +1,100 +38\.9 k +38\.9 k +0\.0 % +[\d,]+ +32/);
+    expect(text).toMatch(/total +74\.\d KB +18,7\d\d/);
+  });
+
+  it("prints JSON", async () => {
+    const stats = JSON.parse(await run(inspectCommand(), [model, "--format", "json"])) as {
+      inputs: unknown;
+      layers: { op: string; macs: number }[];
+      totals: { params: number };
+    };
+    expect(stats.inputs).toEqual([{ name: "image", dtype: "float32", shape: [1, 12, 12, 1] }]);
+    expect(stats.layers.find((layer) => layer.op === "Dense")?.macs).toBe(720 * 24);
+    expect(stats.totals.params).toBe(6 * 9 + 6 + 20 * 54 + 20 + 24 * 721 + 250);
+  });
+
+  it("rejects a name that is neither a file nor known", async () => {
+    await expect(run(inspectCommand(), ["nonsense"])).rejects.toThrow(UsageError);
+    await expect(run(inspectCommand(), [join(folder, "none.onnx")])).rejects.toThrow(/none\.onnx/);
+  });
+});
