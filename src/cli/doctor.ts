@@ -23,8 +23,8 @@ async function doctor(words: readonly string[]): Promise<void> {
     const { works, detail, remedy, software } = await checkTarget(target);
     if (!works) broken++;
     const mark = works ? pc.green("works ") : pc.red("broken");
-    const label = software ? `software GPU, ` : "";
-    console.log(`${mark}  ${target.text.padEnd(width)}  ${label}${works ? detail : sentences(detail, remedy)}`);
+    const label = software && works ? "software GPU, " : "";
+    console.log(`${mark}  ${target.text.padEnd(width)}  ${label}${works ? detail : sentences(detail, remedy)}`.trimEnd());
   }
   if (broken > 0) process.exitCode = 4;
 }

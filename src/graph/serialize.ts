@@ -31,6 +31,8 @@ interface Header {
   readonly outputs: readonly string[];
   readonly tensors: readonly TensorHeader[];
   readonly nodes: readonly Node[];
+  /** All sections with their padding: a file that was cut anywhere shows it. */
+  readonly dataBytes: number;
 }
 
 export function serializeGraph(graph: Graph): Uint8Array {
@@ -42,13 +44,8 @@ export function serializeGraph(graph: Graph): Uint8Array {
     dataBytes += align(data.byteLength);
     return [offset, data.length];
   };
-  const header: Header = {
-    name: graph.name,
-    inputs: graph.inputs,
-    outputs: graph.outputs,
-    tensors: [...graph.tensors.values()].map((tensor) => tensorHeader(tensor, section)),
-    nodes: graph.nodes,
-  };
+  const tensors = [...graph.tensors.values()].map((tensor) => tensorHeader(tensor, section));
+  const header: Header = { name: graph.name, inputs: graph.inputs, outputs: graph.outputs, tensors, nodes: graph.nodes, dataBytes };
   const json = new TextEncoder().encode(JSON.stringify(header, encodeNumber));
   const dataStart = align(PREFIX_BYTES + json.length);
   const bytes = new Uint8Array(dataStart + dataBytes);
@@ -99,6 +96,10 @@ export function deserializeGraph(bytes: Uint8Array, where: string): Graph {
   if (dataStart > bytes.byteLength) throw bad(`header of ${jsonBytes} bytes does not fit in ${bytes.byteLength} bytes`);
   const header = parseHeader(bytes.subarray(PREFIX_BYTES, PREFIX_BYTES + jsonBytes), bad);
 
+  if (header.dataBytes !== bytes.byteLength - dataStart) {
+    throw bad(`has ${bytes.byteLength - dataStart} data bytes, expected ${header.dataBytes}`);
+  }
+
   // Views need an aligned buffer, and a Buffer's starts anywhere (its `slice` does not copy either), so copy the data area once.
   const data = new Uint8Array(bytes.subarray(dataStart));
   const read = (dtype: DType, [offset, length]: Section, name: string): TypedArray => {
@@ -145,15 +146,16 @@ function parseHeader(json: Uint8Array, bad: (what: string) => FormatError): Head
   } catch {
     throw bad("its header is not JSON");
   }
-  if (!isHeader(value)) throw bad("its header lacks name, inputs, outputs, tensors or nodes");
+  if (!isHeader(value)) throw bad("its header lacks name, inputs, outputs, tensors, nodes or dataBytes");
   return value;
 }
 
 function isHeader(value: unknown): value is Header {
   if (typeof value !== "object" || value === null) return false;
-  const { name, inputs, outputs, tensors, nodes } = value as Partial<Record<keyof Header, unknown>>;
+  const { name, inputs, outputs, tensors, nodes, dataBytes } = value as Partial<Record<keyof Header, unknown>>;
   return (
     typeof name === "string" &&
+    Number.isSafeInteger(dataBytes) &&
     [inputs, outputs, tensors, nodes].every((list) => Array.isArray(list)) &&
     (tensors as readonly unknown[]).every(isTensorHeader)
   );

@@ -6,6 +6,7 @@ import { inferAll } from "./infer.ts";
 import { checkParity } from "./parity.ts";
 import { referenceOutputs } from "./prepare.ts";
 import { probeTarget } from "./probe.ts";
+import type { TargetProbe } from "./probe.ts";
 import type { Target } from "./target.ts";
 
 export interface Checkup {
@@ -18,6 +19,7 @@ export interface Checkup {
 }
 
 const SILENCE_MS = 60_000;
+const MAX_FACT_LENGTH = 30;
 
 export async function checkTarget(target: Target): Promise<Checkup> {
   try {
@@ -29,12 +31,19 @@ export async function checkTarget(target: Target): Promise<Checkup> {
     const outputs = await inferAll(graph, target, inputs, { silenceMs: SILENCE_MS, probe });
     const { parity, message } = checkParity(graph, await referenceOutputs(graph, inputs), outputs);
     if (!parity.pass) return { works: false, detail: `wrong result: ${message}`, remedy: "Report this, with the driver's version", software };
-    const facts = Object.entries(probe.facts).map(([key, value]) => `${key} ${String(value)}`);
-    return { works: true, detail: facts.join(", "), remedy: "", software };
+    return { works: true, detail: briefFacts(probe), remedy: "", software };
   } catch (error) {
     if (!(error instanceof SlimbenchError)) throw error;
     return { works: false, detail: error.message, remedy: error.remedy, software: false };
   }
+}
+
+/** The adapter and the short facts; limits and long lists of features are in a result's environment. */
+function briefFacts({ adapter, facts }: TargetProbe): string {
+  const short = Object.entries(facts).filter(([key, value]) => !key.startsWith("max") && String(value).length <= MAX_FACT_LENGTH);
+  const shown = adapter === undefined ? short : short.filter(([, value]) => typeof value === "boolean");
+  const words = shown.map(([key, value]) => (value === true ? key : value === false ? `no ${key}` : `${key} ${value}`));
+  return [...(adapter === undefined ? [] : [adapter]), ...words].join(", ");
 }
 
 /** 8×8 image, one 3×3 convolution to 4 channels. */

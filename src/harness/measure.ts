@@ -27,6 +27,8 @@ export interface MeasureContext {
   readonly accuracySamples?: number | undefined;
   readonly silenceMs: number;
   readonly reporter: Reporter;
+  /** Another child script, for tests. */
+  readonly childPath?: string | undefined;
 }
 
 /** A record, and what the caller needs to describe its accuracy against the original's. */
@@ -51,6 +53,7 @@ export async function measureRecord(
   const host = new NodeHost({
     env: probe.env,
     silenceMs: context.silenceMs,
+    ...(context.childPath === undefined ? {} : { childPath: context.childPath }),
     onProgress: ({ phase, fraction, ms }) => context.reporter.phase(planned, phase, fraction, ms),
     onStderr: (text) => context.reporter.output(text),
   });

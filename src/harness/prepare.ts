@@ -8,6 +8,8 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { StepReport } from "../compress/apply.ts";
 import type { Recipe } from "../compress/recipe.ts";
+import { modelSize } from "../compress/size.ts";
+import { graphStats } from "../compress/stats.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { mulberry32 } from "../data/random.ts";
 import type { Session } from "../engines/engine.ts";
@@ -25,7 +27,6 @@ import { sampleIndices } from "./order.ts";
 import type { Outputs } from "./parity.ts";
 import type { PlannedModel } from "./plan.ts";
 import { asDatasetHeader } from "./sample-file.ts";
-import { computeOf, sizeOf } from "./size.ts";
 
 /** Inputs of one inference, in the graph's order. */
 export type Inputs = readonly TypedArray[];
@@ -101,14 +102,15 @@ export async function preparePair(
     `${model.planned.name}-${createHash("sha256").update(recipe.text).digest("hex").slice(0, 12)}.graph`,
   );
   await writeFile(graphPath, serializeGraph(graph));
+  const { macs, effectiveMacs } = graphStats(graph).totals;
   const inputs = sampleInputs(graph, model.dataset?.test, options.paritySamples, options.seed);
   return {
     model,
     recipe,
     graph,
     graphPath,
-    size: await sizeOf(graph, await artifactOf(model, graph, recipe)),
-    compute: computeOf(graph),
+    size: await modelSize(graph, await artifactOf(model, graph, recipe)),
+    compute: { macs, effectiveMacs },
     steps,
     inputs,
     expected: await referenceOutputs(graph, inputs),
@@ -145,7 +147,7 @@ async function openCalibration(model: PreparedModel, recipe: Recipe, seed: numbe
 
 /** How many training samples an int8 step sees: by the model's size, not by a clock, so that the result does not depend on the machine. */
 export function calibrationSamples(graph: Graph): number {
-  const affordable = Math.round(CALIBRATION_MACS / Math.max(1, computeOf(graph).macs ?? 1));
+  const affordable = Math.round(CALIBRATION_MACS / Math.max(1, graphStats(graph).totals.macs));
   return Math.min(CALIBRATION_SAMPLES.most, Math.max(CALIBRATION_SAMPLES.least, affordable));
 }
 

@@ -36,6 +36,8 @@ export interface RunOptions {
   readonly signal: AbortSignal;
   /** A result to go on from: its `ok` records are kept and not measured again. */
   readonly resume?: Result;
+  /** Another child script: tests use it to crash on purpose. */
+  readonly childPath?: string;
   /** After every record, with all that are done. */
   readonly onProgress?: (result: Result) => void;
 }
@@ -81,6 +83,7 @@ class Run {
       accuracySamples: plan.accuracySamples,
       silenceMs: options.silenceMs,
       reporter: options.reporter,
+      childPath: options.childPath,
     };
   }
 

@@ -1,0 +1,79 @@
+/** Every timing warning appears when it should, and a clean run has none. */
+import { describe, expect, it } from "vitest";
+import { presetOf, samplingFor } from "../../src/harness/presets.ts";
+import type { SamplingResult } from "../../src/harness/sampling.ts";
+import { accuracySampled, opsOnCpu, softwareAdapter, timingWarnings } from "../../src/harness/warnings.ts";
+
+const SETTINGS = samplingFor(presetOf("normal"), false);
+const clean = Array.from({ length: 40 }, (_, i) => 10 + ((i * 7) % 11) / 100);
+
+function keys(result: Partial<SamplingResult>, firstMs = 12): readonly string[] {
+  const full: SamplingResult = {
+    samples: clean,
+    blockCalls: 1,
+    stopReason: "settled",
+    warmup: { runs: 50, ms: 600, steady: true },
+    clockStepMs: 0.0001,
+    ...result,
+  };
+  return timingWarnings(full, SETTINGS, firstMs).map(({ key }) => key);
+}
+
+describe("timingWarnings", () => {
+  it("a clean run has none", () => {
+    expect(keys({})).toEqual([]);
+  });
+
+  it("still-warming: a warm-up that never settled", () => {
+    expect(keys({ warmup: { runs: 9, ms: 2500, steady: false } })).toEqual(["still-warming"]);
+  });
+
+  it("still-warming: a second half that is clearly faster", () => {
+    expect(keys({ samples: clean.map((ms, i) => (i < 20 ? ms * 1.2 : ms)) })).toEqual(["still-warming"]);
+    expect(keys({ samples: clean.map((ms, i) => (i < 20 ? ms * 1.01 : ms)) })).toEqual([]);
+    // Getting slower is drift, not warming.
+    expect(keys({ samples: clean.map((ms, i) => (i < 20 ? ms : ms * 1.2)) })).toEqual([]);
+  });
+
+  it("fewer-samples-than-asked", () => {
+    expect(keys({ samples: clean.slice(0, 8) })).toEqual(["fewer-samples-than-asked"]);
+  });
+
+  it("timer-saturated: zeros, or hardly any distinct values", () => {
+    expect(keys({ samples: clean.map((ms, i) => (i % 3 === 0 ? ms : 0)) })).toContain("timer-saturated");
+    expect(keys({ samples: clean.map((_, i) => (i % 2 === 0 ? 1 : 2)) })).toContain("timer-saturated");
+  });
+
+  it("outliers: more than one in twenty far out", () => {
+    expect(keys({ samples: clean.map((ms, i) => (i % 10 === 0 ? 50 : ms)) })).toEqual(["outliers"]);
+    expect(keys({ samples: clean.map((ms, i) => (i === 5 ? 50 : ms)) })).toEqual([]);
+  });
+
+  it("interval-wide: time ran out far from the precision asked for", () => {
+    const samples = clean.map((_, i) => 5 + ((i * 0.618) % 1) * 10);
+    expect(keys({ samples, stopReason: "time-limit" })).toEqual(["interval-wide"]);
+    expect(keys({ stopReason: "time-limit" })).toEqual([]);
+  });
+
+  it("first-run-slow: many times the median, and long enough to be felt", () => {
+    expect(keys({}, 400)).toEqual(["first-run-slow"]);
+    expect(keys({}, 90)).toEqual([]);
+    expect(keys({ samples: clean.map((ms) => ms / 1000) }, 40)).toEqual([]);
+  });
+
+  it("each carries numbers and a next step", () => {
+    const all = [
+      ...timingWarnings({ samples: clean.slice(0, 8), blockCalls: 1, stopReason: "time-limit", warmup: { runs: 1, ms: 2500, steady: false }, clockStepMs: 0.001 }, SETTINGS, 900),
+      softwareAdapter("SwiftShader"),
+      accuracySampled(500, 10_000),
+      opsOnCpu([{ node: "a", op: "Resize" }], 9),
+    ];
+    expect(all.length).toBe(6);
+    for (const { evidence, next } of all) {
+      expect(evidence.length).toBeGreaterThan(10);
+      expect(next.length).toBeGreaterThan(10);
+    }
+    expect(all[4]?.evidence).toBe("500 of 10000 test samples");
+    expect(all[5]?.evidence).toBe("1 of 9 ops run on the cpu engine: Resize");
+  });
+});
