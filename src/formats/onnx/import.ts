@@ -15,7 +15,7 @@ import { resolveInputs } from "./inputs.ts";
 import { OnnxNode, domainName } from "./node.ts";
 import { importerOf } from "./ops/registry.ts";
 import { decodeModel, type GraphProto, type ModelProto, type TensorProto } from "./proto.ts";
-import { irType, readTensor, toInteger, type TensorValue } from "./tensor.ts";
+import { ELEM, irType, readTensor, toInteger, type TensorValue } from "./tensor.ts";
 
 /** @throws FormatError, ShapeError, UnsupportedError, UsageError */
 export function importOnnx(bytes: Uint8Array, options: ImportOptions): Graph {
@@ -89,7 +89,12 @@ class Source {
     );
     const ctx = new ImportContext(builder, evaluate, { initializers, reserved, needed });
     for (const { name, elemType, shape } of inputs) {
-      builder.input(name, irType(elemType, `${file}: input "${name}"`), shape, this.#inputGrid(name, given));
+      builder.input(
+        name,
+        irType(elemType, `${file}: input "${name}"`),
+        shape,
+        elemType === ELEM.FLOAT ? undefined : this.#inputGrid(name, given),
+      );
       ctx.bindInput(name);
     }
     for (const node of order) {
@@ -147,19 +152,20 @@ class Source {
     return isSorted(byFile, writers) ? byFile : order;
   }
 
-  /** The grid of an integer graph input, taken from the first node that reads it with a constant scale. */
-  #inputGrid(name: string, given: ReadonlyMap<string, () => TensorValue>): Quantization | undefined {
+  /** The grid of an integer graph input, taken from the first node that reads it with a constant scale, through a Transpose or Reshape. */
+  #inputGrid(name: string, given: ReadonlyMap<string, () => TensorValue>, depth = 0): Quantization | undefined {
     for (const node of this.#nodes) {
       const index = node.inputs.indexOf(name);
-      const reads =
-        node.op === "DequantizeLinear"
-          ? index === 0
-          : node.op.startsWith("Q") && node.op !== "QuantizeLinear" && (index === 0 || index === 3);
+      if (index < 0) continue;
+      if (index === 0 && depth < 4 && (node.op === "Transpose" || node.op === "Reshape")) {
+        const grid = this.#inputGrid(node.outputs[0] ?? "", given, depth + 1);
+        if (grid !== undefined && grid.axis === undefined) return grid;
+      }
+      const operand = index === 0 || index === 3;
+      const reads = node.op === "DequantizeLinear" ? index === 0 : /^(QLinear|QGemm)/.test(node.op) && operand;
       if (!reads) continue;
-      const [scale, zero] = [
-        this.#constantValue(node.inputs[index + 1] ?? "", given),
-        this.#constantValue(node.inputs[index + 2] ?? "", given),
-      ];
+      const scale = this.#constantValue(node.inputs[index + 1] ?? "", given);
+      const zero = this.#constantValue(node.inputs[index + 2] ?? "", given);
       if (!scale?.data.every((s) => s > 0 && Number.isFinite(s))) continue;
       const scales = Float32Array.from(scale.data);
       const zeroPoints = Int32Array.from({ length: scales.length }, (_, i) => zero?.data[i] ?? 0);

@@ -309,14 +309,14 @@ class Walker {
     finish(input, permuteList(output.shape, invertPerm(plan.outputPerm)), plan.outputPerm);
   }
 
-  /** True when every reader, through elementwise ops, is a Dense layer with constant weights. */
-  #onlyDenseReads(name: string): boolean {
-    if (this.#outputs.has(name)) return false;
+  /** True when every reader, through a few elementwise ops, is a Dense layer with constant weights. */
+  #onlyDenseReads(name: string, depth = 0): boolean {
+    if (this.#outputs.has(name) || depth > 8) return false;
     const readers = this.#consumers.get(name) ?? [];
     return readers.every((node) => {
       if (node.op === "Dense") return node.inputs[0] === name && this.#hasPlainWeights(node);
       const passes = node.op === "Unary" || node.op === "Quantize" || node.op === "Dequantize" || node.op === "Requantize";
-      return passes && this.#output(node).quant?.axis === undefined && this.#onlyDenseReads(node.outputs[0]!);
+      return passes && this.#output(node).quant?.axis === undefined && this.#onlyDenseReads(node.outputs[0]!, depth + 1);
     });
   }
 
