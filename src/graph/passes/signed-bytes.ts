@@ -68,9 +68,14 @@ function signActivations(graph: Graph): Graph {
   return edit.finish();
 }
 
-/** Casts take stored integers as numbers, so their operands keep their type. */
+/** Some node takes the stored integers as such: a Cast, or one that moves them to or from bytes without a grid. */
 function readsRawBytes(edit: GraphEdit, name: string): boolean {
-  return edit.producer(name)?.op === "Cast" || edit.consumers(name).some((reader) => reader.op === "Cast");
+  const writer = edit.producer(name);
+  return [...(writer === undefined ? [] : [writer]), ...edit.consumers(name)].some((node) => {
+    if (node.op === "Cast") return true;
+    const operands = [...node.inputs, ...node.outputs].filter((operand) => operand !== "").map((operand) => edit.tensor(operand));
+    return operands.some((operand) => operand.dtype === "uint8" && operand.quant === undefined);
+  });
 }
 
 function shifted(quant: Quantization): Quantization {

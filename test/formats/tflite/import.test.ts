@@ -416,6 +416,12 @@ describe("refusals", () => {
     );
   });
 
+  it("refuses conversions to the wrong side", () => {
+    const x = int8("x", [1], 0.1, 0);
+    expect(() => open(oneOperator("DEQUANTIZE", x, [], int8("y", [1], 0.1, 0)))).toThrow("the output is int8, expected float32");
+    expect(() => open(oneOperator("QUANTIZE", x, [], float("y", [1])))).toThrow("the output is float32 without quantization");
+  });
+
   it("compares inferred shapes with those that the file states", () => {
     const file = oneOperator("RELU", float("x", [2]), [], float("y", [3]));
     expect(() => open(file)).toThrow(ShapeError);

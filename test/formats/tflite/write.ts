@@ -202,7 +202,7 @@ export function oneOperator(
 
 /** Two convolutions, a pool, a dense layer and a softmax in int8: a small stand-in for a real file. */
 export function smallNet(): Uint8Array {
-  const act = (scale: number, zero: number): TensorSpec["quant"] => ({ scales: [scale], zeroPoints: [zero] });
+  const act = (scale: number, zero: number): NonNullable<TensorSpec["quant"]> => ({ scales: [scale], zeroPoints: [zero] });
   const bytes = (n: number, step: number): Int8Array => Int8Array.from({ length: n }, (_, i) => ((i * step) % 255) - 127);
   const scales = [0.01, 0.02, 0.015, 0.03];
   const zeros = [0, 0, 0, 0];

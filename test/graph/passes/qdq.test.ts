@@ -246,6 +246,16 @@ describe("normalizeBytes", () => {
   });
 });
 
+describe("normalizeBytes at the edge of grids", () => {
+  it("leaves unsigned bytes alone where bytes without a grid read them", () => {
+    const net = new Net(17);
+    const x = net.input("x", "uint8", [4], perTensor(0.1, 3));
+    const graph = net.finish([net.add("Reshape", "raw", [x], {}, { shape: [2, 2] })]);
+    expect(graph.tensors.get("raw")?.quant).toBeUndefined();
+    expect(normalizeBytes(graph)).toBe(graph);
+  });
+});
+
 describe("adoptGrids", () => {
   /** int8 without a grid → moved → float arithmetic that spells a grid out. */
   const spelled = (zero: number, scale: number, readers = 1): Graph => {

@@ -77,7 +77,7 @@ export function batchMatMul(op: OpContext): void {
 export function quantize(op: OpContext): void {
   const x = op.input(0);
   const output = op.output();
-  if (output.quant === undefined) op.unsupported(`the output is ${output.dtype} without quantization`);
+  if (output.quant === undefined || isFloat(output.dtype)) op.unsupported(`the output is ${output.dtype} without quantization`);
   if (isFloat(x.dtype)) {
     op.emit("Quantize", [x.name], {});
     return;
@@ -90,6 +90,7 @@ export function quantize(op: OpContext): void {
 /** float16 constants were widened on load: then there is nothing left to do. */
 export function dequantize(op: OpContext): void {
   const x = op.input(0);
+  if (!isFloat(op.output().dtype)) op.unsupported(`the output is ${op.output().dtype}, expected float32`);
   if (!isFloat(x.dtype)) {
     if (x.quant === undefined) op.unsupported(`the input is ${x.dtype} without quantization`);
     op.emit("Dequantize", [x.name], {});
