@@ -3,7 +3,8 @@
  * compiled. No managed run-time: kernels work on raw pointers into memory that the host owns.
  */
 import { mkdir } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
+import process from "node:process";
+import { URL, fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
 
 const root = fileURLToPath(new URL("..", import.meta.url));

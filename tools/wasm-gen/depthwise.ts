@@ -18,9 +18,9 @@ export interface DepthwiseTile {
 /** Columns at once: the most that V8 keeps in registers, measured on Node 20. */
 export const F32_DEPTHWISE_TILES: readonly DepthwiseTile[] = [
   { kw: 3, stride: 1, columns: 4 },
-  { kw: 3, stride: 2, columns: 4 },
-  { kw: 5, stride: 1, columns: 4 },
-  { kw: 5, stride: 2, columns: 4 },
+  { kw: 3, stride: 2, columns: 3 },
+  { kw: 5, stride: 1, columns: 2 },
+  { kw: 5, stride: 2, columns: 2 },
 ];
 
 export const I8_DEPTHWISE_TILES: readonly DepthwiseTile[] = [
@@ -36,45 +36,46 @@ function uses({ kw, stride, columns }: DepthwiseTile, xi: number): { column: num
     .filter(({ kx }) => kx >= 0 && kx < kw);
 }
 
-function f32Tile(tile: DepthwiseTile): string[] {
+/**
+ * Whole groups of channels, or the last partial one. They are two functions because a call in the loop, even one never reached, makes V8
+ * spill every accumulator.
+ */
+function f32Tile(tile: DepthwiseTile, isTail: boolean): string[] {
   const { kw, stride, columns } = tile;
   const span = (columns - 1) * stride + kw;
+  const group = [
+    "let c0 = v128.load(w);",
+    ...range(columns - 1).map((i) => `let c${i + 1} = c0;`),
+    "let wk = w + 16 + skipBytes;",
+    "let row = x;",
+    "for (let y = kh; y > 0; y--) {",
+    ...range(kw).map((kx) => `  const w${kx} = v128.load(wk, ${kx * 16});`),
+    "  let p = row;",
+    ...range(span).flatMap((xi) => [
+      ...(uses(tile, xi).length === 0 ? [] : [`  const x${xi} = v128.load(p);`]),
+      ...uses(tile, xi).map(({ column, kx }) => `  c${column} = f32x4.add(c${column}, f32x4.mul(x${xi}, w${kx}));`),
+      ...(xi + 1 < span ? ["  p += pixelBytes;"] : []),
+    ]),
+    `  wk += ${kw * 16};`,
+    "  row += rowBytes;",
+    "}",
+    "if (act == ACT_HARDSWISH) {",
+    ...range(columns).map((i) => `  c${i} = hardswish4(c${i});`),
+    "} else {",
+    ...range(columns).map((i) => `  c${i} = clamp4(c${i}, post);`),
+    "}",
+    "let to = c;",
+    ...range(columns).flatMap((i) => [
+      isTail ? `storeFloats(to, c${i}, count);` : `v128.store(to, c${i});`,
+      ...(i + 1 < columns ? ["to += pixelBytes;"] : []),
+    ]),
+  ];
   return source(
     false,
-    `function f32Depthwise${kw}s${stride}(x: usize, rowBytes: usize, channels: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void`,
-    [
-      "const pixelBytes = channels * 4;",
-      "for (let g: usize = 0; g < channels; g += 4) {",
-      "  let c0 = v128.load(w);",
-      ...range(columns - 1).map((i) => `  let c${i + 1} = c0;`),
-      "  let wk = w + 16 + skipBytes;",
-      "  let row = x;",
-      "  for (let y = kh; y > 0; y--) {",
-      ...range(kw).map((kx) => `    const w${kx} = v128.load(wk, ${kx * 16});`),
-      "    let p = row;",
-      ...range(span).flatMap((xi) => [
-        ...(uses(tile, xi).length === 0 ? [] : [`    const x${xi} = v128.load(p);`]),
-        ...uses(tile, xi).map(({ column, kx }) => `    c${column} = f32x4.add(c${column}, f32x4.mul(x${xi}, w${kx}));`),
-        ...(xi + 1 < span ? ["    p += pixelBytes;"] : []),
-      ]),
-      `    wk += ${kw * 16};`,
-      "    row += rowBytes;",
-      "  }",
-      ...range(columns).map((i) => `  c${i} = activate4(c${i}, act, post);`),
-      "  let to = c;",
-      "  if (channels - g >= 4) {",
-      ...range(columns).flatMap((i) => [`    v128.store(to, c${i});`, ...(i + 1 < columns ? ["    to += pixelBytes;"] : [])]),
-      "  } else {",
-      ...range(columns).flatMap((i) => [
-        `    storeFloats(to, c${i}, channels - g);`,
-        ...(i + 1 < columns ? ["    to += pixelBytes;"] : []),
-      ]),
-      "  }",
-      "  w += panelBytes;",
-      "  x += 16;",
-      "  c += 16;",
-      "}",
-    ],
+    `function f32Depthwise${kw}s${stride}${isTail ? "Tail" : ""}(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void`,
+    isTail
+      ? group
+      : ["for (; count > 0; count--) {", ...group.map((line) => `  ${line}`), "  w += panelBytes;", "  x += 16;", "  c += 16;", "}"],
   );
 }
 
@@ -88,6 +89,7 @@ function f32Driver({ kw, stride, columns }: DepthwiseTile): string[] {
       "const strideY = load<i32>(geometry, 32), padTop = load<i32>(geometry, 48), padLeft = load<i32>(geometry, 52);",
       "const pixelBytes: usize = channels * 4, rowBytes: usize = width * pixelBytes;",
       `const panelBytes: usize = 16 + kh * ${kw * 16};`,
+      "const groups: usize = channels >> 2, rest: usize = channels & 3;",
       `const first = min(outW, (padLeft + ${stride - 1}) / ${stride});`,
       `const last = max(first, min(outW, (width + padLeft - ${kw} + ${stride}) / ${stride}));`,
       `for (let image = load<i32>(geometry); image > 0; image--) {`,
@@ -102,7 +104,9 @@ function f32Driver({ kw, stride, columns }: DepthwiseTile): string[] {
       `        if (last - first < ${columns}) break;`,
       `        ox = last - ${columns};`,
       "      }",
-      `      f32Depthwise${kw}s${stride}(row + (ox * ${stride} - padLeft) * pixelBytes, rowBytes, channels, w, ky * ${kw * 16}, panelBytes, rows, c + ox * pixelBytes, act, post);`,
+      `      const from = row + (ox * ${stride} - padLeft) * pixelBytes, to = c + ox * pixelBytes;`,
+      `      f32Depthwise${kw}s${stride}(from, rowBytes, pixelBytes, groups, w, ky * ${kw * 16}, panelBytes, rows, to, act, post);`,
+      `      if (rest > 0) f32Depthwise${kw}s${stride}Tail(from + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, ky * ${kw * 16}, panelBytes, rows, to + groups * 16, act, post);`,
       `      ox += ${columns};`,
       "    }",
       `    for (; ox < outW; ox++) depthwiseColumn(row, ox * ${stride} - padLeft, width, ${kw}, 1, channels, rowBytes, w, ky * ${kw * 16}, panelBytes, rows, c + ox * pixelBytes, act, post);`,
@@ -114,51 +118,50 @@ function f32Driver({ kw, stride, columns }: DepthwiseTile): string[] {
   );
 }
 
-function i8Tile(tile: DepthwiseTile, columns: number): string[] {
+/** As f32Tile: whole groups of 8 channels, or the last partial one. */
+function i8Tile(tile: DepthwiseTile, columns: number, isTail: boolean): string[] {
   const { kw, stride } = tile;
   const sized = { ...tile, columns };
   const span = (columns - 1) * stride + kw;
   const low = "0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23";
   const high = "8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31";
+  const group = [
+    "let a0 = v128.load(w);",
+    "let b0 = v128.load(w, 16);",
+    ...range(columns - 1).flatMap((i) => [`let a${i + 1} = a0;`, `let b${i + 1} = b0;`]),
+    "const scales = w + 32;",
+    "w += 64;",
+    "let row = x;",
+    "for (let y: usize = 0; y < kh; y += 2) {",
+    "  let p = row;",
+    ...range(span).flatMap((xi) => [
+      ...(uses(sized, xi).length === 0
+        ? []
+        : [
+            `  const u${xi} = v128.load(p), v${xi} = v128.load(p + rowBytes);`,
+            `  const l${xi} = i8x16.shuffle(u${xi}, v${xi}, ${low}), h${xi} = i8x16.shuffle(u${xi}, v${xi}, ${high});`,
+          ]),
+      ...uses(sized, xi).flatMap(({ column, kx }) => [
+        `  a${column} = i32x4.add(a${column}, i32x4.dot_i16x8_s(l${xi}, v128.load(w, ${kx * 32})));`,
+        `  b${column} = i32x4.add(b${column}, i32x4.dot_i16x8_s(h${xi}, v128.load(w, ${kx * 32 + 16})));`,
+      ]),
+      ...(xi + 1 < span ? ["  p += pixelBytes;"] : []),
+    ]),
+    `  w += ${kw * 32};`,
+    "  row += rowBytes + rowBytes;",
+    "}",
+    "const s0 = v128.load(scales), s1 = v128.load(scales, 16);",
+    ...range(columns).map((i) => {
+      const bytes = `requantize8(a${i}, b${i}, s0, s1, post)`;
+      return isTail ? `storeBytes(c + ${i} * channels, ${bytes}, count);` : `store<u64>(c + ${i} * channels, ${bytes});`;
+    }),
+  ];
   return source(
     false,
-    `function i8Depthwise${kw}s${stride}x${columns}(x: usize, rowBytes: usize, channels: usize, w: usize, kh: usize, c: usize, post: usize): void`,
+    `function i8Depthwise${kw}s${stride}x${columns}${isTail ? "Tail" : ""}(x: usize, rowBytes: usize, channels: usize, count: usize, w: usize, kh: usize, c: usize, post: usize): void`,
     [
       "const pixelBytes = channels * 2;",
-      "for (let g: usize = 0; g < channels; g += 8) {",
-      "  let a0 = v128.load(w);",
-      "  let b0 = v128.load(w, 16);",
-      ...range(columns - 1).flatMap((i) => [`  let a${i + 1} = a0;`, `  let b${i + 1} = b0;`]),
-      "  const s0 = v128.load(w, 32);",
-      "  const s1 = v128.load(w, 48);",
-      "  w += 64;",
-      "  let row = x;",
-      "  for (let y: usize = 0; y < kh; y += 2) {",
-      "    let p = row;",
-      ...range(span).flatMap((xi) => [
-        ...(uses(sized, xi).length === 0
-          ? []
-          : [
-              `    const u${xi} = v128.load(p), v${xi} = v128.load(p + rowBytes);`,
-              `    const l${xi} = i8x16.shuffle(u${xi}, v${xi}, ${low}), h${xi} = i8x16.shuffle(u${xi}, v${xi}, ${high});`,
-            ]),
-        ...uses(sized, xi).flatMap(({ column, kx }) => [
-          `    a${column} = i32x4.add(a${column}, i32x4.dot_i16x8_s(l${xi}, v128.load(w, ${kx * 32})));`,
-          `    b${column} = i32x4.add(b${column}, i32x4.dot_i16x8_s(h${xi}, v128.load(w, ${kx * 32 + 16})));`,
-        ]),
-        ...(xi + 1 < span ? ["    p += pixelBytes;"] : []),
-      ]),
-      `    w += ${kw * 32};`,
-      "    row += rowBytes + rowBytes;",
-      "  }",
-      "  if (channels - g >= 8) {",
-      ...range(columns).map((i) => `    store<u64>(c + ${i} * channels, requantize8(a${i}, b${i}, s0, s1, post));`),
-      "  } else {",
-      ...range(columns).map((i) => `    storeBytes(c + ${i} * channels, requantize8(a${i}, b${i}, s0, s1, post), channels - g);`),
-      "  }",
-      "  x += 16;",
-      "  c += 8;",
-      "}",
+      ...(isTail ? group : ["for (; count > 0; count--) {", ...group.map((line) => `  ${line}`), "  x += 16;", "  c += 8;", "}"]),
     ],
   );
 }
@@ -171,21 +174,20 @@ function i8Driver({ kw, stride, columns }: DepthwiseTile): string[] {
       "const height: usize = load<i32>(geometry, 4), width: usize = load<i32>(geometry, 8), channels: usize = load<i32>(geometry, 12);",
       "const outH: usize = load<i32>(geometry, 16), outW: usize = load<i32>(geometry, 20), kh: usize = load<i32>(geometry, 24);",
       "const strideY: usize = load<i32>(geometry, 32);",
-      "const rowBytes = width * channels * 2;",
+      "const rowBytes = width * channels * 2, groups = channels >> 3, rest = channels & 7;",
+      `const panelBytes = 64 + ((kh + 1) >> 1) * ${kw * 32};`,
       "for (let image = load<i32>(geometry); image > 0; image--) {",
       "  for (let oy: usize = 0; oy < outH; oy++) {",
       "    let p = x + oy * strideY * rowBytes;",
       "    let ox = outW;",
-      `    for (; ox >= ${columns}; ox -= ${columns}) {`,
-      `      i8Depthwise${kw}s${stride}x${columns}(p, rowBytes, channels, w, kh, c, post);`,
-      `      p += ${columns * stride * 2} * channels;`,
-      `      c += ${columns} * channels;`,
-      "    }",
-      "    for (; ox > 0; ox--) {",
-      `      i8Depthwise${kw}s${stride}x1(p, rowBytes, channels, w, kh, c, post);`,
-      `      p += ${stride * 2} * channels;`,
-      "      c += channels;",
-      "    }",
+      ...[columns, 1].flatMap((n) => [
+        `    for (; ox >= ${n}; ox -= ${n}) {`,
+        `      i8Depthwise${kw}s${stride}x${n}(p, rowBytes, channels, groups, w, kh, c, post);`,
+        `      if (rest > 0) i8Depthwise${kw}s${stride}x${n}Tail(p + groups * 16, rowBytes, channels, rest, w + groups * panelBytes, kh, c + groups * 8, post);`,
+        `      p += ${n * stride * 2} * channels;`,
+        `      c += ${n} * channels;`,
+        "    }",
+      ]),
       "  }",
       "  x += height * rowBytes;",
       "}",
@@ -195,10 +197,10 @@ function i8Driver({ kw, stride, columns }: DepthwiseTile): string[] {
 
 export function depthwiseF32(): string[] {
   return [
-    'import { activate4, storeFloats } from "../common";',
+    'import { ACT_HARDSWISH, clamp4, hardswish4, storeFloats } from "../common";',
     'import { depthwiseColumn } from "../depthwise";',
     "",
-    ...F32_DEPTHWISE_TILES.flatMap((tile) => [...f32Tile(tile), ...f32Driver(tile)]),
+    ...F32_DEPTHWISE_TILES.flatMap((tile) => [...f32Tile(tile, false), ...f32Tile(tile, true), ...f32Driver(tile)]),
   ];
 }
 
@@ -206,6 +208,9 @@ export function depthwiseI8(): string[] {
   return [
     'import { requantize8, storeBytes } from "../common";',
     "",
-    ...I8_DEPTHWISE_TILES.flatMap((tile) => [...i8Tile(tile, tile.columns), ...i8Tile(tile, 1), ...i8Driver(tile)]),
+    ...I8_DEPTHWISE_TILES.flatMap((tile) => [
+      ...[tile.columns, 1].flatMap((columns) => [...i8Tile(tile, columns, false), ...i8Tile(tile, columns, true)]),
+      ...i8Driver(tile),
+    ]),
   ];
 }

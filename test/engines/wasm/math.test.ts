@@ -44,14 +44,14 @@ const spread = (lo: number, hi: number, n: number): Float32Array =>
 
 describe("float functions", () => {
   const CASES: readonly (readonly [UnaryFn, Float32Array, number])[] = [
-    ["exp", spread(-87, 88.7, 40001), 3],
-    ["exp", spread(-103.9, -87, 4001), 3],
-    ["sigmoid", spread(-80, 90, 40001), 5],
-    ["tanh", spread(-12, 12, 40001), 5],
-    ["tanh", spread(-1e-3, 1e-3, 2001), 3],
-    ["log", spread(1e-4, 20, 40001), 4],
-    ["log", Float32Array.from({ length: 250 }, (_, i) => 2 ** (i - 125) * 1.3), 3],
-    ["log", Float32Array.of(1e-40, 5e-45, 3e38), 3],
+    ["exp", spread(-87, 88.7, 40001), 1],
+    ["exp", spread(-103.9, -87, 4001), 1],
+    ["sigmoid", spread(-80, 90, 40001), 2],
+    ["tanh", spread(-12, 12, 40001), 2.5],
+    ["tanh", spread(-1e-3, 1e-3, 2001), 2],
+    ["log", spread(1e-4, 20, 40001), 2],
+    ["log", Float32Array.from({ length: 250 }, (_, i) => 2 ** (i - 125) * 1.3), 1],
+    ["log", Float32Array.of(1e-40, 5e-45, 3e38), 1],
     ["sqrt", spread(0, 1000, 4001), 0.5],
   ];
   for (const [fn, x, limit] of CASES) {

@@ -15,12 +15,19 @@ export function hardswish4(x: v128): v128 {
   return f32x4.mul(x, f32x4.pmin(f32x4.pmax(gate, f32x4.splat(0)), f32x4.splat(1)));
 }
 
-/** Clamp to the bounds at `post` [lo x4][hi x4], or hard-swish. pmin/pmax are one instruction each; min/max would order NaNs and zeros. */
+/** To the bounds at `post` [lo x4][hi x4]. pmin/pmax are one instruction each; min/max would order NaNs and zeros. */
+// @ts-ignore: decorator
+@inline
+export function clamp4(x: v128, post: usize): v128 {
+  return f32x4.pmin(f32x4.pmax(x, v128.load(post)), v128.load(post, 16));
+}
+
+/** The fused activation of a float kernel. */
 // @ts-ignore: decorator
 @inline
 export function activate4(x: v128, act: usize, post: usize): v128 {
   if (act == ACT_HARDSWISH) return hardswish4(x);
-  return f32x4.pmin(f32x4.pmax(x, v128.load(post)), v128.load(post, 16));
+  return clamp4(x, post);
 }
 
 /** Stores the first `count` (1..3, or more for all 4) floats. */

@@ -1,6 +1,7 @@
 /**
- * Transcendental functions on 4 floats, about 2 units in the last place. exp: x = n ln 2 + r with ln 2 in two parts, a degree-7 Taylor
- * polynomial on |r| <= ln 2 / 2 (next term below 2^-27), and 2^n applied in two halves so that overflow and denormals come out right.
+ * Transcendental functions on 4 floats, within 1 (exp), 2 (sigmoid, log) and 2.5 (tanh) units in the last place. exp: x = n ln 2 + r
+ * with ln 2 in two parts, a degree-7 Taylor polynomial on |r| <= ln 2 / 2 (next term below 2^-27), and 2^n applied in two halves so
+ * that overflow and denormals come out right.
  */
 
 // @ts-ignore: decorator

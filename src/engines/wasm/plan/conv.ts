@@ -2,7 +2,7 @@
 import { inputTensor, outputTensor, requireInput } from "../../../graph/access.ts";
 import { elementCount } from "../../../graph/dtype.ts";
 import type { TypedArray } from "../../../graph/dtype.ts";
-import type { Activation, Node, NodeWith, Tensor } from "../../../graph/ir.ts";
+import type { Activation, Conv2DAttrs, Node, NodeWith, Tensor } from "../../../graph/ir.ts";
 import type { IntegerFinish } from "../../cpu/kernels/gemm_i8.ts";
 import { isByte, isQuantized } from "../../cpu/kernels/shared.ts";
 import { floatWeights, integerFinish } from "../../cpu/kernels/weights.ts";
@@ -175,18 +175,24 @@ export const planDepthwise: Planner<"DepthwiseConv2D"> = (context, node) => {
   return operands.isFloat ? depthwiseFloat(context, node, operands, kh, kw) : depthwiseInteger(context, node, operands, kh, kw);
 };
 
-/** Widths and strides that have a tile of their own. */
-function hasTile(node: NodeWith<"DepthwiseConv2D">, kw: number): boolean {
-  const { strides, dilations } = node.attrs;
-  return (kw === 3 || kw === 5) && (strides[1] === 1 || strides[1] === 2) && dilations[0] === 1 && dilations[1] === 1;
+/** Neighbouring outputs that the tiled kernels compute at once, by kernel width and horizontal stride (tools/wasm-gen/depthwise.ts). */
+const DEPTHWISE_COLUMNS: Readonly<Record<"f32" | "i8", Readonly<Record<string, number>>>> = {
+  f32: { w3s1: 4, w3s2: 3, w5s1: 2, w5s2: 2 },
+  i8: { w3s1: 4, w3s2: 4, w5s1: 4, w5s2: 4 },
+};
+
+function depthwiseKernel(type: "f32" | "i8", { strides, dilations }: Conv2DAttrs, kw: number): string {
+  const tile = `w${kw}s${strides[1]}`;
+  const columns = dilations[0] === 1 && dilations[1] === 1 ? DEPTHWISE_COLUMNS[type][tile] : undefined;
+  return `${type}_depthwise_${columns === undefined ? "direct_1x1" : `${tile}_1x${columns}`}__wasm_simd`;
 }
 
 function depthwiseFloat(context: PlanContext, node: NodeWith<"DepthwiseConv2D">, operands: Operands, kh: number, kw: number): NodePlan {
   const { x, w, bias, out } = operands;
   const channels = x.shape[3]!;
-  const { activation, strides } = node.attrs;
+  const { activation } = node.attrs;
   const b = bias?.data === undefined ? new Float32Array(channels) : floatWeights(node, bias, bias.data);
-  const kernel = hasTile(node, kw) ? `f32_depthwise_w${kw}s${strides[1]}_1x4__wasm_simd` : "f32_depthwise_direct_1x1__wasm_simd";
+  const kernel = depthwiseKernel("f32", node.attrs, kw);
   const args = [
     context.address(x),
     context.weights(packDepthwiseF32(floatWeights(node, w, w.data), kh * kw, channels, b)),
@@ -201,11 +207,11 @@ function depthwiseFloat(context: PlanContext, node: NodeWith<"DepthwiseConv2D">,
 function depthwiseInteger(context: PlanContext, node: NodeWith<"DepthwiseConv2D">, operands: Operands, kh: number, kw: number): NodePlan {
   const { x, w, bias, out } = operands;
   const [batch = 1, height = 1, width = 1, channels = 1] = x.shape;
-  const { activation, strides, pads } = node.attrs;
+  const { activation, pads } = node.attrs;
   const [top, left, bottom, right] = pads;
   const finish = integerFinish(node, x, w, bias, out, 3, channels, activation);
   const b = (bias?.data as Int32Array | undefined) ?? new Int32Array(channels);
-  const kernel = hasTile(node, kw) ? `i8_depthwise_w${kw}s${strides[1]}_1x4__wasm_simd` : "i8_depthwise_direct_1x1__wasm_simd";
+  const kernel = depthwiseKernel("i8", node.attrs, kw);
   const weights = context.weights(
     packDepthwiseI8(
       centered(w, finish, (i) => i % channels),
