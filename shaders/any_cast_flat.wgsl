@@ -1,4 +1,5 @@
-// Conversions between float32, int32 and bool (0 or 1 in a word), one value a thread. Float to integer truncates and saturates.
+// Conversions between float32, int32 and bool (0 or 1 in a word), one value a thread. Float to integer truncates and saturates; NaN
+// (told by its bits, since compilers may assume that there is none) gives 0.
 // #param FROM = f32 | i32
 // #param TO = f32 | i32 | bool
 // #include common/flat.wgsl
@@ -14,7 +15,7 @@ fn f32_to_f32(w: u32) -> u32 {
 }
 
 fn f32_to_i32(w: u32) -> u32 {
-  return bitcast<u32>(i32(bitcast<f32>(w)));
+  return select(bitcast<u32>(i32(bitcast<f32>(w))), 0u, (w & 0x7fffffffu) > 0x7f800000u);
 }
 
 fn f32_to_bool(w: u32) -> u32 {

@@ -26,9 +26,9 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
     for (var kx = 0; kx < params.kernel_w; kx++) {
       let column = source(ox, kx, params.stride_x, params.pad_left, params.dilation_x, params.in_w);
       if (y >= 0 && column >= 0) {
-        let from = u32((image * params.in_h + y) * params.in_w + column) * params.in_row + first;
+        let start = u32((image * params.in_h + y) * params.in_w + column) * params.in_row + first;
         for (var c = 0u; c < params.group_in; c++) {
-          acc += x[from + c] * w[at + c];
+          acc += x[start + c] * w[at + c];
         }
       }
       at += params.group_in;

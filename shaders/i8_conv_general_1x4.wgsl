@@ -18,9 +18,9 @@ fn accumulate(o: u32, image: i32, oy: i32, ox: i32) -> i32 {
     for (var kx = 0; kx < params.kernel_w; kx++) {
       let column = source(ox, kx, params.stride_x, params.pad_left, params.dilation_x, params.in_w);
       if (y >= 0 && column >= 0) {
-        let from = u32((image * params.in_h + y) * params.in_w + column) * params.in_row + first;
+        let start = u32((image * params.in_h + y) * params.in_w + column) * params.in_row + first;
         for (var c = 0u; c < params.group_in; c++) {
-          let p = from + c;
+          let p = start + c;
           acc += (byte_of(x[p / 4u], p % 4u) - params.in_zero) * w[at + c];
         }
       }

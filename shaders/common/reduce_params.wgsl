@@ -21,6 +21,9 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 
 fn kept_offset(i: u32) -> u32 {
+  if (params.kept_rank == 1u) {
+    return i * params.kept_steps[0].x;
+  }
   var rest = i;
   var at = 0u;
   for (var d = i32(params.kept_rank) - 1; d >= 0; d--) {
@@ -32,6 +35,9 @@ fn kept_offset(i: u32) -> u32 {
 }
 
 fn reduced_offset(i: u32) -> u32 {
+  if (params.reduced_rank == 1u) {
+    return i * params.reduced_steps[0].x;
+  }
   var rest = i;
   var at = 0u;
   for (var d = i32(params.reduced_rank) - 1; d >= 0; d--) {

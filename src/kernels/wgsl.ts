@@ -171,7 +171,13 @@ function elementwise(): WgslKernel[] {
   return [
     ...UNARY_FNS.map((fn) => row(`f32_unary_${fn}__wgsl`, ["Unary"], "f32_unary", { FN: fn }, "Four values a thread.")),
     ...FLOAT_BINARY_FNS.flatMap((fn) => [
-      row(`f32_binary_${fn}_flat__wgsl`, ["Binary"], "f32_binary_flat", { FN: fn }, "One shape, or a single value: four values a thread."),
+      row(
+        `f32_binary_${fn}_flat__wgsl`,
+        ["Binary"],
+        "f32_binary_flat",
+        { FN: fn },
+        "One shape, or one operand repeating along the last axes: four values a thread.",
+      ),
       row(`f32_binary_${fn}_broadcast__wgsl`, ["Binary"], "f32_binary_broadcast", { FN: fn }, "Any broadcast: one value a thread."),
     ]),
     ...INT_BINARY_FNS.map((fn) =>

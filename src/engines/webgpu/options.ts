@@ -3,8 +3,8 @@ import { UsageError } from "../../errors.ts";
 import type { EngineOptions } from "../engine.ts";
 
 export interface WebGpuOptions {
-  /** `tiled`: workgroup memory; `direct`: registers only. auto: direct on software adapters. */
-  readonly gemm: "auto" | "tiled" | "direct";
+  /** `tiled`: workgroup memory; `split`: also k over threads where rows are few; `direct`: registers only. auto: split, or direct on software. */
+  readonly gemm: "auto" | "tiled" | "split" | "direct";
   /** `native`: dot4I8Packed; `unpack`: its twin. auto: native where the language has it. */
   readonly dot4: "auto" | "native" | "unpack";
   /** `on`: block-sparse kernels for all constant weights; `off`: never. auto: where enough blocks are zero. */
@@ -12,7 +12,7 @@ export interface WebGpuOptions {
 }
 
 const CHOICES: { readonly [K in keyof WebGpuOptions]: readonly WebGpuOptions[K][] } = {
-  gemm: ["auto", "tiled", "direct"],
+  gemm: ["auto", "tiled", "split", "direct"],
   dot4: ["auto", "native", "unpack"],
   sparse: ["auto", "on", "off"],
 };

@@ -14,6 +14,8 @@ export interface GemmShape {
   readonly segmentsX: number;
   /** Values of a run; of bytes with the tails of pixels that are not a multiple of four, when columns are merged. */
   readonly run: number;
+  /** Values of a run that are weights and not such tails. */
+  readonly runWeights: number;
 }
 
 export function runUnits(shape: GemmShape): number {
@@ -119,24 +121,23 @@ export function packBlockSparse(
   const starts = new Uint32Array(shape.groups * blocks + 1);
   const positions: number[] = [];
   const values: number[] = [];
-  let total = 0;
-  let fits = true;
+  const total = shape.groups * blocks * shape.segmentsY * shape.segmentsX * shape.runWeights;
+  let unencodable = 0;
   for (let g = 0, b = 0; g < shape.groups; g++) {
     for (let block = 0; block < blocks; block++, b++) {
       const width = Math.min(8, shape.groupOut - block * 8);
       eachRow(shape, (_, sy, sx, p) => {
-        total++;
         const row = Array.from({ length: 8 }, (_unused, j) => (j < width ? weight(g * shape.groupOut + block * 8 + j, sy, sx, p) : 0));
         if (row.every((v) => v === 0)) return;
         const at = position(sy, sx, p);
-        if (at === undefined) fits = false;
+        if (at === undefined) unencodable++;
         else positions.push(at);
         values.push(...row);
       });
       starts[b + 1] = positions.length;
     }
   }
-  if (!fits) return undefined;
+  if (unencodable > 0) return undefined;
   const packed = create(values.length);
   packed.set(values);
   return { starts, positions: Uint32Array.from(positions), values: packed, density: total === 0 ? 1 : positions.length / total };

@@ -59,11 +59,11 @@ export class WebGpuSession implements Session {
     const { device } = shared;
     device.pushErrorScope("out-of-memory");
     device.pushErrorScope("validation");
-    let failure: unknown;
+    let failure: Error | undefined;
     try {
       await session.build(read);
     } catch (error) {
-      failure = error;
+      failure = error instanceof Error ? error : new Error(String(error));
     }
     const [validation, memory] = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
     if (memory !== null) {

@@ -93,8 +93,13 @@ function toWords(tensor: TensorType, data: TypedArray): Int32Array {
   const words = new Int32Array(data.length);
   for (let i = 0; i < data.length; i++) {
     const v = data[i]!;
-    // ONNX writes "to the end" as the largest int64: indices and bounds saturate, which means the same.
-    words[i] = tensor.dtype === "uint32" ? v : Math.max(-2147483648, Math.min(2147483647, v));
+    if (tensor.dtype === "int64" && (v < -2147483648 || v > 2147483647)) {
+      throw new UnsupportedError(
+        `tensor "${tensor.name}" on webgpu: int64 value at ${i}, got ${v}, expected -2147483648 to 2147483647`,
+        "Use the cpu target.",
+      );
+    }
+    words[i] = v;
   }
   return words;
 }

@@ -69,6 +69,19 @@ function axisWords(axes: readonly BroadcastAxis[]): number[] {
   return [...dims(axes.map((x) => x.size)), ...dims(axes.map((x) => x.a)), ...dims(axes.map((x) => x.b))];
 }
 
+/**
+ * Units of four after which a float operand repeats in the output's order: 0 for a single value, all of it for one of the output's shape;
+ * undefined when it repeats otherwise.
+ */
+function repeatUnits(x: Tensor, out: Tensor): number | undefined {
+  const size = elementCount(x.shape);
+  if (size === 1) return 0;
+  if (size === elementCount(out.shape)) return Math.ceil(size / 4);
+  const trimmed = x.shape.slice(x.shape.findIndex((n) => n !== 1));
+  const isSuffix = trimmed.every((n, d) => n === out.shape[out.shape.length - trimmed.length + d]);
+  return isSuffix && size % 4 === 0 ? size / 4 : undefined;
+}
+
 export function lowerBinary(c: Lowering, node: NodeWith<"Binary">): void {
   const a = requireInput(c.graph, node, 0);
   const b = requireInput(c.graph, node, 1);
@@ -82,11 +95,11 @@ export function lowerBinary(c: Lowering, node: NodeWith<"Binary">): void {
   const count = elementCount(out.shape);
   const inputs = [c.operand(a), c.operand(b)];
   if (formats.every((format) => format === "f32")) {
-    const sizeA = elementCount(a.shape);
-    const sizeB = elementCount(b.shape);
-    if ((sizeA === count || sizeA === 1) && (sizeB === count || sizeB === 1)) {
+    const repeatA = repeatUnits(a, out);
+    const repeatB = repeatUnits(b, out);
+    if (repeatA !== undefined && repeatB !== undefined) {
       const count4 = Math.ceil(count / 4);
-      const params = [...u(count4, sizeA === count ? 0 : 1, sizeB === count ? 0 : 1), ...activationWords(activation)];
+      const params = [...u(count4, repeatA, repeatB), ...activationWords(activation)];
       c.flat({ kernel: `f32_binary_${fn}_flat__wgsl`, params, inputs, output: out, threads: count4 });
       return;
     }
@@ -95,7 +108,7 @@ export function lowerBinary(c: Lowering, node: NodeWith<"Binary">): void {
     c.flat({ kernel: `f32_binary_${fn}_broadcast__wgsl`, params, inputs, output: out, threads: count });
     return;
   }
-  const plain = [a, b, out].every((t) => t.dtype === "int32" || t.dtype === "int64");
+  const plain = [a, b, out].every((t) => t.dtype === "int32");
   if (!plain || fn === "pow" || activation !== undefined) {
     throw c.unsupported(`${fn} of ${a.dtype} and ${b.dtype} to ${out.dtype}, expected float32, int32 or quantized 8-bit tensors`);
   }

@@ -18,10 +18,10 @@ const FEW_ROWS = 4;
 /** A hardware GPU runs few rows with k split over threads, if k is worth it. */
 const SPLIT_MIN_K4 = 16;
 /**
- * Stored share of 1×8 blocks up to which skipping pays. SwiftShader, interleaved with the dense kernel at 784×64×64: gathering single values
- * costs about 1.6 times a dense step per stored block, so it breaks even near 0.6.
+ * Stored share of 1×8 blocks up to which skipping pays, from interleaved runs on SwiftShader 5.0 (784×64×64, zeros 0 to 0.7): a stored block
+ * costs about as much as a dense one in float32, and 1.6 times in int8, where single bytes are gathered and widened.
  */
-const SPARSE_MAX_DENSITY = 0.6;
+const SPARSE_MAX_DENSITY = { f32: 0.85, i8: 0.6 } as const;
 
 /** A matrix product over rows or image windows, without its weights. */
 interface Problem {
@@ -47,7 +47,7 @@ function denseProblem(x: Tensor, w: Tensor, out: Tensor, data: WeightData): Prob
   return {
     conv: false,
     m: elementCount(x.shape) / k,
-    shape: { groups: 1, groupOut: w.shape[0]!, segmentsY: 1, segmentsX: 1, run: bytes ? padded : k },
+    shape: { groups: 1, groupOut: w.shape[0]!, segmentsY: 1, segmentsX: 1, run: bytes ? padded : k, runWeights: k },
     weight: (o, _sy, _sx, p) => (p < k ? data[o * k + p]! : 0),
     position: (_sy, _sx, p) => p,
     outStride: bytes ? rowWords(out.shape) : w.shape[0]!,
@@ -86,7 +86,7 @@ function convProblem(attrs: Conv2DAttrs, x: Tensor, w: Tensor, out: Tensor, data
   return {
     conv: true,
     m: out.shape[0]! * out.shape[1]! * out.shape[2]!,
-    shape: { groups, groupOut: outC / groups, segmentsY: kh, segmentsX: merged ? 1 : kw, run },
+    shape: { groups, groupOut: outC / groups, segmentsY: kh, segmentsX: merged ? 1 : kw, run, runWeights: merged ? kw * groupIn : groupIn },
     weight,
     position,
     outStride: bytes ? rowWords(out.shape) : outC,
@@ -132,26 +132,31 @@ function gemmParams(p: Problem, activation: Activation | undefined, integer: Int
   ];
 }
 
-function sparsePack(c: Lowering, p: Problem, create: (n: number) => WeightData): BlockSparse | undefined {
+function sparsePack(
+  c: Lowering,
+  p: Problem,
+  type: keyof typeof SPARSE_MAX_DENSITY,
+  create: (n: number) => WeightData,
+): BlockSparse | undefined {
   const { sparse } = c.options;
   if (sparse === "off") return undefined;
   const packed = packBlockSparse(p.shape, p.weight, p.position, create);
   if (packed === undefined || packed.positions.length === 0) return undefined;
-  return sparse === "on" || packed.density <= SPARSE_MAX_DENSITY ? packed : undefined;
+  return sparse === "on" || packed.density <= SPARSE_MAX_DENSITY[type] ? packed : undefined;
 }
 
 /** Workgroup memory pays on hardware; on SwiftShader a barrier costs more than all loads that it saves. */
-function useTiles(c: Lowering): boolean {
-  return c.options.gemm === "tiled" || (c.options.gemm === "auto" && !c.facts.software);
+function policy(c: Lowering): "tiled" | "split" | "direct" {
+  const { gemm } = c.options;
+  return gemm === "auto" ? (c.facts.software ? "direct" : "split") : gemm;
 }
 
 type Tile = "tiled" | "4x4" | "1x4" | "split";
 
 function chooseTile(c: Lowering, p: Problem): Tile {
-  if (p.m < FEW_ROWS) {
-    return c.options.gemm !== "tiled" && useTiles(c) && !p.conv && kUnits(p.shape) >= SPLIT_MIN_K4 ? "split" : "1x4";
-  }
-  return useTiles(c) ? "tiled" : "4x4";
+  const chosen = policy(c);
+  if (p.m >= FEW_ROWS) return chosen === "direct" ? "4x4" : "tiled";
+  return chosen === "split" && !p.conv && kUnits(p.shape) >= SPLIT_MIN_K4 ? "split" : "1x4";
 }
 
 function dispatchGemm(
@@ -185,7 +190,7 @@ function lowerFloat(c: Lowering, p: Problem, x: Tensor, bias: Tensor | undefined
   const family = p.conv ? "conv" : "gemm";
   const { groups, groupOut } = p.shape;
   const values = bias === undefined ? new Float32Array(groups * groupOut) : floatValues(c, bias);
-  const sparse = sparsePack(c, p, (n) => new Float32Array(n));
+  const sparse = sparsePack(c, p, "f32", (n) => new Float32Array(n));
   if (sparse !== undefined) {
     c.flat({
       kernel: `f32_${family}_block1x8_4x8__wgsl`,
@@ -233,7 +238,7 @@ function lowerInteger(c: Lowering, p: Problem, x: Tensor, bias: Tensor | undefin
   const family = p.conv ? "conv" : "gemm";
   const { groups, groupOut } = p.shape;
   const folded = foldedBias(p, int32Bias(c, bias, groups * groupOut), finish.inZero);
-  const sparse = sparsePack(c, p, (n) => new Int8Array(n));
+  const sparse = sparsePack(c, p, "i8", (n) => new Int8Array(n));
   if (sparse !== undefined) {
     c.flat({
       kernel: `i8_${family}_block1x8_4x8__wgsl`,
@@ -251,17 +256,23 @@ function lowerInteger(c: Lowering, p: Problem, x: Tensor, bias: Tensor | undefin
     });
     return;
   }
-  const native = c.options.dot4 === "native" || (c.options.dot4 === "auto" && c.facts.dot4);
-  if (native && !c.facts.dot4)
-    throw c.unsupported("dot4=native, but the device's WGSL lacks packed_4x8_integer_dot_product", "Use dot4=unpack.");
-  const tile = p.m < FEW_ROWS ? "1x4" : useTiles(c) ? "tiled" : "4x4";
+  const tile = p.m < FEW_ROWS ? "1x4" : policy(c) === "direct" ? "4x4" : "tiled";
+  const dot = chooseDot(c);
   const size = tile === "tiled" ? "32x32" : tile;
   const inputs = [
     c.operand(x),
     c.constant("weights", packIntegerGemm(p.shape, p.weight)),
     c.constant("columns", packColumns(folded, finish.scales, groups, 4)),
   ];
-  dispatchGemm(c, p, tile, `i8_${family}_${native ? "dot4" : "unpack"}_${size}__wgsl`, gemmParams(p, undefined, finish), inputs, out);
+  dispatchGemm(c, p, tile, `i8_${family}_${dot}_${size}__wgsl`, gemmParams(p, undefined, finish), inputs, out);
+}
+
+function chooseDot(c: Lowering): "dot4" | "unpack" {
+  const { dot4 } = c.options;
+  if (dot4 === "native" && !c.facts.dot4) {
+    throw c.unsupported("dot4=native, but the device's WGSL lacks packed_4x8_integer_dot_product", "Use dot4=unpack.");
+  }
+  return dot4 === "unpack" || !c.facts.dot4 ? "unpack" : "dot4";
 }
 
 /** x [...,K] × b [K,N] or [N,K], b constant, as a dense layer. */

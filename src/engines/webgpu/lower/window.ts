@@ -98,8 +98,12 @@ export function lowerReduce(c: Lowering, node: NodeWith<"Reduce">): void {
     ...u(sameGrid(x, out) ? 0 : 1, 0, 0, 0),
     ...tail,
   ];
-  const kernel = `i8_reduce_${fn === "mean" ? "sum" : fn}_strided__wgsl`;
-  c.flat({ kernel, params, inputs: [c.operand(x), c.constant("table", storedTable(undefined, x, out))], output: out, threads });
+  if (fn === "mean" || fn === "sum") {
+    c.flat({ kernel: "i8_reduce_sum_strided__wgsl", params, inputs: [c.operand(x)], output: out, threads });
+    return;
+  }
+  const inputs = [c.operand(x), c.constant("table", storedTable(undefined, x, out))];
+  c.flat({ kernel: `i8_reduce_${fn}_strided__wgsl`, params, inputs, output: out, threads });
 }
 
 /** The grid that integer softmax pins its output to, in stored bytes. */
