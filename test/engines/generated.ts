@@ -122,7 +122,7 @@ function denseCases(): OpCase[] {
           name: `${type} remainders M=${m} N=${n!} K=${k!} seed=${seed}`,
           attrs: make.clamp(),
           inputs: [make.activation([m, k!]), make.weights([n!, k!], 0), make.bias(n!)],
-          output: make.output([m, n!], k!),
+          output: make.output([m, n!], k),
         };
       }),
     ),

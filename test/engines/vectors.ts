@@ -142,7 +142,7 @@ export function prepareCase(opCase: OpCase): PreparedCase {
 export function oracle(opCase: OpCase): TypedArray {
   const { op, attrs, inputs, output } = opCase;
   const values = createArray(output.dtype, elementCount(output.shape));
-  values.set(naive(op, attrs as OpAttrs[typeof op], inputs as readonly NaiveTensor[], output));
+  values.set(naive(op, attrs, inputs as readonly NaiveTensor[], output));
   return values;
 }
 

@@ -30,7 +30,7 @@ export function createBinary(context: KernelContext<"Binary">): CpuKernel {
     const finish = floatFinish(node.attrs.activation);
     const loop = FLOAT_LOOPS[fn];
     return {
-      name: `f32_binary_${fn}_1x1__cpu`,
+      name: `f32_binary_${fn}__cpu`,
       weightBytes: 0,
       packedInputs: [],
       run: (inputs, output) =>
@@ -39,7 +39,7 @@ export function createBinary(context: KernelContext<"Binary">): CpuKernel {
   }
   const apply = plainFunction(fn, out.dtype);
   return {
-    name: `${out.dtype === "float64" ? "f64" : "any"}_binary_${fn}_1x1__cpu`,
+    name: "any_binary_general__cpu",
     weightBytes: 0,
     packedInputs: [],
     run(inputs, output) {
@@ -146,7 +146,7 @@ function quantizedBinary(context: KernelContext<"Binary">, runs: Runs, a: Tensor
   }
   if (activation?.kind === "hardswish") throw unsupported(node, "hardswish fused into an integer op", "Leave it as a separate Unary node.");
   const [lo, hi] = quantizedClamp(activation, out.quant!, out.dtype);
-  const base = { name: `${shortName(out.dtype)}_binary_${fn}_1x1__cpu`, weightBytes: 0, packedInputs: [] };
+  const base = { name: `${shortName(out.dtype)}_binary_${fn}__cpu`, weightBytes: 0, packedInputs: [] };
   if (fn === "mul") {
     const qa = perTensor(a.quant);
     const qb = perTensor(b.quant);

@@ -18,7 +18,7 @@ export function createCast(context: KernelContext<"Cast">): CpuKernel {
   const out = outputTensor(graph, node);
   const convert = castFunction(x.dtype, out.dtype);
   return {
-    name: "any_cast_1x1__cpu",
+    name: "any_cast__cpu",
     weightBytes: 0,
     packedInputs: [],
     run(inputs, output) {
@@ -52,7 +52,7 @@ export function createQuantize(context: KernelContext<"Quantize">): CpuKernel {
   const { quant } = requireQuantized(context, out);
   const [lo, hi] = integerRange(out.dtype);
   const inverses = quant.scales.map(inverseScale);
-  const base = { name: `${x.dtype === "float64" ? "f64" : "f32"}_quantize_1x1__cpu`, weightBytes: 0, packedInputs: [] };
+  const base = { name: `${shortName(x.dtype)}_quantize__cpu`, weightBytes: 0, packedInputs: [] };
   if (quant.scales.length === 1 && x.dtype === "float32") {
     const inverse = inverses[0]!;
     const zeroPoint = quant.zeroPoints[0]!;
@@ -79,7 +79,7 @@ export function createDequantize(context: KernelContext<"Dequantize">): CpuKerne
   const { graph, node } = context;
   const x = requireInput(graph, node, 0);
   const { quant } = requireQuantized(context, x);
-  const base = { name: `${isByte(x.dtype) ? shortName(x.dtype) : "any"}_dequantize_1x1__cpu`, weightBytes: 0, packedInputs: [] };
+  const base = { name: `${shortName(x.dtype)}_dequantize__cpu`, weightBytes: 0, packedInputs: [] };
   if (quant.scales.length === 1) {
     const scale = quant.scales[0]!;
     const zeroPoint = quant.zeroPoints[0]!;
@@ -111,7 +111,7 @@ export function createRequantize(context: KernelContext<"Requantize">): CpuKerne
   if (isByte(x.dtype) && isByte(out.dtype) && from.scales.length === 1 && to.scales.length === 1) {
     const table = unaryTable(undefined, from, x.dtype, to, out.dtype);
     return {
-      name: `${shortName(x.dtype)}_requantize_table_1x1__cpu`,
+      name: `${shortName(x.dtype)}_requantize_table__cpu`,
       weightBytes: table.byteLength,
       packedInputs: [],
       run: (inputs, output) => mapTable(inputs[0] as Int8Array, table, output as Int8Array),
@@ -121,7 +121,7 @@ export function createRequantize(context: KernelContext<"Requantize">): CpuKerne
   const channelIn = channelOf(from, x.shape);
   const channelOut = channelOf(to, out.shape);
   return {
-    name: "any_requantize_1x1__cpu",
+    name: "any_requantize__cpu",
     weightBytes: 0,
     packedInputs: [],
     run(inputs, output) {

@@ -3,7 +3,7 @@ import type { TypedArray } from "../../../graph/dtype.ts";
 import type { Tensor } from "../../../graph/ir.ts";
 import type { ConvGeometry } from "./conv_geometry.ts";
 import { activate } from "./finish.ts";
-import { isQuantized, shortName, unsupported } from "./shared.ts";
+import { isQuantized, unsupported } from "./shared.ts";
 import type { CpuKernel, KernelContext } from "./shared.ts";
 
 export function createGeneralConv(
@@ -13,9 +13,8 @@ export function createGeneralConv(
 ): CpuKernel {
   const { node } = context;
   if (isQuantized(out)) throw unsupported(node, `quantized output of type ${out.dtype} from inputs that are not 8-bit`);
-  const type = out.dtype === "float64" ? shortName(out.dtype) : "any";
   return {
-    name: `${type}_conv_general__cpu`,
+    name: "any_conv_general__cpu",
     weightBytes: 0,
     packedInputs: [],
     run(inputs, output) {

@@ -51,10 +51,9 @@ export function activate(v: number, activation: Activation | undefined): number 
 /** Largest scale for which a scaled int32 and its distance to the bounds stay in int32. */
 export const NARROW_SCALE = 0.5;
 
-/** `requantize` of numerics.ts. @param narrow scale ≤ NARROW_SCALE: bounds without branches */
-export function requantizeValue(acc: number, scale: number, zeroPoint: number, lo: number, hi: number, narrow: boolean): number {
-  const q = Math.fround(Math.fround(acc) * scale) + ROUND_MAGIC - ROUND_MAGIC + zeroPoint;
-  return narrow ? clampInteger(q | 0, lo, hi) : q < lo ? lo : q > hi ? hi : q;
+/** `requantize` of numerics.ts for scales ≤ NARROW_SCALE: bounds without branches. Kept apart so that its result stays an int32. */
+export function requantizeNarrow(acc: number, scale: number, zeroPoint: number, lo: number, hi: number): number {
+  return clampInteger((Math.fround(Math.fround(acc) * scale) + ROUND_MAGIC - ROUND_MAGIC + zeroPoint) | 0, lo, hi);
 }
 
 /** For integers within ±2^30. */

@@ -4,7 +4,8 @@
  * 2×4 tile gives 3.9 and one product per double 5.0. Exactness: |x - zero point| ≤ 255 and |w| ≤ 128, so over at most 1,024 terms the
  * low half stays below 2^25 and the whole below 2^53; longer sums are split and added in int32.
  */
-import { ROUND_MAGIC, requantizeValue } from "./finish.ts";
+import { requantize } from "../../numerics.ts";
+import { ROUND_MAGIC, requantizeNarrow } from "./finish.ts";
 
 /** Weight of the high half. */
 export const HIGH = 2 ** 26;
@@ -72,7 +73,7 @@ export function multiplyDenseI8(w: DenseI8, a: Float64Array, count: number, chan
   const { n, k, values } = w;
   const { sums, acc } = target;
   const pairs = (count + 1) >> 1;
-  if (k <= MAX_TERMS && target.finish.weightZeroPoints === undefined) {
+  if (fitsOneSplit(k, target)) {
     for (let j = 0; j < n; j += 4) {
       if (pairs === 4) tile8x4(a, 0, k, values, j * k, sums);
       else for (let p = 0; p < pairs; p++) tile2x4(a, p, 0, k, values, j * k, sums);
@@ -91,6 +92,11 @@ export function multiplyDenseI8(w: DenseI8, a: Float64Array, count: number, chan
     }
     storeAccumulators(acc, count, valid, j, channel + j, target);
   }
+}
+
+/** Whether `storeSums` can take a sum of `terms` products in one go. */
+export function fitsOneSplit(terms: number, target: IntegerTarget): boolean {
+  return terms <= MAX_TERMS && target.finish.narrow && target.finish.weightZeroPoints === undefined;
 }
 
 /** acc [rows][4] = bias */
@@ -194,10 +200,10 @@ export function splitSums(sums: Float64Array, pairs: number, acc: Int32Array): v
   }
 }
 
-/** The whole way from complete sums of pairs to the output: split, bias, requantization, store. For at most MAX_TERMS terms. */
+/** The whole way from complete sums of pairs to the output: split, bias, requantization, store. See `fitsOneSplit`. */
 export function storeSums(sums: Float64Array, count: number, j: number, n: number, channel: number, target: IntegerTarget): void {
   const { out, offsets, bias } = target;
-  const { scales, zeroPoint, lo, hi, narrow } = target.finish;
+  const { scales, zeroPoint, lo, hi } = target.finish;
   const valid = n - j < 4 ? n - j : 4;
   for (let r = 0; r < count; r += 2) {
     const low = offsets[r]! + j;
@@ -208,8 +214,8 @@ export function storeSums(sums: Float64Array, count: number, j: number, n: numbe
       const upper = sum * INVERSE_HIGH + ROUND_MAGIC - ROUND_MAGIC;
       const b = bias[channel + j + c]!;
       const scale = scales[channel + j + c]!;
-      out[high + c] = requantizeValue((upper + b) | 0, scale, zeroPoint, lo, hi, narrow);
-      out[low + c] = requantizeValue((sum - upper * HIGH + b) | 0, scale, zeroPoint, lo, hi, narrow);
+      out[high + c] = requantizeNarrow((upper + b) | 0, scale, zeroPoint, lo, hi);
+      out[low + c] = requantizeNarrow((sum - upper * HIGH + b) | 0, scale, zeroPoint, lo, hi);
     }
   }
 }
@@ -217,13 +223,13 @@ export function storeSums(sums: Float64Array, count: number, j: number, n: numbe
 /** Weight zero points, requantization and store of acc [count][4] to columns j… of each row. */
 export function storeAccumulators(acc: Int32Array, count: number, valid: number, j: number, channel: number, target: IntegerTarget): void {
   const { out, offsets, rowSums } = target;
-  const { scales, zeroPoint, lo, hi, narrow, weightZeroPoints } = target.finish;
+  const { scales, zeroPoint, lo, hi, weightZeroPoints } = target.finish;
   for (let r = 0; r < count; r++) {
     const at = offsets[r]! + j;
     for (let c = 0; c < valid; c++) {
       let sum = acc[r * 4 + c]!;
       if (weightZeroPoints !== undefined) sum = (sum - Math.imul(weightZeroPoints[channel + c]!, rowSums[r]!)) | 0;
-      out[at + c] = requantizeValue(sum, scales[channel + c]!, zeroPoint, lo, hi, narrow);
+      out[at + c] = requantize(sum, scales[channel + c]!, zeroPoint, lo, hi);
     }
   }
 }

@@ -36,9 +36,8 @@ export function createMatMul(context: KernelContext<"MatMul">): CpuKernel {
   const plan = planMatMul(context, a, b);
   if (a.dtype === "float32" && b.dtype === "float32") return createFloatMatMul(context, plan, b);
   if (isByte(a.dtype) && isQuantized(a)) return createIntegerMatMul(context, plan, a, b, out);
-  const type = out.dtype === "float64" ? "f64" : "any";
   return {
-    name: `${type}_matmul_general__cpu`,
+    name: "any_matmul_general__cpu",
     weightBytes: 0,
     packedInputs: [],
     run: (inputs, output) => generalMatMul(inputs[0]!, inputs[1]!, plan, output),

@@ -41,7 +41,7 @@ export function createPool(context: KernelContext<"MaxPool2D" | "AveragePool2D">
   const offsets = new Int32Array(g.attrs.kernel[0] * g.attrs.kernel[1]);
   const f32 = x.dtype === "float32";
   return {
-    name: `${f32 ? "f32" : x.dtype === "float64" ? "f64" : "any"}_${max ? "maxpool" : "avgpool"}_rows_1x1__cpu`,
+    name: `${shortName(x.dtype)}_${max ? "maxpool" : "avgpool"}_rows__cpu`,
     weightBytes: 0,
     packedInputs: [],
     run(inputs, output) {
@@ -87,7 +87,7 @@ function quantizedPool(
   const table = direct ? undefined : unaryTable(undefined, x.quant, x.dtype, out.quant, out.dtype);
   const offsets = new Int32Array(g.attrs.kernel[0] * g.attrs.kernel[1]);
   return {
-    name: `${shortName(x.dtype)}_${max ? "maxpool" : "avgpool"}_rows_1x1__cpu`,
+    name: `${shortName(x.dtype)}_${max ? "maxpool" : "avgpool"}_rows__cpu`,
     weightBytes: 0,
     packedInputs: [],
     run(inputs, output) {

@@ -29,7 +29,7 @@ export function createReduce(context: KernelContext<"Reduce">): CpuKernel {
   if (isQuantized(x) || isQuantized(out)) return quantizedReduce(context, plan, x, out, outputs);
   const whole = !isFloat(out.dtype);
   return {
-    name: `${isFloat(x.dtype) ? shortName(x.dtype) : "any"}_reduce_${fn}_1x1__cpu`,
+    name: x.dtype === "float32" ? `f32_reduce_${fn}__cpu` : "any_reduce_general__cpu",
     weightBytes: 0,
     packedInputs: [],
     run(inputs, output) {
@@ -98,7 +98,7 @@ function quantizedReduce(context: KernelContext<"Reduce">, plan: ReducePlan, x: 
   const [lo, hi] = integerRange(out.dtype);
   const table = unaryTable(undefined, x.quant, x.dtype, out.quant, out.dtype);
   return {
-    name: `${shortName(x.dtype)}_reduce_${fn}_1x1__cpu`,
+    name: `${shortName(x.dtype)}_reduce_${fn}__cpu`,
     weightBytes: 0,
     packedInputs: [],
     run(inputs, output) {

@@ -8,7 +8,7 @@ import type { TypedArray } from "../../../graph/dtype.ts";
 import type { ResizeAttrs } from "../../../graph/ir.ts";
 import { integerRange, roundHalfEven } from "../../numerics.ts";
 import { copyMapped } from "./move.ts";
-import { isQuantized, sameQuantization, shortName, stridesOf, unsupported } from "./shared.ts";
+import { isQuantized, sameQuantization, stridesOf, unsupported } from "./shared.ts";
 import type { CpuKernel, KernelContext } from "./shared.ts";
 
 /** Output i of an axis is Σ_t weights[i*taps + t] * x[indices[i*taps + t]]. */
@@ -54,7 +54,7 @@ export function createResize(context: KernelContext<"Resize">): CpuKernel {
       : integerRange(out.dtype);
   const whole = !isFloat(out.dtype);
   return {
-    name: `${isFloat(x.dtype) || isQuantized(x) ? shortName(x.dtype) : "any"}_resize_${attrs.mode}__cpu`,
+    name: `any_resize_${attrs.mode}__cpu`,
     weightBytes: 0,
     packedInputs: [],
     run(inputs, output) {

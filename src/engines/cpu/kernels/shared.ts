@@ -94,20 +94,8 @@ export function stridesOf(shape: readonly number[]): number[] {
   return strides;
 }
 
-const SHORT_NAMES: Readonly<Record<DType, string>> = {
-  float32: "f32",
-  float64: "f64",
-  int8: "i8",
-  uint8: "u8",
-  int16: "i16",
-  int32: "i32",
-  uint16: "any",
-  uint32: "any",
-  int64: "any",
-  bool: "any",
-};
-
-/** First part of a kernel name; `any` for types that share a kernel with all others. */
-export function shortName(dtype: DType): string {
-  return SHORT_NAMES[dtype];
+/** First part of a kernel name: the types with kernels of their own, `any` for the others. */
+export function shortName(dtype: DType): "f32" | "i8" | "u8" | "any" {
+  if (dtype === "float32") return "f32";
+  return dtype === "int8" ? "i8" : dtype === "uint8" ? "u8" : "any";
 }

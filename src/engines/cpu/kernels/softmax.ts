@@ -31,14 +31,14 @@ export function createSoftmax(context: KernelContext<"Softmax">): CpuKernel {
     if (length > MAX_INTEGER_CLASSES) throw unsupported(node, `${length} classes in 8 bits, expected at most ${MAX_INTEGER_CLASSES}`);
     const table = softmaxTable(x.quant, beta);
     return {
-      name: `${shortName(x.dtype)}_softmax_table_1x1__cpu`,
+      name: `${shortName(x.dtype)}_softmax_table__cpu`,
       weightBytes: table.byteLength,
       packedInputs: [],
       run: (inputs, output) => softmaxBytes(inputs[0] as Int8Array, output as Int8Array, outer, length, inner, table, low),
     };
   }
   return {
-    name: `${x.dtype === "float64" ? "f64" : "f32"}_softmax_rows_1x1__cpu`,
+    name: `${shortName(x.dtype)}_softmax_rows__cpu`,
     weightBytes: 0,
     packedInputs: [],
     run: (inputs, output) => softmaxFloat(inputs[0]!, output, outer, length, inner, beta),

@@ -2,7 +2,7 @@
  * 8-bit products with sparse weights over a panel [k][4] of row pairs (see gemm_i8.ts); to the bit what the dense kernel gives. Weight
  * zero points must be zero, so that a stored zero is a real one.
  */
-import { MAX_TERMS, splitSums, storeSums, startAccumulators, storeAccumulators } from "./gemm_i8.ts";
+import { MAX_TERMS, fitsOneSplit, splitSums, storeSums, startAccumulators, storeAccumulators } from "./gemm_i8.ts";
 import type { IntegerTarget } from "./gemm_i8.ts";
 import { BLOCK } from "./sparse_pack.ts";
 import type { Block8, Csr } from "./sparse_pack.ts";
@@ -15,7 +15,7 @@ export function multiplyBlock8I8(w: Block8<Int8Array>, a: Float64Array, count: n
   for (let j = 0; j < n; j += 4) {
     const valid = n - j < 4 ? n - j : 4;
     const end = starts[(j >> 3) + 1]!;
-    if (end - starts[j >> 3]! <= MAX_TERMS) {
+    if (fitsOneSplit(end - starts[j >> 3]!, target)) {
       const from = starts[j >> 3]!;
       if (pairs === 4) block8x4(a, from, end, positions, values, j & 4, sums);
       else for (let p = 0; p < pairs; p++) block2x4(a, p, from, end, positions, values, j & 4, sums);
@@ -130,7 +130,7 @@ export function multiplyCsrI8(w: Csr<Int8Array>, a: Float64Array, count: number,
   for (let j = 0; j < n; j += 4) {
     const valid = n - j < 4 ? n - j : 4;
     const longest = longestRow(starts, j, valid);
-    if (longest <= MAX_TERMS) {
+    if (fitsOneSplit(longest, target)) {
       for (let c = 0; c < valid; c++) {
         if (pairs === 4) csr8x1(a, starts[j + c]!, starts[j + c + 1]!, positions, values, c, sums);
         else for (let p = 0; p < pairs; p++) csr2x1(a, p, starts[j + c]!, starts[j + c + 1]!, positions, values, c, sums);

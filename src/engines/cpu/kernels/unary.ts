@@ -19,7 +19,7 @@ export function createUnary(context: KernelContext<"Unary">): CpuKernel {
     const table = unaryTable(attrs, x.quant, x.dtype, out.quant, out.dtype);
     return {
       ...base,
-      name: `${shortName(x.dtype)}_unary_table_1x1__cpu`,
+      name: `${shortName(x.dtype)}_unary_table__cpu`,
       weightBytes: table.byteLength,
       run: (inputs, output) => mapTable(inputs[0] as Int8Array, table, output as Int8Array),
     };
@@ -28,13 +28,13 @@ export function createUnary(context: KernelContext<"Unary">): CpuKernel {
     const loop = floatLoop(attrs);
     return {
       ...base,
-      name: `f32_unary_${attrs.fn}_1x1__cpu`,
+      name: `f32_unary_${attrs.fn}__cpu`,
       run: (inputs, output) => loop(inputs[0] as Float32Array, output as Float32Array),
     };
   }
   return {
     ...base,
-    name: `${x.dtype === "float64" ? "f64" : "any"}_unary_${attrs.fn}_1x1__cpu`,
+    name: "any_unary_general__cpu",
     run(inputs, output) {
       const input = inputs[0]!;
       const whole = x.dtype === "int64";
