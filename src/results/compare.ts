@@ -135,12 +135,12 @@ function optional<K extends string, V>(key: K, value: V | undefined): Partial<Re
   return value === undefined ? {} : ({ [key]: value } as Record<K, V>);
 }
 
+/** A row that stopped working is a regression; one that worked on neither side says nothing. */
 function compareStatus(base: ResultRecord, current: ResultRecord): CompareRow {
-  const text = (record: ResultRecord): string => (record.status === "ok" ? "ok" : `${record.status}: ${record.reason.message}`);
-  const note = `was ${text(base)}; is ${text(current)}`;
-  if (base.status === "ok") return { ...identity(base), verdict: "regression", note };
-  if (current.status === "ok") return { ...identity(base), verdict: "improvement", note };
-  return { ...identity(base), verdict: base.status === current.status ? "same" : current.status === "failed" ? "regression" : "improvement", note };
+  const text = (record: ResultRecord): string => (record.status === "ok" ? "ok" : `${record.status} (${record.reason.code})`);
+  const verdict = base.status === "ok" ? "regression" : current.status === "ok" ? "improvement" : "unknown";
+  const message = current.status === "ok" ? "" : `: ${current.reason.message}`;
+  return { ...identity(base), verdict, note: `was ${text(base)}, is ${text(current)}${message}` };
 }
 
 function compareLatency(base: Latency, current: Latency, thresholdPercent: number): MetricVerdict {

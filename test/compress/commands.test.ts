@@ -58,7 +58,7 @@ describe("bench compress", () => {
     expect(text).toContain(`plain.onnx: prune:0.7,block=1x8+int8 → ${out}`);
     expect(text).toMatch(/fc1 +Dense +17,304 +17\.3 k → \S+ k? +0\.0 % → 70\.\d % +[\d,]+ → \d+ +32 → 8/);
     expect(text).toMatch(/weights .* → .* \(3\.\d\d× smaller\)/);
-    expect(text).toContain("prune:0.7,block=1x8 left alone: conv1 (Conv2D): first layer: 1 input channels");
+    expect(text).toContain("prune:0.7,block=1x8 left alone: conv1 (Conv2D): only 1 input channel");
 
     const { graph: small } = await openModel(out);
     const conv = small.nodes.find((node) => node.op === "Conv2D" && small.tensors.get(node.inputs[1]!)!.shape[0] === 20)!;

@@ -117,7 +117,7 @@ describe("blocks", () => {
     const { graph: pruned, layers, skipped } = prune(graph, step("prune:0.7,block=1x8"));
     expect(layers).toEqual(["conv2", "fc1"]);
     expect(skipped).toEqual([
-      { layer: "conv1", op: "Conv2D", why: "first layer: 1 input channels" },
+      { layer: "conv1", op: "Conv2D", why: "only 1 input channel" },
       { layer: "fc2", op: "Dense", why: "makes the model's output" },
     ]);
     for (const [name, n] of [

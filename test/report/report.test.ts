@@ -301,7 +301,7 @@ describe("csv", () => {
   it("writes comparisons", () => {
     const lines = parseCsv(findExporter("csv").comparison(compareResults(result, result), plain));
     expect(lines[0]?.slice(0, 6)).toEqual(["model", "recipe", "target", "verdict", "note", "latencyVerdict"]);
-    expect(lines.slice(1).map((line) => line[3])).toEqual(["same", "same", "same", "same", "same"]);
+    expect(lines.slice(1).map((line) => line[3])).toEqual(["same", "same", "same", "unknown", "unknown"]);
     const refused = compareResults(result, resultOf([], { ...result.environment, cpuCount: 3 }));
     expect(findExporter("csv").comparison(refused, plain)).toBe("difference,base,current\r\ncpuCount,2,3\r\n");
   });

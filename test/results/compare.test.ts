@@ -70,15 +70,14 @@ describe("rows", () => {
     [okRecord({}), failed, "regression"],
     [okRecord({}), unavailable, "regression"],
     [failed, okRecord({}), "improvement"],
-    [unavailable, unavailable, "same"],
-    [unavailable, failed, "regression"],
-    [failed, unavailable, "improvement"],
+    [unavailable, unavailable, "unknown"],
+    [unavailable, failed, "unknown"],
   ])("%#: a change of status is a verdict", (base, current, verdict) => {
     expect(compareOne(base, current).verdict).toBe(verdict);
   });
 
   it("says what became of a lost row", () => {
-    expect(compareOne(okRecord({}), failed).note).toBe("was ok; is failed: killed");
+    expect(compareOne(okRecord({}), failed).note).toBe("was ok, is failed (crash): killed");
   });
 
   it("reports missing and new rows without failing", () => {
@@ -106,6 +105,11 @@ describe("exit code", () => {
     expect(compareResults(resultOf([withLatency(2, 1)]), resultOf([withLatency(3, 1)])).exitCode).toBe(3);
     expect(compareResults(resultOf([okRecord({})]), resultOf([okRecord({ model: "other" })])).exitCode).toBe(3);
     expect(compareResults(resultOf([]), resultOf([])).exitCode).toBe(3);
+    const unavailable: ResultRecord = {
+      ...{ model: "m", recipe: "fp32", target: "webgpu", status: "unavailable" },
+      reason: { code: "no-adapter", message: "none", remedy: "" },
+    };
+    expect(compareResults(resultOf([unavailable]), resultOf([unavailable])).exitCode).toBe(3);
   });
 
   it("refuses another environment and lists what differs", () => {

@@ -1,8 +1,8 @@
 /**
  * Magnitude pruning: the smallest weights, or blocks of weights, become zero. Which layers:
  * - single weights: every Conv2D and Dense with float weights. Depthwise layers hold few weights and lose most accuracy for them.
- * - blocks: Conv2D with one group and Dense, without the two kinds of layer where blocks cost accuracy and win no time: the first
- *   convolutions on an image (at most 4 input channels) and the layer that makes the graph's output.
+ * - blocks: Conv2D with one group and Dense, without the two kinds of layer where blocks cost accuracy and win no time:
+ *   convolutions of at most 4 input channels, usually the first one on an image, and the layer that makes the graph's output.
  * A step's `include` adds layers to that choice, `exclude` removes them. The amount is the share to reach, so pruning twice does not add up.
  */
 import { UsageError } from "../../errors.ts";
@@ -19,8 +19,8 @@ import type { SkippedLayer, StepResult } from "../steps.ts";
 import { blockScores, expandBlocks, pruneCount, smallest } from "./select.ts";
 import type { BlockGrid } from "./select.ts";
 
-/** Fewer input channels than this make a first layer on an image. */
-const IMAGE_CHANNELS = 4;
+/** Convolutions with no more input channels have too few blocks to skip. */
+const FEW_CHANNELS = 4;
 
 interface Target {
   readonly layer: Layer;
@@ -94,7 +94,8 @@ function reasonToSkip(layer: Layer, step: PruneStep, heads: ReadonlySet<string>)
   if (node.op !== "Conv2D" && node.op !== "Dense") return `${node.op} has no block-sparse form`;
   if (node.op === "Conv2D" && node.attrs.groups !== 1) return "grouped convolutions have no block-sparse form";
   if (included) return undefined;
-  if (node.op === "Conv2D" && weight.shape[3]! <= IMAGE_CHANNELS) return `first layer: ${weight.shape[3]!} input channels`;
+  if (node.op === "Conv2D" && weight.shape[3]! <= FEW_CHANNELS)
+    return `only ${weight.shape[3]!} input ${weight.shape[3] === 1 ? "channel" : "channels"}`;
   return heads.has(node.name) ? "makes the model's output" : undefined;
 }
 

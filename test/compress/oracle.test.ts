@@ -1,0 +1,89 @@
+/**
+ * onnxruntime as the judge: an exported int8 model (ONNX, QDQ) must behave there as in our engines. Single bytes may differ by one step
+ * where the two round another intermediate differently, so real models are compared by accuracy, synthetic ones by outputs.
+ */
+import { existsSync } from "node:fs";
+import * as ort from "onnxruntime-node";
+import { describe, expect, it } from "vitest";
+import { applyRecipe } from "../../src/compress/apply.ts";
+import { graphStats } from "../../src/compress/stats.ts";
+import { parseRecipe } from "../../src/compress/recipe.ts";
+import { readDataset, resolveDataset } from "../../src/data/index.ts";
+import { observeGraph } from "../../src/engines/cpu/observe.ts";
+import { exportOnnx } from "../../src/formats/onnx/export.ts";
+import type { TypedArray } from "../../src/graph/dtype.ts";
+import type { Graph } from "../../src/graph/ir.ts";
+import { feederFor } from "../../src/harness/feed.ts";
+import { openModel } from "../../src/harness/model.ts";
+import { sampleIndices } from "../../src/harness/order.ts";
+import { loadSuite } from "../../src/harness/suite.ts";
+import { argmax, contextFor, mobileNet, plainNet, samplesFor } from "./nets.ts";
+
+type Runner = (inputs: readonly TypedArray[]) => Promise<ArrayLike<number>>;
+
+async function ortRunner(graph: Graph): Promise<Runner> {
+  const session = await ort.InferenceSession.create(exportOnnx(graph), { logSeverityLevel: 3, intraOpNumThreads: 1 });
+  return async (inputs) => {
+    const feeds = Object.fromEntries(
+      graph.inputs.map((name, i) => [name, new ort.Tensor("float32", inputs[i] as Float32Array, graph.tensors.get(name)!.shape)]),
+    );
+    const outputs = await session.run(feeds);
+    return outputs[graph.outputs[0]!]!.data as Float32Array;
+  };
+}
+
+function ourRunner(graph: Graph): Runner {
+  const observer = observeGraph(graph);
+  return (inputs) => Promise.resolve(observer.run(inputs, () => undefined)[0]!);
+}
+
+describe("synthetic nets in onnxruntime", () => {
+  it.each([
+    ["plain", "int8", plainNet()],
+    ["plain", "prune:0.7,block=1x8+int8", plainNet()],
+    ["mobile", "int8", mobileNet()],
+    ["mobile", "prune:0.5", mobileNet()],
+  ])("%s %s gives the same outputs within three steps of 1/256", async (_, recipe, graph) => {
+    const { graph: small } = await applyRecipe(graph, parseRecipe(recipe), contextFor(graph));
+    const [ours, theirs] = [ourRunner(small), await ortRunner(small)];
+    let worst = 0;
+    for (const sample of samplesFor(graph, 50, 8)) {
+      const [a, b] = [await ours(sample), await theirs(sample)];
+      expect(b.length).toBe(a.length);
+      for (let i = 0; i < a.length; i++) worst = Math.max(worst, Math.abs(a[i]! - b[i]!));
+    }
+    expect(worst).toBeLessThanOrEqual(3 / 256);
+  });
+});
+
+/** Of a model with so many MACs or fewer; a larger one takes a quarter of them. */
+const SAMPLES = { all: 1000, few: 250, macs: 5e6 };
+/** 0.2 point of 1,000 images. */
+const TOLERATED_IMAGES = 2;
+
+describe.each(loadSuite("mobile").models)("$name in onnxruntime", ({ path, dataset, shapes }) => {
+  const present = path.startsWith("npm:") || existsSync(path);
+  it.skipIf(!present)("int8: as many images right, to 0.2 point, and nearly all the same", async () => {
+    const { graph } = await openModel(path, { shapes: new Map(Object.entries(shapes ?? {})) });
+    const [train, test] = [readDataset(await resolveDataset(dataset!, "train")), readDataset(await resolveDataset(dataset!, "test"))];
+    const [calibrationFeed, feed] = [feederFor(graph, train), feederFor(graph, test)];
+    const chosen = sampleIndices(train.count, 64, 1);
+    const calibration = function* (): Generator<readonly TypedArray[]> {
+      for (const i of chosen) yield calibrationFeed.inputs([i]);
+    };
+    const { graph: small } = await applyRecipe(graph, parseRecipe("int8"), { observe: observeGraph, calibration });
+    const [ours, theirs] = [ourRunner(small), await ortRunner(small)];
+    const indices = sampleIndices(test.count, graphStats(graph).totals.macs > SAMPLES.macs ? SAMPLES.few : SAMPLES.all, 1);
+    let [right, rightThere, same] = [0, 0, 0];
+    for (const i of indices) {
+      const inputs = feed.inputs([i]);
+      const [a, b] = [argmax(await ours(inputs)), argmax(await theirs(inputs))];
+      if (a === test.labels[i]) right++;
+      if (b === test.labels[i]) rightThere++;
+      if (a === b) same++;
+    }
+    expect(Math.abs(right - rightThere)).toBeLessThanOrEqual(TOLERATED_IMAGES);
+    expect(same).toBeGreaterThanOrEqual(0.98 * indices.length);
+    expect(right).toBeGreaterThan(0.9 * indices.length);
+  });
+});
