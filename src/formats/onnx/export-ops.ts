@@ -60,6 +60,8 @@ export function emitNode(writer: OnnxWriter, exported: ExportedNode): void {
   const plain = (op: string, attributes: Attributes = noAttributes, args: readonly string[] = inputs): void => {
     writer.node(op, node.name, args, output, attributes);
   };
+  // Runtimes refuse to slice or pad a scalar, which leaves it as it is.
+  if ((node.op === "Slice" || node.op === "Pad") && tensor.shape.length === 0) return plain("Identity");
   switch (node.op) {
     case "Conv2D":
     case "DepthwiseConv2D":

@@ -126,8 +126,6 @@ class RandomGraph {
         return;
       }
       case 8:
-        // The oracle refuses to pad a scalar.
-        if (rank === 0) return;
         push(
           builder.add("Pad", name, [x], {
             before: shape.map(() => this.#int(0, 1)),
