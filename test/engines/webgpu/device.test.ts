@@ -1,0 +1,102 @@
+/** Which adapters count as software, and what a lost device turns into. */
+import { describe, expect, it, vi } from "vitest";
+import { SharedDevice, acquireDevice, isSoftwareAdapter } from "../../../src/engines/webgpu/device.ts";
+import type { AdapterIdentity } from "../../../src/engines/webgpu/device.ts";
+import { UnavailableError } from "../../../src/errors.ts";
+import { keepDevice, testGpu } from "./context.ts";
+
+const identity = (description: string, rest: Partial<AdapterIdentity> = {}): AdapterIdentity => ({
+  vendor: "",
+  architecture: "",
+  device: "",
+  description,
+  isFallbackAdapter: false,
+  ...rest,
+});
+
+describe("isSoftwareAdapter", () => {
+  it.each([
+    identity("SwiftShader driver 5.0.0"),
+    identity("", { architecture: "swiftshader" }),
+    identity("llvmpipe (LLVM 19.1.7, 256 bits)"),
+    identity("Microsoft Basic Render Driver"),
+    identity("anything", { isFallbackAdapter: true }),
+  ])("%j is software", (info) => {
+    expect(isSoftwareAdapter(info)).toBe(true);
+  });
+
+  it.each([
+    identity("NVIDIA GeForce RTX 4090"),
+    identity("AMD Radeon 780M (RADV PHOENIX)", { vendor: "amd", architecture: "rdna-3" }),
+    identity("", { vendor: "apple", architecture: "common-3" }),
+    identity("Intel(R) Arc(tm) Graphics (MTL)"),
+  ])("%j is hardware", (info) => {
+    expect(isSoftwareAdapter(info)).toBe(false);
+  });
+});
+
+interface FakeDevice {
+  readonly shared: SharedDevice;
+  readonly lose: (reason: GPUDeviceLostReason, message: string) => Promise<void>;
+  readonly report: (message: string) => void;
+  readonly onEmpty: () => void;
+}
+
+function fakeDevice(): FakeDevice {
+  let lose: (info: GPUDeviceLostInfo) => void = () => undefined;
+  const lost = new Promise<GPUDeviceLostInfo>((resolve) => (lose = resolve));
+  let listener: (event: unknown) => void = () => undefined;
+  const device = { lost, destroy: vi.fn(), addEventListener: (_: string, l: (event: unknown) => void) => (listener = l) };
+  const facts = {
+    software: true,
+    dot4: true,
+    limits: { maxBufferSize: 1, maxStorageBufferBindingSize: 1, maxComputeWorkgroupsPerDimension: 1 },
+  };
+  const onEmpty = vi.fn();
+  return {
+    shared: new SharedDevice({} as GPU, device as unknown as GPUDevice, facts, onEmpty),
+    lose: async (reason, message) => {
+      lose({ reason, message } as GPUDeviceLostInfo);
+      await lost;
+      await Promise.resolve();
+    },
+    report: (message) => listener({ error: { message } }),
+    onEmpty,
+  };
+}
+
+describe("SharedDevice", () => {
+  it("turns a loss into an UnavailableError with a remedy", async () => {
+    const { shared, lose, onEmpty } = fakeDevice();
+    shared.assertUsable();
+    await lose("unknown", "driver reset");
+    expect(() => shared.assertUsable()).toThrow(UnavailableError);
+    expect(() => shared.assertUsable()).toThrow(/device was lost, got reason "unknown": driver reset/);
+    expect(shared.lost?.remedy).not.toBe("");
+    expect(onEmpty).toHaveBeenCalledTimes(1);
+  });
+
+  it("does not call its own destroy a loss", async () => {
+    const { shared, lose } = fakeDevice();
+    await lose("destroyed", "");
+    expect(() => shared.assertUsable()).not.toThrow();
+  });
+
+  it("reports an error that no scope caught as ours", () => {
+    const { shared, report } = fakeDevice();
+    report("bad binding");
+    report("second");
+    expect(() => shared.assertUsable()).toThrow(/internal: webgpu reported: bad binding/);
+  });
+
+  it("is shared while somebody holds it and opened anew afterwards", async () => {
+    const first = await keepDevice();
+    const second = await acquireDevice(await testGpu());
+    expect(second).toBe(first);
+    first.release();
+    second.release();
+    const third = await keepDevice();
+    expect(third).not.toBe(first);
+    third.release();
+  });
+});
