@@ -27,10 +27,15 @@ export function integer(random: Random, low: number, high: number): number {
   return low + Math.floor(random() * (high - low + 1));
 }
 
-/** Standard normal, by Box and Muller's method (one of the pair is thrown away: simplicity over speed). */
-export function normal(random: Random): number {
-  const radius = Math.sqrt(-2 * Math.log(1 - random()));
-  return radius * Math.cos(2 * Math.PI * random());
+/** Fills an array with standard normal numbers, by Box and Muller's method: two at a time. */
+export function fillNormal(random: Random, target: Float32Array): void {
+  for (let i = 0; i < target.length; i += 2) {
+    const radius = Math.sqrt(-2 * Math.log(1 - random()));
+    const angle = 2 * Math.PI * random();
+    target[i] = radius * Math.cos(angle);
+    // Out of range, and without effect, after the last of an odd count.
+    target[i + 1] = radius * Math.sin(angle);
+  }
 }
 
 /** @throws RangeError on an empty list */

@@ -1,6 +1,6 @@
 /** Analytic gradients against central differences of the loss, layer by layer, and the SIMD kernels against the plain ones. */
 import { beforeAll, describe, expect, it } from "vitest";
-import { mulberry32, normal, type Random } from "../../src/data/random.ts";
+import { fillNormal, mulberry32, type Random } from "../../src/data/random.ts";
 import type { Compute, Geometry } from "../../src/train/compute.ts";
 import { plainCompute } from "../../src/train/compute-plain.ts";
 import { wasmCompute } from "../../src/train/compute-wasm.ts";
@@ -21,7 +21,7 @@ beforeAll(() => {
 
 function randomArray(compute: Compute, length: number, random: Random): Float32Array {
   const array = compute.allocate(length);
-  for (let i = 0; i < length; i++) array[i] = normal(random);
+  fillNormal(random, array);
   return array;
 }
 
@@ -50,7 +50,7 @@ describe.each(["plain", "wasm"] as const)("gradients on the %s compute", (name) 
     const layer = factory(input, { compute, maxBatch: BATCH, random });
     const x = randomArray(compute, BATCH * volume(input), random);
     // Parameters away from their special initial values (gamma 1, beta and bias 0).
-    for (const p of layer.parameters) for (let i = 0; i < p.value.length; i++) p.value[i] = normal(random);
+    for (const p of layer.parameters) fillNormal(random, p.value);
     // The loss is a random linear function of the output: its gradient is the coefficients.
     const coefficients = randomArray(compute, BATCH * volume(layer.output), random);
     const loss = (): number => {

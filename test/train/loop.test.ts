@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { mulberry32, normal } from "../../src/data/random.ts";
+import { fillNormal, mulberry32 } from "../../src/data/random.ts";
 import { augment } from "../../src/train/augment.ts";
 import { pruneBlocks, shrinkBlocks, zeroBlockShare } from "../../src/train/block-sparsity.ts";
 import { plainCompute } from "../../src/train/compute-plain.ts";
@@ -18,12 +18,14 @@ import { evaluate, shardRunner, type TrainingSet } from "../../src/train/shard.t
 function bars(count: number, seed: number): TrainingSet {
   const random = mulberry32(seed);
   const pixels = new Uint8Array(count * 64);
+  const noise = new Float32Array(pixels.length);
+  fillNormal(random, noise);
   const labels = Uint8Array.from({ length: count }, (_, i) => i % 2);
   labels.forEach((label, i) => {
     const at = Math.floor(random() * 8);
     for (let p = 0; p < 64; p++) {
       const on = label === 0 ? p >> 3 === at : p % 8 === at;
-      pixels[i * 64 + p] = Math.min(Math.max((on ? 160 : 60) + 25 * normal(random), 0), 255);
+      pixels[i * 64 + p] = Math.min(Math.max((on ? 160 : 60) + 25 * noise[i * 64 + p]!, 0), 255);
     }
   });
   return { height: 8, width: 8, pixels, labels, valueScale: 1 / 255 };
@@ -187,7 +189,7 @@ describe("1×8 blocks", () => {
   });
 
   it("shrinks each block's length by the amount, to zero at most", () => {
-    const value = fill((o, k) => (k === 0 ? 0.1 : 1));
+    const value = fill((_, k) => (k === 0 ? 0.1 : 1));
     const p: Parameter = { name: "w", value, gradient: value.slice(), shape: [16, 2], decay: true, prunable: true };
     // Lengths are 0.1·√8 = 0.283 and √8 = 2.83.
     shrinkBlocks(p, 0.5);

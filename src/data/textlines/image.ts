@@ -1,5 +1,5 @@
 /** Operations on one plane of floats: what a camera does to a line of text, and the resize that PaddleOCR does. */
-import { normal, type Random } from "../random.ts";
+import { fillNormal, type Random } from "../random.ts";
 
 export interface Plane {
   readonly width: number;
@@ -54,7 +54,7 @@ export function blur(plane: Plane, radiusX: number, radiusY: number): Plane {
 /** Standard normal samples, in place of the plane's pixels. */
 export function noise(width: number, height: number, random: Random): Plane {
   const plane = createPlane(width, height);
-  for (let i = 0; i < plane.data.length; i++) plane.data[i] = normal(random);
+  fillNormal(random, plane.data);
   return plane;
 }
 

@@ -156,10 +156,12 @@ function colour(coverage: Plane, random: Random, damage: Damage): readonly Plane
     const tint = uniform(random, -15, 15);
     const own = noise(width, height, random);
     const plane = createPlane(width, height);
-    for (let i = 0; i < plane.data.length; i++) {
-      const light = falloff * ((i % width) / width - 0.5);
-      const value = paper + (ink - paper) * coverage.data[i]! + tint + light + greyNoise * grey.data[i]! + colourNoise * own.data[i]!;
-      plane.data[i] = Math.min(Math.max(Math.round(value), 0), 255);
+    for (let y = 0, i = 0; y < height; y++) {
+      for (let x = 0; x < width; x++, i++) {
+        const surface = paper + (ink - paper) * coverage.data[i]! + tint + falloff * (x / width - 0.5);
+        const value = surface + greyNoise * grey.data[i]! + colourNoise * own.data[i]!;
+        plane.data[i] = value < 0 ? 0 : value > 255 ? 255 : Math.round(value);
+      }
     }
     return plane;
   });
