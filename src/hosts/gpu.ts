@@ -26,6 +26,8 @@ export interface GpuMissing {
 /** What the probe child prints: one line of JSON. */
 interface ProbeLine {
   readonly error?: string;
+  /** The child died before it could answer. */
+  readonly crashed?: boolean;
   readonly adapter?: {
     readonly vendor: string;
     readonly architecture: string;
@@ -80,7 +82,7 @@ function probe(dawn: string, env: Record<string, string>): Promise<ProbeLine> {
     child.stdout.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
     child.once("error", (error) => {
       clearTimeout(timer);
-      resolve({ error: error.message });
+      resolve({ error: error.message, crashed: true });
     });
     child.once("close", (code, signal) => {
       clearTimeout(timer);
@@ -109,7 +111,8 @@ async function decide(): Promise<GpuFound | GpuMissing> {
   const own = await probe(dawn, {});
   const adapter = found(own, {});
   if (adapter !== undefined) return adapter;
-  if (own.error !== undefined) {
+  // A driver that crashes says nothing about Dawn: SwiftShader may still do.
+  if (own.error !== undefined && own.crashed !== true) {
     const remedy =
       "the npm package webgpu has builds for linux, macOS and Windows on x64 and arm64 with glibc; use another target, or a browser host";
     return { reason: { code: "no-dawn", message: `webgpu: Dawn does not start here, got: ${own.error}`, remedy } };
