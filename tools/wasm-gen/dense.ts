@@ -3,6 +3,8 @@
  * registers; weights stream in panels of 8 columns, each input value is loaded as a splat. The K loop is not unrolled: on V8's x64
  * back end an unrolled loop spills accumulators (52 against 34 GFLOP/s on Node 20).
  */
+import { F32_IMPORTS, I8_IMPORTS, f32Stores, i8Stores } from "./epilogue.ts";
+import type { TileRow } from "./epilogue.ts";
 import { range, source } from "./text.ts";
 
 type Access = "rows" | "table";
@@ -44,61 +46,43 @@ const INPUT_ARGS: Record<Access, string> = {
   table: "a, table + i * 4, segments, segmentCount",
 };
 
-function f32Tile(name: string, rows: number, vectors: number, access: Access): string[] {
-  const acc = (r: number, v: number): string => `c${r}${v}`;
-  const step = [
-    ...range(vectors).map((v) => `const b${v} = v128.load(w, ${v * 16});`),
-    ...range(rows).flatMap((r) => [
-      `const x${r} = v128.load32_splat(p${r});`,
-      ...range(vectors).map((v) => `${acc(r, v)} = f32x4.add(${acc(r, v)}, f32x4.mul(x${r}, b${v}));`),
-    ]),
-  ];
-  const stores = range(rows).flatMap((r) => [
-    ...range(vectors).map((v) => `${acc(r, v)} = activate4(${acc(r, v)}, act, post);`),
-    ...(vectors === 2 ? [`if (columns >= 8) {`, `  v128.store(c, ${acc(r, 0)});`, `  v128.store(c, ${acc(r, 1)}, 16);`, `} else {`] : []),
-    ...(vectors === 2
-      ? [`  v128.store(c, ${acc(r, 0)});`, `  storeFloats(c + 16, ${acc(r, 1)}, columns - 4);`, `}`]
-      : [`storeFloats(c, ${acc(r, 0)}, columns);`]),
-    ...(r + 1 < rows ? ["c += ldc;"] : []),
-  ]);
-  return source(
-    rows === 4 && vectors === 2,
-    `function ${name}(${INPUT_PARAMS[access]}, k: usize, w: usize, c: usize, ldc: usize, columns: usize, act: usize, post: usize): void`,
-    [
-      ...rowPointers(rows, access),
-      ...range(vectors).map((v) => `let ${acc(0, v)} = v128.load(w, ${v * 16});`),
-      ...range(rows - 1).flatMap((r) => range(vectors).map((v) => `let ${acc(r + 1, v)} = ${acc(0, v)};`)),
-      "w += 32;",
-      ...reduction(rows, access, step, 4, 32),
-      ...stores,
-    ],
-  );
+/** `x8`: whole panel; `x8part`: 5 to 7 valid columns; `x4part`: up to 4. */
+type Width = "x8" | "x8part" | "x4part";
+
+function tileRows(rows: number, vectors: number): TileRow[] {
+  return range(rows).map((r) => ({
+    accumulators: range(vectors).map((v) => `c${r}${v}`),
+    address: r === 0 ? "c" : r === 1 ? "c + ldc" : `c + ${r} * ldc`,
+  }));
 }
 
-function i8Tile(name: string, rows: number, vectors: number, access: Access): string[] {
-  const acc = (r: number, v: number): string => `c${r}${v}`;
+function tile(dtype: "f32" | "i8", rows: number, width: Width, access: Access): string[] {
+  const vectors = width === "x4part" ? 1 : 2;
+  const outputs = tileRows(rows, vectors);
+  const accumulate = (c: string, x: string, b: string): string =>
+    dtype === "f32" ? `${c} = f32x4.add(${c}, f32x4.mul(${x}, ${b}));` : `${c} = i32x4.add(${c}, i32x4.dot_i16x8_s(${x}, ${b}));`;
   const step = [
     ...range(vectors).map((v) => `const b${v} = v128.load(w, ${v * 16});`),
-    ...range(rows).flatMap((r) => [
+    ...outputs.flatMap(({ accumulators }, r) => [
       `const x${r} = v128.load32_splat(p${r});`,
-      ...range(vectors).map((v) => `${acc(r, v)} = i32x4.add(${acc(r, v)}, i32x4.dot_i16x8_s(x${r}, b${v}));`),
+      ...accumulators.map((c, v) => accumulate(c, `x${r}`, `b${v}`)),
     ]),
   ];
+  const count = width === "x8" ? undefined : "columns";
+  const params = `k: usize, w: usize, c: usize, ldc: usize${count === undefined ? "" : ", columns: usize"}, ${dtype === "f32" ? "act: usize, " : ""}post: usize`;
   return source(
-    rows === 4 && vectors === 2,
-    `function ${name}(${INPUT_PARAMS[access]}, k: usize, w: usize, c: usize, ldc: usize, columns: usize, post: usize): void`,
+    rows === 4 && width === "x8",
+    `function ${tileName(dtype, rows, width, access)}(${INPUT_PARAMS[access]}, ${params}): void`,
     [
       ...rowPointers(rows, access),
-      "const scales = w + 32;",
-      ...range(vectors).map((v) => `let ${acc(0, v)} = v128.load(w, ${v * 16});`),
-      ...range(rows - 1).flatMap((r) => range(vectors).map((v) => `let ${acc(r + 1, v)} = ${acc(0, v)};`)),
-      "w += 64;",
+      ...(dtype === "i8" ? ["const scales = w + 32;"] : []),
+      ...range(vectors).map((v) => `let c0${v} = v128.load(w, ${v * 16});`),
+      ...range(rows - 1).flatMap((r) => range(vectors).map((v) => `let c${r + 1}${v} = c0${v};`)),
+      `w += ${dtype === "f32" ? 32 : 64};`,
       ...reduction(rows, access, step, 4, 32),
-      ...range(vectors).map((v) => `const s${v} = v128.load(scales, ${v * 16});`),
-      ...range(rows).flatMap((r) => [
-        `storeBytes(c, requantize8(${acc(r, 0)}, ${acc(r, vectors - 1)}, s0, s${vectors - 1}, post), columns);`,
-        ...(r + 1 < rows ? ["c += ldc;"] : []),
-      ]),
+      ...(dtype === "f32"
+        ? f32Stores(outputs, count)
+        : [`const s0 = v128.load(scales), s1 = v128.load(scales${vectors === 2 ? ", 16" : ""});`, ...i8Stores(outputs, count)]),
     ],
   );
 }
@@ -108,50 +92,48 @@ function driver(name: string, dtype: "f32" | "i8", access: Access): string[] {
   const isFloat = dtype === "f32";
   const bytes = isFloat ? 4 : 1;
   const post = isFloat ? "act, post" : "post";
-  const panel = isFloat ? "32" : "64";
+  const header = isFloat ? "32" : "64";
   const length = access === "rows" ? "k" : "k * segmentCount";
-  const call = (rows: number, vectors: number): string =>
-    `${tileName(dtype, rows, vectors, access)}(${INPUT_ARGS[access]}, k, w0, c0 + i * ldc, ldc, columns, ${post});`;
-  const body = (vectors: number): string[] => [
-    `for (; i + 4 <= m1; i += 4) ${call(4, vectors)}`,
-    `if (m1 - i == 3) ${call(3, vectors)}`,
-    `else if (m1 - i == 2) ${call(2, vectors)}`,
-    `else if (m1 - i == 1) ${call(1, vectors)}`,
+  const call = (rows: number, width: Width): string =>
+    `${tileName(dtype, rows, width, access)}(${INPUT_ARGS[access]}, k, w0, c0 + i * ldc, ldc${width === "x8" ? "" : ", n - j"}, ${post});`;
+  const panel = (width: Width): string[] => [
+    `const c0 = c + j * ${bytes};`,
+    "let i = m0;",
+    `for (; i + 4 <= m1; i += 4) ${call(4, width)}`,
+    `if (m1 - i == 3) ${call(3, width)}`,
+    `else if (m1 - i == 2) ${call(2, width)}`,
+    `else if (m1 - i == 1) ${call(1, width)}`,
   ];
   return source(
     false,
     `export function ${name}(${INPUT_PARAMS[access]}, k: usize, w: usize, c: usize, ldc: usize, m: usize, n: usize, mb: usize, ${isFloat ? "act: usize, " : ""}post: usize): void`,
     [
-      `const panelBytes: usize = ${panel} + ${length} * 32;`,
+      `const panelBytes: usize = ${header} + ${length} * 32;`,
       "for (let m0: usize = 0; m0 < m; m0 += mb) {",
       "  const m1 = min(m, m0 + mb);",
       "  let w0 = w;",
-      "  for (let j: usize = 0; j < n; j += 8) {",
-      "    const columns = min(<usize>8, n - j);",
-      `    const c0 = c + j * ${bytes};`,
-      "    let i = m0;",
-      "    if (columns > 4) {",
-      ...body(2).map((line) => `      ${line}`),
-      "    } else {",
-      ...body(1).map((line) => `      ${line}`),
-      "    }",
+      "  let j: usize = 0;",
+      "  for (; j + 8 <= n; j += 8) {",
+      ...panel("x8").map((line) => `    ${line}`),
       "    w0 += panelBytes;",
+      "  }",
+      "  if (n - j > 4) {",
+      ...panel("x8part").map((line) => `    ${line}`),
+      "  } else if (n - j > 0) {",
+      ...panel("x4part").map((line) => `    ${line}`),
       "  }",
       "}",
     ],
   );
 }
 
-function tileName(dtype: "f32" | "i8", rows: number, vectors: number, access: Access): string {
-  return `${dtype}Tile${rows}x${vectors * 4}${access === "rows" ? "" : "Indirect"}`;
+function tileName(dtype: "f32" | "i8", rows: number, width: Width, access: Access): string {
+  return `${dtype}Tile${rows}${width}${access === "rows" ? "" : "Indirect"}`;
 }
 
 function family(name: string, dtype: "f32" | "i8", access: Access): string[] {
-  const tile = dtype === "f32" ? f32Tile : i8Tile;
-  return [
-    ...[2, 1].flatMap((vectors) => [4, 3, 2, 1].flatMap((rows) => tile(tileName(dtype, rows, vectors, access), rows, vectors, access))),
-    ...driver(name, dtype, access),
-  ];
+  const widths: readonly Width[] = ["x8", "x8part", "x4part"];
+  return [...widths.flatMap((width) => [4, 3, 2, 1].flatMap((rows) => tile(dtype, rows, width, access))), ...driver(name, dtype, access)];
 }
 
 /**
@@ -179,10 +161,7 @@ function gemv(): string[] {
         ]),
         "  a += 4;",
         "} while (--k);",
-        ...range(panels).flatMap((p) => [
-          `storeFloats(c + ${p * 32}, activate4(c${p}0, act, post), columns - ${p * 8});`,
-          `if (columns > ${p * 8 + 4}) storeFloats(c + ${p * 32 + 16}, activate4(c${p}1, act, post), columns - ${p * 8 + 4});`,
-        ]),
+        ...f32Stores([{ accumulators: range(panels).flatMap((p) => [`c${p}0`, `c${p}1`]), address: "c" }], "columns"),
       ],
     );
   return [
@@ -208,7 +187,7 @@ function gemv(): string[] {
 
 export function denseF32(): string[] {
   return [
-    'import { activate4, storeFloats } from "../common";',
+    F32_IMPORTS,
     "",
     ...family("f32_gemm_packed_4x8__wasm_simd", "f32", "rows"),
     ...family("f32_conv_indirect_4x8__wasm_simd", "f32", "table"),
@@ -218,7 +197,7 @@ export function denseF32(): string[] {
 
 export function denseI8(): string[] {
   return [
-    'import { requantize8, storeBytes } from "../common";',
+    I8_IMPORTS,
     "",
     ...family("i8_gemm_pairs_4x8__wasm_simd", "i8", "rows"),
     ...family("i8_conv_pairs_4x8__wasm_simd", "i8", "table"),

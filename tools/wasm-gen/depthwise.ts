@@ -7,6 +7,7 @@
  * i8: 8 channels wide over a padded int16 copy of the image; two kernel rows are interleaved into pairs for the dot product. Weights: a
  * panel per 8 channels, [bias 8 i32][scales 8 f32][ceil(KH / 2) × KW × 8 × 2 i16], the missing row of an odd KH zero.
  */
+import { F32_IMPORTS, I8_IMPORTS, f32Stores, i8Stores } from "./epilogue.ts";
 import { range, source } from "./text.ts";
 
 export interface DepthwiseTile {
@@ -59,16 +60,10 @@ function f32Tile(tile: DepthwiseTile, isTail: boolean): string[] {
     `  wk += ${kw * 16};`,
     "  row += rowBytes;",
     "}",
-    "if (act == ACT_HARDSWISH) {",
-    ...range(columns).map((i) => `  c${i} = hardswish4(c${i});`),
-    "} else {",
-    ...range(columns).map((i) => `  c${i} = clamp4(c${i}, post);`),
-    "}",
-    "let to = c;",
-    ...range(columns).flatMap((i) => [
-      isTail ? `storeFloats(to, c${i}, count);` : `v128.store(to, c${i});`,
-      ...(i + 1 < columns ? ["to += pixelBytes;"] : []),
-    ]),
+    ...f32Stores(
+      range(columns).map((i) => ({ accumulators: [`c${i}`], address: i === 0 ? "c" : `c + ${i} * pixelBytes` })),
+      isTail ? "count" : undefined,
+    ),
   ];
   return source(
     false,
@@ -151,10 +146,10 @@ function i8Tile(tile: DepthwiseTile, columns: number, isTail: boolean): string[]
     "  row += rowBytes + rowBytes;",
     "}",
     "const s0 = v128.load(scales), s1 = v128.load(scales, 16);",
-    ...range(columns).map((i) => {
-      const bytes = `requantize8(a${i}, b${i}, s0, s1, post)`;
-      return isTail ? `storeBytes(c + ${i} * channels, ${bytes}, count);` : `store<u64>(c + ${i} * channels, ${bytes});`;
-    }),
+    ...i8Stores(
+      range(columns).map((i) => ({ accumulators: [`a${i}`, `b${i}`], address: i === 0 ? "c" : `c + ${i} * channels` })),
+      isTail ? "count" : undefined,
+    ),
   ];
   return source(
     false,
@@ -197,7 +192,7 @@ function i8Driver({ kw, stride, columns }: DepthwiseTile): string[] {
 
 export function depthwiseF32(): string[] {
   return [
-    'import { ACT_HARDSWISH, clamp4, hardswish4, storeFloats } from "../common";',
+    F32_IMPORTS,
     'import { depthwiseColumn } from "../depthwise";',
     "",
     ...F32_DEPTHWISE_TILES.flatMap((tile) => [...f32Tile(tile, false), ...f32Tile(tile, true), ...f32Driver(tile)]),
@@ -206,7 +201,7 @@ export function depthwiseF32(): string[] {
 
 export function depthwiseI8(): string[] {
   return [
-    'import { requantize8, storeBytes } from "../common";',
+    I8_IMPORTS,
     "",
     ...I8_DEPTHWISE_TILES.flatMap((tile) => [
       ...[tile.columns, 1].flatMap((columns) => [...i8Tile(tile, columns, false), ...i8Tile(tile, columns, true)]),

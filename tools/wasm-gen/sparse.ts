@@ -8,12 +8,18 @@
  * int16 row as input, putting pairs together costs more than it saves (40 of the dense tile's 95 Gop/s on Node 20); with 4 pixels
  * interleaved it reaches 80.
  */
+import { f32Stores, i8Stores } from "./epilogue.ts";
+import type { TileRow } from "./epilogue.ts";
 import { range, source } from "./text.ts";
 
-function f32Tile(rows: number): string[] {
+function tileRows(rows: number): TileRow[] {
+  return range(rows).map((r) => ({ accumulators: [`c${r}0`, `c${r}1`], address: r === 0 ? "c" : `c + ${r} * ldc` }));
+}
+
+function f32Tile(rows: number, isPart: boolean): string[] {
   return source(
-    rows === 4,
-    `function f32SparseTile${rows}(a: usize, table: usize, stream: usize, c: usize, ldc: usize, columns: usize, act: usize, post: usize): void`,
+    rows === 4 && !isPart,
+    `function f32SparseTile${rows}${isPart ? "Part" : ""}(a: usize, table: usize, stream: usize, c: usize, ldc: usize, columns: usize, act: usize, post: usize): void`,
     [
       ...range(rows).map((r) => `const p${r} = a + load<u32>(table, ${r * 4});`),
       "let count = load<u32>(stream) as usize;",
@@ -34,20 +40,16 @@ function f32Tile(rows: number): string[] {
       "  offsets += 4;",
       "  w += 32;",
       "}",
-      ...range(rows).flatMap((r) => [
-        `storeFloats(c, activate4(c${r}0, act, post), columns);`,
-        `if (columns > 4) storeFloats(c + 16, activate4(c${r}1, act, post), columns - 4);`,
-        ...(r + 1 < rows ? ["c += ldc;"] : []),
-      ]),
+      ...f32Stores(tileRows(rows), isPart ? "columns" : undefined),
     ],
   );
 }
 
 /** Input block [K][4 pixels] int16: the two inputs of a pair for all 4 pixels are two 8-byte loads and one interleave. */
-function i8Tile(): string[] {
+function i8Tile(isPart: boolean): string[] {
   return source(
-    true,
-    "function i8SparseTile4(x: usize, stream: usize, c: usize, ldc: usize, rows: usize, columns: usize, post: usize): void",
+    !isPart,
+    `function i8SparseTile4${isPart ? "Part" : ""}(x: usize, stream: usize, c: usize, ldc: usize, rows: usize, columns: usize, post: usize): void`,
     [
       "let count = load<u32>(stream) as usize;",
       "let c00 = v128.load(stream, 16);",
@@ -71,10 +73,9 @@ function i8Tile(): string[] {
       "}",
       "const s0 = v128.load(stream, 48);",
       "const s1 = v128.load(stream, 64);",
-      ...range(4).flatMap((r) => [
-        ...(r === 0 ? [] : [`if (rows <= ${r}) return;`, "c += ldc;"]),
-        `storeBytes(c, requantize8(c${r}0, c${r}1, s0, s1, post), columns);`,
-      ]),
+      ...(isPart
+        ? i8Stores(tileRows(4), "columns").map((line) => line.replace(/^storeBytes\(c \+ (\d) /, "if (rows > $1) storeBytes(c + $1 "))
+        : i8Stores(tileRows(4))),
     ],
   );
 }
@@ -96,14 +97,17 @@ function i8Row(): string[] {
     "    offsets += 8;",
     "    wp += 32;",
     "  }",
-    "  storeBytes(c + j, requantize8(c0, c1, v128.load(stream, 48), v128.load(stream, 64), post), n - j);",
+    "  const y = pack16(scale4(c0, v128.load(stream, 48), post), scale4(c1, v128.load(stream, 64), post), c0, c1, post);",
+    "  storeBytes(c + j, i64x2.extract_lane(y, 0), n - j);",
     "  stream = wp;",
     "}",
   ]);
 }
 
 function f32Driver(): string[] {
-  const call = (rows: number): string => `f32SparseTile${rows}(a, table + i * 4, stream, c0 + i * ldc, ldc, columns, act, post);`;
+  const call = (rows: number, part: string): string =>
+    `f32SparseTile${rows}${part}(a, table + i * 4, stream, c0 + i * ldc, ldc, n - j, act, post);`;
+  const rows = (part: string): string[] => [`for (; i + 4 <= m1; i += 4) ${call(4, part)}`, `for (; i < m1; i++) ${call(1, part)}`];
   return source(
     false,
     "export function f32_spmm_1x8_4x8__wasm_simd(a: usize, table: usize, w: usize, c: usize, ldc: usize, m: usize, n: usize, mb: usize, act: usize, post: usize): void",
@@ -112,11 +116,13 @@ function f32Driver(): string[] {
       "  const m1 = min(m, m0 + mb);",
       "  let stream = w;",
       "  for (let j: usize = 0; j < n; j += 8) {",
-      "    const columns = min(<usize>8, n - j);",
       "    const c0 = c + j * 4;",
       "    let i = m0;",
-      `    for (; i + 4 <= m1; i += 4) ${call(4)}`,
-      `    for (; i < m1; i++) ${call(1)}`,
+      "    if (n - j >= 8) {",
+      ...rows("").map((line) => `      ${line}`),
+      "    } else {",
+      ...rows("Part").map((line) => `      ${line}`),
+      "    }",
       "    const count = load<u32>(stream) as usize;",
       "    stream += 48 + ((count * 4 + 15) & ~15) + count * 32;",
       "  }",
@@ -142,7 +148,8 @@ function i8Driver(): string[] {
       "    let block = scratch;",
       "    let to = c + m0 * ldc + j;",
       "    for (let i = m0; i < m1; i += 4) {",
-      "      i8SparseTile4(block, stream, to, ldc, m1 - i, columns, post);",
+      "      if (columns == 8 && m1 - i >= 4) i8SparseTile4(block, stream, to, ldc, 4, 8, post);",
+      "      else i8SparseTile4Part(block, stream, to, ldc, m1 - i, columns, post);",
       "      block += blockBytes;",
       "      to += 4 * ldc;",
       "    }",
@@ -156,12 +163,13 @@ function i8Driver(): string[] {
 
 export function sparse(): string[] {
   return [
-    'import { activate4, requantize8, storeBytes, storeFloats } from "../common";',
+    'import { ACT_HARDSWISH, clamp4, hardswish4, pack16, scale4, storeBytes, storeFloats } from "../common";',
     'import { gatherBlock4 } from "../layout";',
     "",
-    ...[4, 1].flatMap(f32Tile),
+    ...[4, 1].flatMap((rows) => [...f32Tile(rows, false), ...f32Tile(rows, true)]),
     ...f32Driver(),
-    ...i8Tile(),
+    ...i8Tile(false),
+    ...i8Tile(true),
     ...i8Driver(),
     ...i8Row(),
   ];

@@ -40,6 +40,41 @@ export function integerPost(
   return words;
 }
 
+/**
+ * Grid for tiles that clamp packed bytes: `integerPost`, then [magic - zp ×4] for signed bytes, [lo ×16][hi ×16] as signed bytes and the
+ * bytes that turn int8 into uint8.
+ * @param isSigned whether the output is int8
+ */
+export function tilePost(zeroPoint: number, lo: number, hi: number, isSigned: boolean): Int32Array {
+  const flip = isSigned ? 0 : 128;
+  const words = new Int32Array(28);
+  words.set(integerPost(zeroPoint, lo, hi));
+  words.fill(MAGIC_BITS - (zeroPoint - flip), 12, 16);
+  const bytes = new Int8Array(words.buffer);
+  bytes
+    .fill(lo - flip, 64, 80)
+    .fill(hi - flip, 80, 96)
+    .fill(flip, 96, 112);
+  return words;
+}
+
+/**
+ * Whether every accumulator, scaled, stays within what `tilePost` rounds exactly (2^22, with room for the zero point), whatever the
+ * input: |x - zeroPoint| is at most 255.
+ * @param weights zero points taken off
+ * @param channelOf output channel of weight i
+ */
+export function fitsTile(
+  weights: Int16Array,
+  channelOf: (i: number) => number,
+  bias: Int32Array | undefined,
+  scales: Float32Array,
+): boolean {
+  const largest = Float64Array.from(scales, (_, c) => Math.abs(bias?.[c] ?? 0));
+  for (let i = 0; i < weights.length; i++) largest[channelOf(i)]! += 255 * Math.abs(weights[i]!);
+  return largest.every((sum, c) => sum * scales[c]! < 2 ** 22 - 512);
+}
+
 /** Window geometry of depthwise convolution and pooling. */
 export function windowRecord(
   input: Shape,

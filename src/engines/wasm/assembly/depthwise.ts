@@ -3,7 +3,7 @@
  * kernels in gen/. Panels as there. `geometry` is the record written by src/engines/wasm/geometry.ts (i32 fields): batch 0, height 4,
  * width 8, channels 12, outH 16, outW 20, kh 24, kw 28, strideY 32, strideX 36, dilationY 40, dilationX 44, padTop 48, padLeft 52.
  */
-import { activate4, requantize8, storeBytes, storeFloats } from "./common";
+import { activate4, pack16, scale4, storeBytes, storeFloats } from "./common";
 
 /**
  * One output pixel, all channels. `row` is the first kernel row inside the image at column 0; `left` the window's first column, which
@@ -137,7 +137,8 @@ export function i8_depthwise_direct_1x1__wasm_simd(x: usize, w: usize, c: usize,
             }
             row += stepY + stepY;
           }
-          storeBytes(c + g, requantize8(acc0, acc1, scale0, scale1, post), channels - g);
+          const y = pack16(scale4(acc0, scale0, post), scale4(acc1, scale1, post), acc0, acc1, post);
+          storeBytes(c + g, i64x2.extract_lane(y, 0), channels - g);
         }
         c += channels;
       }

@@ -8,7 +8,7 @@ import { isByte, isQuantized } from "../../cpu/kernels/shared.ts";
 import { floatWeights, integerFinish } from "../../cpu/kernels/weights.ts";
 import { packDepthwiseF32, packDepthwiseI8 } from "../pack.ts";
 import type { NodePlan, PlanContext, Planner } from "../program.ts";
-import { activationCode, floatPost, integerPost, padRecord, windowRecord } from "../records.ts";
+import { activationCode, fitsTile, floatPost, padRecord, tilePost, windowRecord } from "../records.ts";
 import { planFloat } from "./gemm-f32.ts";
 import { planInteger } from "./gemm-i8.ts";
 import { isPadded, matrixWindows, planWindows } from "./windows.ts";
@@ -61,7 +61,7 @@ interface Layer {
 
 const NO_PADS = [0, 0, 0, 0] as const;
 
-function planLayer(context: PlanContext, layer: Layer): NodePlan {
+function planLayer(context: PlanContext, layer: Layer): NodePlan | undefined {
   const { node, operands, groups, channels, activation, order, pads } = layer;
   const { x, w, bias, out } = operands;
   const reorder = <T extends Float32Array | Int16Array>(data: T): T =>
@@ -89,6 +89,7 @@ function planLayer(context: PlanContext, layer: Layer): NodePlan {
     weights: reorder(centered(w, finish, (i) => Math.floor(i / inner) % channels)),
     bias: bias?.data as Int32Array | undefined,
     finish,
+    isSignedOutput: out.dtype === "int8",
   });
 }
 
@@ -204,28 +205,28 @@ function depthwiseFloat(context: PlanContext, node: NodeWith<"DepthwiseConv2D">,
   return { kernel, calls: () => [{ kernel, args }] };
 }
 
-function depthwiseInteger(context: PlanContext, node: NodeWith<"DepthwiseConv2D">, operands: Operands, kh: number, kw: number): NodePlan {
+function depthwiseInteger(
+  context: PlanContext,
+  node: NodeWith<"DepthwiseConv2D">,
+  operands: Operands,
+  kh: number,
+  kw: number,
+): NodePlan | undefined {
   const { x, w, bias, out } = operands;
   const [batch = 1, height = 1, width = 1, channels = 1] = x.shape;
   const { activation, pads } = node.attrs;
   const [top, left, bottom, right] = pads;
   const finish = integerFinish(node, x, w, bias, out, 3, channels, activation);
   const b = (bias?.data as Int32Array | undefined) ?? new Int32Array(channels);
+  const channelOf = (i: number): number => i % channels;
+  const centeredWeights = centered(w, finish, channelOf);
+  if (!fitsTile(centeredWeights, channelOf, b, finish.scales)) return undefined;
   const kernel = depthwiseKernel("i8", node.attrs, kw);
-  const weights = context.weights(
-    packDepthwiseI8(
-      centered(w, finish, (i) => i % channels),
-      kh,
-      kw,
-      channels,
-      b,
-      finish.scales,
-    ),
-  );
+  const weights = context.weights(packDepthwiseI8(centeredWeights, kh, kw, channels, b, finish.scales));
   const padded = [batch, height + top + bottom, width + left + right, channels];
   const geometry = context.table(windowRecord(padded, out.shape, [kh, kw], { ...node.attrs, pads: NO_PADS }));
   const record = context.table(padRecord(x.shape, pads, 1));
-  const post = context.table(integerPost(finish.zeroPoint, finish.lo, finish.hi));
+  const post = context.table(tilePost(finish.zeroPoint, finish.lo, finish.hi, out.dtype === "int8"));
   const zeroPoint = x.quant!.zeroPoints[0]!;
   // An odd kernel reads, at weight 0, one row below its last.
   const rowBytes = padded[2]! * channels * 2;

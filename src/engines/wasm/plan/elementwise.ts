@@ -40,6 +40,11 @@ function signedZeroPoint(tensor: Tensor & { readonly quant: Quantization }): num
   return perTensor(tensor.quant).zeroPoint - (tensor.dtype === "uint8" ? 128 : 0);
 }
 
+/** Two int16 in one word. */
+function twice(value: number): number {
+  return (value & 0xffff) | (value << 16);
+}
+
 function planIntegerBinary(
   context: PlanContext,
   node: Node & { readonly op: "Binary" },
@@ -58,8 +63,8 @@ function planIntegerBinary(
     const scale = Math.fround(Math.fround(perTensor(a.quant).scale * perTensor(b.quant).scale) / to.scale);
     const splat = <T>(value: T): T[] => [value, value, value, value];
     post = integerPost(to.zeroPoint, lo, hi, [
-      ...splat({ i32: signedZeroPoint(a) }),
-      ...splat({ i32: signedZeroPoint(b) }),
+      ...splat({ i32: twice(signedZeroPoint(a)) }),
+      ...splat({ i32: twice(signedZeroPoint(b)) }),
       ...splat({ f32: scale }),
     ]);
   } else {

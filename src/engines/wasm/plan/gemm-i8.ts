@@ -7,7 +7,7 @@ import { packDenseI8 } from "../pack.ts";
 import type { WeightMatrix } from "../pack.ts";
 import { liveIndices, packSparseI8, zeroBlockShare } from "../pack-sparse.ts";
 import type { KernelCall, NodePlan, PlanContext } from "../program.ts";
-import { integerPost, padRecord } from "../records.ts";
+import { fitsTile, padRecord, tilePost } from "../records.ts";
 import { rowBlock } from "./windows.ts";
 import type { Windows } from "./windows.ts";
 
@@ -30,13 +30,16 @@ export interface IntegerProblem {
   readonly weights: Int16Array;
   readonly bias: Int32Array | undefined;
   readonly finish: IntegerFinish;
+  readonly isSignedOutput: boolean;
   readonly input: number;
   readonly output: number;
 }
 
-export function planInteger(context: PlanContext, problem: IntegerProblem): NodePlan {
+/** @returns undefined when accumulators may leave the range that the tiles requantize exactly */
+export function planInteger(context: PlanContext, problem: IntegerProblem): NodePlan | undefined {
   const { windows, groups, n, weights } = problem;
   const k = windows.segments.length * windows.run;
+  if (!fitsTile(weights, (i) => Math.floor(i / k), problem.bias, problem.finish.scales)) return undefined;
   if (groups === 1) {
     const live = liveIndices({ data: weights, offset: 0, n, k });
     if (zeroBlockShare(live, k) >= SPARSE_FROM) return planSparse(context, problem, live);
@@ -44,8 +47,8 @@ export function planInteger(context: PlanContext, problem: IntegerProblem): Node
   return planDense(context, problem);
 }
 
-function postOf(context: PlanContext, { zeroPoint, lo, hi }: IntegerFinish): number {
-  return context.table(integerPost(zeroPoint, lo, hi));
+function postOf(context: PlanContext, { finish, isSignedOutput }: IntegerProblem): number {
+  return context.table(tilePost(finish.zeroPoint, finish.lo, finish.hi, isSignedOutput));
 }
 
 function biasOf({ bias, groups, n }: IntegerProblem): Int32Array {
@@ -75,7 +78,7 @@ function planDense(context: PlanContext, problem: IntegerProblem): NodePlan {
   const { windows, groups, n, weights, finish, output } = problem;
   const { m, run, segments } = windows;
   const k = segments.length * run;
-  const post = postOf(context, finish);
+  const post = postOf(context, problem);
   const bias = biasOf(problem);
   const packed = Array.from({ length: groups }, (_, g) => {
     const rows = [g * n, (g + 1) * n] as const;
@@ -108,7 +111,7 @@ function planSparse(context: PlanContext, problem: IntegerProblem, live: readonl
   const { windows, n, weights, finish, output, input, pads, isSigned, inputZeroPoint } = problem;
   const { m, run } = windows;
   const k = windows.segments.length * run;
-  const post = postOf(context, finish);
+  const post = postOf(context, problem);
   const matrix: WeightMatrix<Int16Array> = { data: weights, offset: 0, n, k };
   const pack = (byteOffset: (i: number) => number): number =>
     context.weights(packSparseI8(matrix, live, biasOf(problem), finish.scales, byteOffset));

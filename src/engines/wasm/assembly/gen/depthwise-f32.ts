@@ -52,14 +52,10 @@ function f32Depthwise3s1(x: usize, rowBytes: usize, pixelBytes: usize, count: us
       c2 = clamp4(c2, post);
       c3 = clamp4(c3, post);
     }
-    let to = c;
-    v128.store(to, c0);
-    to += pixelBytes;
-    v128.store(to, c1);
-    to += pixelBytes;
-    v128.store(to, c2);
-    to += pixelBytes;
-    v128.store(to, c3);
+    v128.store(c, c0);
+    v128.store(c + 1 * pixelBytes, c1);
+    v128.store(c + 2 * pixelBytes, c2);
+    v128.store(c + 3 * pixelBytes, c3);
     w += panelBytes;
     x += 16;
     c += 16;
@@ -115,14 +111,10 @@ function f32Depthwise3s1Tail(x: usize, rowBytes: usize, pixelBytes: usize, count
     c2 = clamp4(c2, post);
     c3 = clamp4(c3, post);
   }
-  let to = c;
-  storeFloats(to, c0, count);
-  to += pixelBytes;
-  storeFloats(to, c1, count);
-  to += pixelBytes;
-  storeFloats(to, c2, count);
-  to += pixelBytes;
-  storeFloats(to, c3, count);
+  storeFloats(c, c0, count);
+  storeFloats(c + 1 * pixelBytes, c1, count);
+  storeFloats(c + 2 * pixelBytes, c2, count);
+  storeFloats(c + 3 * pixelBytes, c3, count);
 }
 
 export function f32_depthwise_w3s1_1x4__wasm_simd(x: usize, w: usize, c: usize, geometry: usize, act: usize, post: usize): void {
@@ -204,12 +196,9 @@ function f32Depthwise3s2(x: usize, rowBytes: usize, pixelBytes: usize, count: us
       c1 = clamp4(c1, post);
       c2 = clamp4(c2, post);
     }
-    let to = c;
-    v128.store(to, c0);
-    to += pixelBytes;
-    v128.store(to, c1);
-    to += pixelBytes;
-    v128.store(to, c2);
+    v128.store(c, c0);
+    v128.store(c + 1 * pixelBytes, c1);
+    v128.store(c + 2 * pixelBytes, c2);
     w += panelBytes;
     x += 16;
     c += 16;
@@ -261,12 +250,9 @@ function f32Depthwise3s2Tail(x: usize, rowBytes: usize, pixelBytes: usize, count
     c1 = clamp4(c1, post);
     c2 = clamp4(c2, post);
   }
-  let to = c;
-  storeFloats(to, c0, count);
-  to += pixelBytes;
-  storeFloats(to, c1, count);
-  to += pixelBytes;
-  storeFloats(to, c2, count);
+  storeFloats(c, c0, count);
+  storeFloats(c + 1 * pixelBytes, c1, count);
+  storeFloats(c + 2 * pixelBytes, c2, count);
 }
 
 export function f32_depthwise_w3s2_1x3__wasm_simd(x: usize, w: usize, c: usize, geometry: usize, act: usize, post: usize): void {
@@ -346,10 +332,8 @@ function f32Depthwise5s1(x: usize, rowBytes: usize, pixelBytes: usize, count: us
       c0 = clamp4(c0, post);
       c1 = clamp4(c1, post);
     }
-    let to = c;
-    v128.store(to, c0);
-    to += pixelBytes;
-    v128.store(to, c1);
+    v128.store(c, c0);
+    v128.store(c + 1 * pixelBytes, c1);
     w += panelBytes;
     x += 16;
     c += 16;
@@ -399,10 +383,8 @@ function f32Depthwise5s1Tail(x: usize, rowBytes: usize, pixelBytes: usize, count
     c0 = clamp4(c0, post);
     c1 = clamp4(c1, post);
   }
-  let to = c;
-  storeFloats(to, c0, count);
-  to += pixelBytes;
-  storeFloats(to, c1, count);
+  storeFloats(c, c0, count);
+  storeFloats(c + 1 * pixelBytes, c1, count);
 }
 
 export function f32_depthwise_w5s1_1x2__wasm_simd(x: usize, w: usize, c: usize, geometry: usize, act: usize, post: usize): void {
@@ -484,10 +466,8 @@ function f32Depthwise5s2(x: usize, rowBytes: usize, pixelBytes: usize, count: us
       c0 = clamp4(c0, post);
       c1 = clamp4(c1, post);
     }
-    let to = c;
-    v128.store(to, c0);
-    to += pixelBytes;
-    v128.store(to, c1);
+    v128.store(c, c0);
+    v128.store(c + 1 * pixelBytes, c1);
     w += panelBytes;
     x += 16;
     c += 16;
@@ -539,10 +519,8 @@ function f32Depthwise5s2Tail(x: usize, rowBytes: usize, pixelBytes: usize, count
     c0 = clamp4(c0, post);
     c1 = clamp4(c1, post);
   }
-  let to = c;
-  storeFloats(to, c0, count);
-  to += pixelBytes;
-  storeFloats(to, c1, count);
+  storeFloats(c, c0, count);
+  storeFloats(c + 1 * pixelBytes, c1, count);
 }
 
 export function f32_depthwise_w5s2_1x2__wasm_simd(x: usize, w: usize, c: usize, geometry: usize, act: usize, post: usize): void {

@@ -1,0 +1,53 @@
+/**
+ * Ends of the tiles: activation or requantization, and stores. A tile that may be cut off on the right is a function of its own, since
+ * its stores are calls, and a call in a function makes V8 spill the accumulators that live across it.
+ */
+
+/** One output row of a tile: its accumulators (4 columns each) and where it goes. */
+export interface TileRow {
+  readonly accumulators: readonly string[];
+  readonly address: string;
+}
+
+/** @param count expression for the number of valid columns; absent: all */
+export function f32Stores(rows: readonly TileRow[], count?: string): string[] {
+  const all = rows.flatMap(({ accumulators }) => accumulators);
+  return [
+    "if (act == ACT_HARDSWISH) {",
+    ...all.map((c) => `  ${c} = hardswish4(${c});`),
+    "} else {",
+    ...all.map((c) => `  ${c} = clamp4(${c}, post);`),
+    "}",
+    ...rows.flatMap(({ accumulators, address }) =>
+      accumulators.flatMap((c, v) => {
+        const at = v === 0 ? address : `${address} + ${v * 16}`;
+        if (count === undefined) return [`v128.store(${at}, ${c});`];
+        return v === 0
+          ? [`storeFloats(${at}, ${c}, ${count});`]
+          : [`if (${count} > ${v * 4}) storeFloats(${at}, ${c}, ${count} - ${v * 4});`];
+      }),
+    ),
+  ];
+}
+
+/** 8 columns a row (or the same 4 twice), requantized with the scales s0 and s1; two rows fill one vector of bytes. */
+export function i8Stores(rows: readonly TileRow[], count?: string): string[] {
+  return rows.flatMap((row, i) => {
+    if (i % 2 === 1) return [];
+    const second = rows[i + 1] ?? row;
+    const quarters = [row, second].flatMap(({ accumulators }) => [accumulators[0]!, accumulators[accumulators.length - 1]!]);
+    const scaled = quarters.map((c, q) => `scale4(${c}, s${q % 2}, post)`);
+    const store = (address: string, half: number): string =>
+      count === undefined
+        ? `v128.store64_lane(${address}, y${i}, ${half});`
+        : `storeBytes(${address}, i64x2.extract_lane(y${i}, ${half}), ${count});`;
+    return [
+      `const y${i} = pack16(${scaled.join(", ")}, post);`,
+      store(row.address, 0),
+      ...(rows[i + 1] === undefined ? [] : [store(second.address, 1)]),
+    ];
+  });
+}
+
+export const F32_IMPORTS = 'import { ACT_HARDSWISH, clamp4, hardswish4, storeFloats } from "../common";';
+export const I8_IMPORTS = 'import { pack16, scale4, storeBytes } from "../common";';
