@@ -51,8 +51,8 @@ export async function runTest(folder: string, name: string, exclusions: Exclusio
   const reason = exclusions[name];
   if (reason !== undefined) return { name, verdict: "excluded", detail: reason };
   const bytes = readFileSync(join(folder, name, "model.onnx"));
-  const { graph } = decodeModel(bytes, name);
-  if (!graph) return { name, verdict: "failed", detail: "no graph" };
+  const graph = readGraph(bytes, name);
+  if (typeof graph === "string") return { name, verdict: "failed", detail: graph };
   const missing = new Set(graph.node.filter((n) => importerOf(domainName(n.domain), n.opType) === undefined).map((n) => n.opType));
   if (missing.size > 0) return { name, verdict: "unsupported", detail: [...missing].join(", ") };
   const sets = readdirSync(join(folder, name)).filter((entry) => entry.startsWith("test_data_set_"));
@@ -62,6 +62,15 @@ export async function runTest(folder: string, name: string, exclusions: Exclusio
     if (detail !== "") return { name, verdict: "failed", detail: `${set}: ${detail}` };
   }
   return { name, verdict: "passed", detail: "" };
+}
+
+/** The model's graph, or what is wrong with the file. */
+function readGraph(bytes: Uint8Array, name: string): GraphProto | string {
+  try {
+    return decodeModel(bytes, name).graph ?? "no graph";
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }
 
 interface Value extends TensorValue {
