@@ -18,10 +18,13 @@ export function random(seed: number): () => number {
   };
 }
 
-const grid = (scale: number, zeroPoint: number): Quantization => ({ scales: Float32Array.of(scale), zeroPoints: Int32Array.of(zeroPoint) });
+export const grid = (scale: number, zeroPoint: number): Quantization => ({
+  scales: Float32Array.of(scale),
+  zeroPoints: Int32Array.of(zeroPoint),
+});
 
 /** Makes tensors of one element kind from one random stream. */
-class Maker {
+export class Maker {
   readonly type: "float32" | "int8" | "uint8";
   readonly rand: () => number;
 
@@ -242,6 +245,27 @@ function depthwiseCases(): OpCase[] {
   );
 }
 
+/** The windows that kernels specialise: 3×3 over an image wide enough for whole tiles and their remainders, at both strides. */
+function depthwiseTileCases(): OpCase[] {
+  return (["float32", "int8", "uint8"] as const).flatMap((type) =>
+    ([1, 2] as const).flatMap((stride) =>
+      [5, 16, 33].map((channels): OpCase => {
+        const seed = 750 + stride * 100 + channels;
+        const make = new Maker(type, seed);
+        const size = [6, 12 + stride] as const;
+        const out = size.map((n) => Math.floor((n - 1) / stride) + 1);
+        return {
+          op: "DepthwiseConv2D",
+          name: `${type} 3x3 stride ${stride}, ${channels} channels, seed=${seed}`,
+          attrs: { strides: [stride, stride], dilations: [1, 1], pads: [1, 1, 1, 1], groups: 1, ...make.clamp() },
+          inputs: [make.activation([2, ...size, channels]), make.weights([1, 3, 3, channels], 3), make.bias(channels)],
+          output: make.output([2, ...out, channels], 9),
+        };
+      }),
+    ),
+  );
+}
+
 function transposeConvCases(): OpCase[] {
   return Array.from({ length: 10 }, (_, seed): OpCase => {
     const make = new Maker("float32", 800 + seed);
@@ -445,6 +469,7 @@ export function generatedCases(): OpCase[] {
     ...matMulCases(),
     ...convCases(),
     ...depthwiseCases(),
+    ...depthwiseTileCases(),
     ...transposeConvCases(),
     ...sparseCases(),
     ...poolCases(),

@@ -179,6 +179,8 @@ export interface VectorOptions {
   readonly declines?: readonly string[];
   /** Which cases to run at all; default all. */
   readonly only?: (opCase: OpCase) => boolean;
+  /** Cases of one engine's own, on top. */
+  readonly extra?: readonly OpCase[];
 }
 
 /** Defines the tests of an engine. */
@@ -189,7 +191,7 @@ export function describeVectors(
   options: VectorOptions = {},
 ): void {
   describe(`${engineName}: op vectors`, () => {
-    const cases = allCases().filter(options.only ?? (() => true));
+    const cases = [...allCases().filter(options.only ?? (() => true)), ...(options.extra ?? [])];
     const declines = options.declines ?? [];
     const declined = new Set<string>();
     let ran = 0;

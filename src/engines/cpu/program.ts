@@ -3,14 +3,14 @@
  * Running it allocates nothing; the caller copies the outputs out.
  */
 import { ShapeError, formatShape } from "../../errors.ts";
-import { isConstant, tensorOf } from "../../graph/access.ts";
+import { isConstant, outputTensor, requireInput, tensorOf } from "../../graph/access.ts";
 import { elementCount, viewArray } from "../../graph/dtype.ts";
 import type { TypedArray } from "../../graph/dtype.ts";
 import type { Graph, Node } from "../../graph/ir.ts";
 import { planArena } from "../plan.ts";
 import { createCpuKernel } from "./kernel.ts";
 import type { CpuKernel, SparsePolicy } from "./kernel.ts";
-import { Scratch } from "./kernels/shared.ts";
+import { Scratch, sameQuantization, unsupported } from "./kernels/shared.ts";
 
 export interface Step {
   readonly node: Node;
@@ -49,7 +49,10 @@ export function compileProgram(graph: Graph, sparse: SparsePolicy): Program {
   let weightBytes = 0;
   const steps = graph.nodes.map((node): Step => {
     const output = data.get(node.outputs[0]!)!;
-    if (plan.aliasOf.has(node.outputs[0]!)) return { node, kernel: ALIAS, output, run: () => undefined };
+    if (plan.aliasOf.has(node.outputs[0]!)) {
+      checkAlias(graph, node);
+      return { node, kernel: ALIAS, output, run: () => undefined };
+    }
     const kernel: CpuKernel = createCpuKernel(graph, node, { scratch, sparse });
     weightBytes += kernel.weightBytes;
     node.inputs.forEach((name, i) => {
@@ -60,6 +63,15 @@ export function compileProgram(graph: Graph, sparse: SparsePolicy): Program {
   });
   for (const name of readAsIs) weightBytes += data.get(name)!.byteLength;
   return { graph, steps, data, weightBytes, activationBytes: plan.peakBytes + scratch.bytes };
+}
+
+/** Shared bytes mean shared values only on one grid. */
+function checkAlias(graph: Graph, node: Node): void {
+  const from = requireInput(graph, node, 0);
+  const to = outputTensor(graph, node);
+  if (from.quant !== undefined && to.quant !== undefined && !sameQuantization(from.quant, to.quant)) {
+    throw unsupported(node, "reshape to another quantization grid", "Insert a Requantize node.");
+  }
 }
 
 /** Copies the caller's inputs into the arena after checking number, type and length. */

@@ -3,7 +3,7 @@ import { storeTile } from "./gemm_f32.ts";
 import type { FloatTarget } from "./gemm_f32.ts";
 import { finishValue } from "./finish.ts";
 import { BLOCK } from "./sparse_pack.ts";
-import type { Block8, Csr } from "./sparse_pack.ts";
+import type { Block8, Csr, Positions } from "./sparse_pack.ts";
 
 /** As `multiplyDenseF32`. */
 export function multiplyBlock8F32(w: Block8<Float32Array>, a: Float64Array, count: number, biasOffset: number, target: FloatTarget): void {
@@ -22,7 +22,7 @@ function block4x4(
   a: Float64Array,
   from: number,
   to: number,
-  positions: Int32Array,
+  positions: Positions,
   w: Float32Array,
   half: number,
   sums: Float64Array,
@@ -93,7 +93,7 @@ function block1x4(
   row: number,
   from: number,
   to: number,
-  positions: Int32Array,
+  positions: Positions,
   w: Float32Array,
   half: number,
   sums: Float64Array,

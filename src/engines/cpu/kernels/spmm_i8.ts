@@ -5,7 +5,7 @@
 import { MAX_TERMS, fitsOneSplit, splitSums, storeSums, startAccumulators, storeAccumulators } from "./gemm_i8.ts";
 import type { IntegerTarget } from "./gemm_i8.ts";
 import { BLOCK } from "./sparse_pack.ts";
-import type { Block8, Csr } from "./sparse_pack.ts";
+import type { Block8, Csr, Positions } from "./sparse_pack.ts";
 
 /** As `multiplyDenseI8`. */
 export function multiplyBlock8I8(w: Block8<Int8Array>, a: Float64Array, count: number, channel: number, target: IntegerTarget): void {
@@ -33,7 +33,7 @@ export function multiplyBlock8I8(w: Block8<Int8Array>, a: Float64Array, count: n
   }
 }
 
-function block8x4(a: Float64Array, from: number, to: number, positions: Int32Array, w: Int8Array, half: number, sums: Float64Array): void {
+function block8x4(a: Float64Array, from: number, to: number, positions: Positions, w: Int8Array, half: number, sums: Float64Array): void {
   let c00 = 0,
     c01 = 0,
     c02 = 0,
@@ -100,7 +100,7 @@ function block2x4(
   pair: number,
   from: number,
   to: number,
-  positions: Int32Array,
+  positions: Positions,
   w: Int8Array,
   half: number,
   sums: Float64Array,
@@ -159,7 +159,7 @@ function longestRow(starts: Int32Array, first: number, count: number): number {
   return longest;
 }
 
-function csr8x1(a: Float64Array, from: number, to: number, positions: Int32Array, w: Int8Array, column: number, sums: Float64Array): void {
+function csr8x1(a: Float64Array, from: number, to: number, positions: Positions, w: Int8Array, column: number, sums: Float64Array): void {
   let c0 = 0,
     c1 = 0,
     c2 = 0,
@@ -183,7 +183,7 @@ function csr2x1(
   pair: number,
   from: number,
   to: number,
-  positions: Int32Array,
+  positions: Positions,
   w: Int8Array,
   column: number,
   sums: Float64Array,
