@@ -124,10 +124,9 @@ function i8Tile(tile: DepthwiseTile, columns: number, isTail: boolean): string[]
     "let a0 = v128.load(w);",
     "let b0 = v128.load(w, 16);",
     ...range(columns - 1).flatMap((i) => [`let a${i + 1} = a0;`, `let b${i + 1} = b0;`]),
-    "const scales = w + 32;",
-    "w += 64;",
+    "let wk = w + 64 + skipBytes;",
     "let row = x;",
-    "for (let y: usize = 0; y < kh; y += 2) {",
+    "for (let y = pairs; y > 0; y--) {",
     "  let p = row;",
     ...range(span).flatMap((xi) => [
       ...(uses(sized, xi).length === 0
@@ -137,15 +136,15 @@ function i8Tile(tile: DepthwiseTile, columns: number, isTail: boolean): string[]
             `  const l${xi} = i8x16.shuffle(u${xi}, v${xi}, ${low}), h${xi} = i8x16.shuffle(u${xi}, v${xi}, ${high});`,
           ]),
       ...uses(sized, xi).flatMap(({ column, kx }) => [
-        `  a${column} = i32x4.add(a${column}, i32x4.dot_i16x8_s(l${xi}, v128.load(w, ${kx * 32})));`,
-        `  b${column} = i32x4.add(b${column}, i32x4.dot_i16x8_s(h${xi}, v128.load(w, ${kx * 32 + 16})));`,
+        `  a${column} = i32x4.add(a${column}, i32x4.dot_i16x8_s(l${xi}, v128.load(wk, ${kx * 32})));`,
+        `  b${column} = i32x4.add(b${column}, i32x4.dot_i16x8_s(h${xi}, v128.load(wk, ${kx * 32 + 16})));`,
       ]),
       ...(xi + 1 < span ? ["  p += pixelBytes;"] : []),
     ]),
-    `  w += ${kw * 32};`,
+    `  wk += ${kw * 32};`,
     "  row += rowBytes + rowBytes;",
     "}",
-    "const s0 = v128.load(scales), s1 = v128.load(scales, 16);",
+    "const s0 = v128.load(w, 32), s1 = v128.load(w, 48);",
     ...i8Stores(
       range(columns).map((i) => ({ accumulators: [`a${i}`, `b${i}`], address: i === 0 ? "c" : `c + ${i} * channels` })),
       isTail ? "count" : undefined,
@@ -153,36 +152,50 @@ function i8Tile(tile: DepthwiseTile, columns: number, isTail: boolean): string[]
   ];
   return source(
     false,
-    `function i8Depthwise${kw}s${stride}x${columns}${isTail ? "Tail" : ""}(x: usize, rowBytes: usize, channels: usize, count: usize, w: usize, kh: usize, c: usize, post: usize): void`,
+    `function i8Depthwise${kw}s${stride}x${columns}${isTail ? "Tail" : ""}(x: usize, rowBytes: usize, channels: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, pairs: i32, c: usize, post: usize): void`,
     [
       "const pixelBytes = channels * 2;",
-      ...(isTail ? group : ["for (; count > 0; count--) {", ...group.map((line) => `  ${line}`), "  x += 16;", "  c += 8;", "}"]),
+      ...(isTail
+        ? group
+        : ["for (; count > 0; count--) {", ...group.map((line) => `  ${line}`), "  w += panelBytes;", "  x += 16;", "  c += 8;", "}"]),
     ],
   );
 }
 
 function i8Driver({ kw, stride, columns }: DepthwiseTile): string[] {
+  const call = (n: number): string[] => [
+    `const p = row + ox * ${stride * 2} * channels, to = c + ox * channels;`,
+    `i8Depthwise${kw}s${stride}x${n}(p, rowBytes, channels, groups, w, skipBytes, panelBytes, pairs, to, post);`,
+    `if (rest > 0) i8Depthwise${kw}s${stride}x${n}Tail(p + groups * 16, rowBytes, channels, rest, w + groups * panelBytes, skipBytes, panelBytes, pairs, to + groups * 8, post);`,
+  ];
   return source(
     false,
     `export function i8_depthwise_w${kw}s${stride}_1x${columns}__wasm_simd(x: usize, w: usize, c: usize, geometry: usize, post: usize): void`,
     [
-      "const height: usize = load<i32>(geometry, 4), width: usize = load<i32>(geometry, 8), channels: usize = load<i32>(geometry, 12);",
-      "const outH: usize = load<i32>(geometry, 16), outW: usize = load<i32>(geometry, 20), kh: usize = load<i32>(geometry, 24);",
-      "const strideY: usize = load<i32>(geometry, 32);",
-      "const rowBytes = width * channels * 2, groups = channels >> 3, rest = channels & 7;",
-      `const panelBytes = 64 + ((kh + 1) >> 1) * ${kw * 32};`,
+      "const height = load<i32>(geometry, 4), width: usize = load<i32>(geometry, 8), channels: usize = load<i32>(geometry, 12);",
+      "const outH = load<i32>(geometry, 16), outW: usize = load<i32>(geometry, 20), kh = load<i32>(geometry, 24);",
+      "const strideY = load<i32>(geometry, 32), padTop = load<i32>(geometry, 48), bottom = height - load<i32>(geometry, 60);",
+      "const rowBytes: usize = width * channels * 2, groups = channels >> 3, rest = channels & 7;",
+      `const panelBytes: usize = 64 + ((kh + 1) >> 1) * ${kw * 32};`,
       "for (let image = load<i32>(geometry); image > 0; image--) {",
-      "  for (let oy: usize = 0; oy < outH; oy++) {",
-      "    let p = x + oy * strideY * rowBytes;",
-      "    let ox = outW;",
-      ...[columns, 1].flatMap((n) => [
-        `    for (; ox >= ${n}; ox -= ${n}) {`,
-        `      i8Depthwise${kw}s${stride}x${n}(p, rowBytes, channels, groups, w, kh, c, post);`,
-        `      if (rest > 0) i8Depthwise${kw}s${stride}x${n}Tail(p + groups * 16, rowBytes, channels, rest, w + groups * panelBytes, kh, c + groups * 8, post);`,
-        `      p += ${n * stride * 2} * channels;`,
-        `      c += ${n} * channels;`,
-        "    }",
-      ]),
+      "  for (let oy = 0; oy < outH; oy++) {",
+      "    // Pairs of kernel rows that lie wholly in the padding add nothing.",
+      "    const top = oy * strideY, first = max(0, padTop - top) >> 1;",
+      "    const pairs = ((min(kh, bottom - top) + 1) >> 1) - first;",
+      `    const row = x + (top + 2 * first) * rowBytes, skipBytes: usize = first * ${kw * 32};`,
+      "    let ox: usize = 0;",
+      "    while (ox < outW) {",
+      `      if (outW - ox < ${columns}) {`,
+      `        if (outW < ${columns}) break;`,
+      `        ox = outW - ${columns};`,
+      "      }",
+      ...call(columns).map((line) => `      ${line}`),
+      `      ox += ${columns};`,
+      "    }",
+      "    for (; ox < outW; ox++) {",
+      ...call(1).map((line) => `      ${line}`),
+      "    }",
+      "    c += outW * channels;",
       "  }",
       "  x += height * rowBytes;",
       "}",

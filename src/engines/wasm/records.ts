@@ -5,7 +5,8 @@ import { ACTIVATION } from "./codes.ts";
 /** 1.5 × 2^23 as float32 bits: adding it to |x| < 2^22 leaves round-half-even(x) in the low bits. */
 const MAGIC_BITS = 0x4b400000;
 
-export const POST_BYTES = 48;
+const POST_BYTES = 48;
+const TILE_POST_BYTES = 112;
 
 /** Two splatted floats: [a ×4][b ×4]. */
 export function floatPair(a: number, b: number): Float32Array {
@@ -40,14 +41,19 @@ export function integerPost(
   return words;
 }
 
+/** Whether x rounds exactly by adding the magic number, with room for the zero point. */
+export function fitsMagic(x: number): boolean {
+  return x < 2 ** 22 - 512;
+}
+
 /**
- * Grid for tiles that clamp packed bytes: `integerPost`, then [magic - zp ×4] for signed bytes, [lo ×16][hi ×16] as signed bytes and the
- * bytes that turn int8 into uint8.
+ * Grid for kernels that clamp packed bytes: `integerPost`, then [magic - zp ×4] for signed bytes, [lo ×16][hi ×16] as signed bytes and
+ * the bytes that turn int8 into uint8; then `extra` words.
  * @param isSigned whether the output is int8
  */
-export function tilePost(zeroPoint: number, lo: number, hi: number, isSigned: boolean): Int32Array {
+export function tilePost(zeroPoint: number, lo: number, hi: number, isSigned: boolean, extra: Int32Array = new Int32Array(0)): Int32Array {
   const flip = isSigned ? 0 : 128;
-  const words = new Int32Array(28);
+  const words = new Int32Array(TILE_POST_BYTES / 4 + extra.length);
   words.set(integerPost(zeroPoint, lo, hi));
   words.fill(MAGIC_BITS - (zeroPoint - flip), 12, 16);
   const bytes = new Int8Array(words.buffer);
@@ -55,6 +61,7 @@ export function tilePost(zeroPoint: number, lo: number, hi: number, isSigned: bo
     .fill(lo - flip, 64, 80)
     .fill(hi - flip, 80, 96)
     .fill(flip, 96, 112);
+  words.set(extra, TILE_POST_BYTES / 4);
   return words;
 }
 
@@ -72,7 +79,7 @@ export function fitsTile(
 ): boolean {
   const largest = Float64Array.from(scales, (_, c) => Math.abs(bias?.[c] ?? 0));
   for (let i = 0; i < weights.length; i++) largest[channelOf(i)]! += 255 * Math.abs(weights[i]!);
-  return largest.every((sum, c) => sum * scales[c]! < 2 ** 22 - 512);
+  return largest.every((sum, c) => fitsMagic(sum * scales[c]!));
 }
 
 /** Window geometry of depthwise convolution and pooling. */

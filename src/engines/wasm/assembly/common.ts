@@ -98,10 +98,16 @@ export function scale4(acc: v128, scale: v128, post: usize): v128 {
   return i32x4.sub(f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(acc), scale), f32x4.splat(12582912.0)), v128.load(post, 48));
 }
 
-/** Sixteen integers → bytes, saturated, then clamped to [lo x16] at 64 and [hi x16] at 80; the bytes at 96 turn int8 into uint8. */
+/** Signed bytes to [lo x16] at 64 and [hi x16] at 80; the bytes at 96 turn int8 into uint8. */
+// @ts-ignore: decorator
+@inline
+export function clampBytes16(bytes: v128, post: usize): v128 {
+  return v128.xor(i8x16.min_s(i8x16.max_s(bytes, v128.load(post, 64)), v128.load(post, 80)), v128.load(post, 96));
+}
+
+/** Sixteen integers → bytes, saturated, then clamped. */
 // @ts-ignore: decorator
 @inline
 export function pack16(a: v128, b: v128, c: v128, d: v128, post: usize): v128 {
-  const bytes = i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(c, d));
-  return v128.xor(i8x16.min_s(i8x16.max_s(bytes, v128.load(post, 64)), v128.load(post, 80)), v128.load(post, 96));
+  return clampBytes16(i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(c, d)), post);
 }

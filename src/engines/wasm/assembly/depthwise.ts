@@ -97,7 +97,7 @@ export function f32_depthwise_direct_1x1__wasm_simd(x: usize, w: usize, c: usize
   }
 }
 
-/** Integer form over a padded int16 copy: `geometry` holds the padded height and width, and no padding. */
+/** Integer form over a padded int16 copy: `geometry` holds the padded height and width; its pads only say which rows are padding. */
 export function i8_depthwise_direct_1x1__wasm_simd(x: usize, w: usize, c: usize, geometry: usize, post: usize): void {
   const height: usize = load<i32>(geometry, 4);
   const width: usize = load<i32>(geometry, 8);

@@ -2,7 +2,7 @@
  * Element-wise kernels. Binary ones take a broadcast plan: the shape collapsed by the host to 4 dimensions, each operand with an element
  * stride per dimension (0 where it repeats); the innermost stride is 0 or 1. `plan` (i32): dims 0..12, strides of a 16..28, of b 32..44.
  */
-import { activate4, hardswish4, lowBytes8, requantize4, roundToGrid4, storeBytes, storeFloats } from "./common";
+import { activate4, clampBytes16, hardswish4, lowBytes8, roundToGrid4, scale4, storeBytes, storeFloats } from "./common";
 import { exp4, log4, sigmoid4, tanh4 } from "./math";
 
 // Numbers shared with BINARY and UNARY in src/engines/wasm/codes.ts.
@@ -103,40 +103,44 @@ function bytes8(p: usize, step: usize, flip: v128): v128 {
   return i16x8.extend_low_i8x16_s(v128.xor(step ? v128.load64_zero(p) : v128.load8_splat(p), flip));
 }
 
-/** Sum or difference. `post` (each splatted, 16 bytes): multiplier a, multiplier b, bias, zero point, lo, hi, then the shift at 96. */
+/**
+ * Both records end like that of pack16: [lo x16] at 64, [hi x16] at 80, bytes that turn int8 into uint8 at 96. Sum and difference:
+ * multipliers of a and b at 0 and 16, bias at 32, zero point as int16 at 48, shift at 112. Product: magic at 48, zero points of a and b
+ * as int16 at 112 and 128, scale at 144.
+ */
 // @ts-ignore: decorator
 @inline
 function sum4(a: v128, b: v128, shift: i32, post: usize): v128 {
-  const acc = i32x4.add(v128.load(post, 32), i32x4.add(i32x4.mul(a, v128.load(post)), i32x4.mul(b, v128.load(post, 16))));
-  const q = i32x4.add(i32x4.shr_s(acc, shift), v128.load(post, 48));
-  return i32x4.min_s(i32x4.max_s(q, v128.load(post, 64)), v128.load(post, 80));
+  const scaled = i32x4.add(i32x4.mul(a, v128.load(post)), i32x4.mul(b, v128.load(post, 16)));
+  return i32x4.shr_s(i32x4.add(scaled, v128.load(post, 32)), shift);
 }
 
-/** `post` of a product: requantization record, then zero points of a (48) and b (64) as int16 and the scale (80), splatted. */
 // @ts-ignore: decorator
 @inline
 function integerRow(a: usize, aStep: usize, b: usize, bStep: usize, c: usize, n: usize, flips: usize, isSum: bool, post: usize): void {
   const flip = i8x16.splat(<i8>flips);
-  const shift = isSum ? load<i32>(post, 96) : 0;
+  const shift = isSum ? load<i32>(post, 112) : 0;
   for (let i: usize = 0; i < n; i += 8) {
     let x = bytes8(a, aStep, flip);
     let y = bytes8(b, bStep, flip);
-    let bytes: u64;
+    let half: v128;
     if (isSum) {
       const lo = sum4(i32x4.extend_low_i16x8_s(x), i32x4.extend_low_i16x8_s(y), shift, post);
       const hi = sum4(i32x4.extend_high_i16x8_s(x), i32x4.extend_high_i16x8_s(y), shift, post);
-      bytes = lowBytes8(lo, hi);
+      // Saturating at 16 and then at 8 bits equals clamping once, since the zero point is small.
+      half = i16x8.add_sat_s(i16x8.narrow_i32x4_s(lo, hi), v128.load(post, 48));
     } else {
-      x = i16x8.sub(x, v128.load(post, 48));
-      y = i16x8.sub(y, v128.load(post, 64));
-      const scale = v128.load(post, 80);
-      bytes = lowBytes8(
-        requantize4(i32x4.extmul_low_i16x8_s(x, y), scale, post),
-        requantize4(i32x4.extmul_high_i16x8_s(x, y), scale, post),
+      x = i16x8.sub(x, v128.load(post, 112));
+      y = i16x8.sub(y, v128.load(post, 128));
+      const scale = v128.load(post, 144);
+      half = i16x8.narrow_i32x4_s(
+        scale4(i32x4.extmul_low_i16x8_s(x, y), scale, post),
+        scale4(i32x4.extmul_high_i16x8_s(x, y), scale, post),
       );
     }
-    if (n - i >= 8) store<u64>(c + i, bytes);
-    else storeBytes(c + i, bytes, n - i);
+    const bytes = clampBytes16(i8x16.narrow_i16x8_s(half, half), post);
+    if (n - i >= 8) v128.store64_lane(c + i, bytes, 0);
+    else storeBytes(c + i, i64x2.extract_lane(bytes, 0), n - i);
     a += 8 * aStep;
     b += 8 * bStep;
   }

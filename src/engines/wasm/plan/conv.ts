@@ -224,7 +224,7 @@ function depthwiseInteger(
   const kernel = depthwiseKernel("i8", node.attrs, kw);
   const weights = context.weights(packDepthwiseI8(centeredWeights, kh, kw, channels, b, finish.scales));
   const padded = [batch, height + top + bottom, width + left + right, channels];
-  const geometry = context.table(windowRecord(padded, out.shape, [kh, kw], { ...node.attrs, pads: NO_PADS }));
+  const geometry = context.table(windowRecord(padded, out.shape, [kh, kw], { ...node.attrs, pads: [top, 0, bottom, 0] }));
   const record = context.table(padRecord(x.shape, pads, 1));
   const post = context.table(tilePost(finish.zeroPoint, finish.lo, finish.hi, out.dtype === "int8"));
   const zeroPoint = x.quant!.zeroPoints[0]!;

@@ -6,7 +6,7 @@ import { isByte, isQuantized } from "../../cpu/kernels/shared.ts";
 import { addParams, integerRange, inverseScale, perTensor, quantizedClamp, unaryTable } from "../../numerics.ts";
 import { BINARY, UNARY } from "../codes.ts";
 import type { NodePlan, PlanContext, Planner } from "../program.ts";
-import { activationCode, floatPair, floatPost, integerPost } from "../records.ts";
+import { activationCode, fitsMagic, floatPair, floatPost, integerPost, tilePost } from "../records.ts";
 import { broadcastStrides, mergeLoops, padLoops } from "./strides.ts";
 
 export const planBinary: Planner<"Binary"> = (context, node) => {
@@ -40,11 +40,6 @@ function signedZeroPoint(tensor: Tensor & { readonly quant: Quantization }): num
   return perTensor(tensor.quant).zeroPoint - (tensor.dtype === "uint8" ? 128 : 0);
 }
 
-/** Two int16 in one word. */
-function twice(value: number): number {
-  return (value & 0xffff) | (value << 16);
-}
-
 function planIntegerBinary(
   context: PlanContext,
   node: Node & { readonly op: "Binary" },
@@ -58,15 +53,15 @@ function planIntegerBinary(
   if (activation?.kind === "hardswish" || (fn !== "add" && fn !== "sub" && fn !== "mul")) return undefined;
   const [lo, hi] = quantizedClamp(activation, out.quant, out.dtype);
   const to = perTensor(out.quant);
+  const isSigned = out.dtype === "int8";
   let post: Int32Array;
   if (fn === "mul") {
     const scale = Math.fround(Math.fround(perTensor(a.quant).scale * perTensor(b.quant).scale) / to.scale);
-    const splat = <T>(value: T): T[] => [value, value, value, value];
-    post = integerPost(to.zeroPoint, lo, hi, [
-      ...splat({ i32: twice(signedZeroPoint(a)) }),
-      ...splat({ i32: twice(signedZeroPoint(b)) }),
-      ...splat({ f32: scale }),
-    ]);
+    if (!fitsMagic(255 * 255 * scale)) return undefined;
+    const extra = new Int32Array(12);
+    new Int16Array(extra.buffer).fill(signedZeroPoint(a), 0, 8).fill(signedZeroPoint(b), 8, 16);
+    new Float32Array(extra.buffer).fill(scale, 8, 12);
+    post = tilePost(to.zeroPoint, lo, hi, isSigned, extra);
   } else {
     const signed = (t: Tensor & { readonly quant: Quantization }): Quantization => ({
       scales: t.quant.scales,
@@ -74,13 +69,14 @@ function planIntegerBinary(
     });
     const params = addParams(signed(a), signed(b), out.quant, fn === "add" ? 1 : -1);
     if (params === undefined) return undefined;
-    const { multA, multB, bias, shift, zeroPoint } = params;
-    post = Int32Array.of(...[multA, multB, bias, zeroPoint, lo, hi].flatMap((v) => [v, v, v, v]), shift);
+    post = tilePost(to.zeroPoint, lo, hi, isSigned, Int32Array.of(params.shift));
+    post.fill(params.multA, 0, 4).fill(params.multB, 4, 8).fill(params.bias, 8, 12);
+    new Int16Array(post.buffer).fill(signedZeroPoint(out), 24, 32);
   }
   const kernel = "i8_binary_broadcast_1x8__wasm_simd";
   const args = [
     ...[context.address(a), context.address(b), context.address(out), plan()],
-    ...[fn === "mul" ? BINARY.mul : BINARY.add, out.dtype === "uint8" ? 0x80 : 0, context.table(post)],
+    ...[fn === "mul" ? BINARY.mul : BINARY.add, isSigned ? 0 : 0x80, context.table(post)],
   ];
   return { kernel, calls: () => [{ kernel, args }] };
 }
