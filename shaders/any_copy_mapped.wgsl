@@ -27,8 +27,9 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
   var inside = true;
   for (var d = i32(params.rank) - 1; d >= 0; d--) {
     let size = params.sizes[d / 4][d % 4];
-    let at = maps[params.map_starts[d / 4][d % 4] + rest % size];
-    rest /= size;
+    let next = rest / size;
+    let at = maps[params.map_starts[d / 4][d % 4] + rest - next * size];
+    rest = next;
     inside = inside && at >= 0;
     source += u32(max(at, 0)) * params.in_steps[d / 4][d % 4];
   }

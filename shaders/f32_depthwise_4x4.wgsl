@@ -9,10 +9,8 @@
 @group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;
 
 fn load(line: i32, column: i32, c: u32) -> vec4<f32> {
-  if (column >= 0 && column < params.in_w) {
-    return x[u32(line + column) * params.channels4 + c];
-  }
-  return vec4<f32>(0.0);
+  let valid = column >= 0 && column < params.in_w;
+  return select(vec4<f32>(0.0), x[u32(select(0, line + column, valid)) * params.channels4 + c], valid);
 }
 
 @compute @workgroup_size(WG)

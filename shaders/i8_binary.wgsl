@@ -57,8 +57,9 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
   var at = word * vec2<u32>(params.a_last, params.b_last);
   for (var d = i32(params.rank) - 1; d >= 0; d--) {
     let size = params.sizes[d / 4][d % 4];
-    let c = rest % size;
-    rest /= size;
+    let next = rest / size;
+    let c = rest - next * size;
+    rest = next;
     at += c * vec2<u32>(params.a_steps[d / 4][d % 4], params.b_steps[d / 4][d % 4]);
   }
   out[i] = pack(combine_{{FN}}(operand(a[at.x], params.a_last), operand(b[at.y], params.b_last)));

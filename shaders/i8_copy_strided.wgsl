@@ -37,8 +37,9 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
   var target_at = params.out_base + i32(word);
   for (var d = i32(params.rank) - 1; d >= 0; d--) {
     let size = params.sizes[d / 4][d % 4];
-    let at = i32(rest % size);
-    rest /= size;
+    let next = rest / size;
+    let at = i32(rest - next * size);
+    rest = next;
     source += at * params.in_steps[d / 4][d % 4];
     target_at += at * params.out_steps[d / 4][d % 4];
   }

@@ -14,10 +14,8 @@ struct Columns {
 @group(0) @binding(4) var<storage, read> columns: array<Columns>;
 
 fn load(line: i32, column: i32, inside: bool, c: u32) -> vec4<i32> {
-  if (inside && column >= 0 && column < params.in_w) {
-    return unpack(x[u32(line + column) * params.channels4 + c]);
-  }
-  return unpack(params.pad_word);
+  let valid = inside && column >= 0 && column < params.in_w;
+  return unpack(select(params.pad_word, x[u32(select(0, line + column, valid)) * params.channels4 + c], valid));
 }
 
 fn finish(acc: vec4<i32>, scale: vec4<f32>) -> u32 {

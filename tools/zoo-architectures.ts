@@ -13,8 +13,8 @@ export interface Architecture {
   readonly epochs: number;
   readonly learningRate: number;
   readonly weightDecay: number;
-  /** Strength of the group lasso on 1×8 blocks of prunable weights but the first and the last layer's. */
-  readonly groupLasso: number;
+  /** Strength of the group lasso on 1×8 blocks, by layer. Layers with few weights, or none to spare, have none. */
+  readonly groupLasso: Readonly<Record<string, number>>;
   /** What the test set must reach. */
   readonly accuracy: number;
 }
@@ -35,10 +35,11 @@ const lenet5: Architecture = {
     relu("relu4"),
     dense("fc3", 10),
   ],
-  epochs: 20,
+  epochs: 16,
   learningRate: 0.05,
   weightDecay: 5e-4,
-  groupLasso: 0.01,
+  // A convolution's weight serves many pixels and resists more than a dense layer's.
+  groupLasso: { conv2: 0.02, fc1: 0.004, fc2: 0.004 },
   accuracy: 0.988,
 };
 
@@ -70,7 +71,7 @@ const dsnet: Architecture = {
   epochs: 14,
   learningRate: 0.05,
   weightDecay: 5e-4,
-  groupLasso: 0.04,
+  groupLasso: { pw1: 0.04, pw2: 0.04, pw3: 0.04, pw4: 0.04 },
   accuracy: 0.985,
 };
 

@@ -1,10 +1,12 @@
 /**
- * `npm run zoo [-- NAME…]`: trains the suite's own models on MNIST and writes suites/models/NAME.onnx. Everything is seeded: the same
- * Node version writes the same bytes. Prints accuracy on the test set after each epoch, and at the end what one-shot block pruning
- * would leave; neither decides anything (no early stopping, no choice of epoch). Fails, and writes nothing, below the model's accuracy goal.
+ * `npm run zoo [-- NAME… --epochs N --lasso-scale X --dry-run]`: trains the suite's own models on MNIST and writes
+ * suites/models/NAME.onnx. Everything is seeded: the same Node version writes the same bytes. Prints accuracy on the test set after
+ * each epoch, and at the end what one-shot block pruning would leave; neither decides anything (no early stopping, no choice of
+ * epoch). Fails, and writes nothing, below the model's accuracy goal.
  */
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { readDataset, resolveDataset } from "../src/data/index.ts";
 import { exportOnnx } from "../src/formats/onnx/export.ts";
 import { pruneBlocks, shrinkBlocks, zeroBlockShare } from "../src/train/block-sparsity.ts";
@@ -53,13 +55,20 @@ function innerWeights(network: Network): Network["parameters"] {
   return network.parameters.filter((p) => p.prunable).slice(1, -1);
 }
 
-async function trainModel(architecture: Architecture, compute: Compute, sets: { train: TrainingSet; test: TrainingSet }): Promise<number> {
+async function trainModel(
+  architecture: Architecture,
+  compute: Compute,
+  sets: { train: TrainingSet; test: TrainingSet },
+  { lassoScale, dryRun }: { lassoScale: number; dryRun: boolean },
+): Promise<void> {
   const { name, layers, epochs, learningRate, weightDecay, groupLasso } = architecture;
   const network = buildNetwork(name, [sets.train.height, sets.train.width, 1], layers, { compute, maxBatch: BATCH / SHARDS, seed: SEED });
   const accuracy = evaluate(network, sets.test, (length) => compute.allocate(length));
   const run = shardRunner(network, sets.train, (length) => compute.allocate(length));
   const inner = innerWeights(network);
-  console.log(`${name}: ${parameterCount(network)} parameters, ${epochs} epochs, group lasso ${groupLasso}`);
+  const shrunk = inner.map((weights) => ({ weights, strength: lassoScale * (groupLasso[weights.name.replace(/\.weight$/, "")] ?? 0) }));
+  const strengths = shrunk.map(({ weights, strength }) => `${weights.name} ${strength}`).join(", ");
+  console.log(`${name}: ${parameterCount(network)} parameters, ${epochs} epochs, group lasso ${strengths}`);
   const samples = sets.train.labels.length;
   await train(network, sgd(network.parameters, { momentum: 0.9, weightDecay }), localExecutor(network, run), {
     samples,
@@ -70,24 +79,25 @@ async function trainModel(architecture: Architecture, compute: Compute, sets: { 
     augmentation: AUGMENTATION,
     learningRate: cosineSchedule(learningRate, epochs * Math.floor(samples / BATCH), WARMUP_STEPS),
     afterStep: (rate) => {
-      if (groupLasso > 0) for (const p of inner) shrinkBlocks(p, rate * groupLasso);
+      for (const { weights, strength } of shrunk) shrinkBlocks(weights, rate * strength);
     },
     afterEpoch: ({ epoch, loss, seconds }) => {
       console.log(`${name} epoch ${epoch}: loss ${loss.toFixed(4)}, test ${percent(accuracy())}, ${seconds.toFixed(0)} s`);
     },
   });
   const reached = accuracy();
-  if (reached < architecture.accuracy)
+  if (reached < architecture.accuracy) {
     throw new Error(`${name}: ${percent(reached)} on the test set, expected at least ${percent(architecture.accuracy)}`);
+  }
   for (const sparsity of [0.5, 0.7, 0.8]) {
     console.log(`${name} with ${percent(sparsity, 0)} of 1×8 blocks pruned: test ${percent(accuracyPruned(network, sparsity, accuracy))}`);
   }
   console.log(`${name} blocks already zero: ${inner.map((p) => `${p.name} ${percent(zeroBlockShare(p), 0)}`).join(", ")}`);
+  if (dryRun) return;
   const bytes = exportOnnx(networkToGraph(network));
   const path = fileURLToPath(new URL(`${name}.onnx`, MODELS));
   writeFileSync(path, bytes);
   console.log(`${path}: ${bytes.length} bytes, ${percent(reached)} on the test set`);
-  return reached;
 }
 
 function percent(share: number, decimals = 2): string {
@@ -95,14 +105,24 @@ function percent(share: number, decimals = 2): string {
 }
 
 async function main(): Promise<void> {
-  const names = process.argv.slice(2);
-  const unknown = names.find((name) => !ARCHITECTURES.some((architecture) => architecture.name === name));
+  const { values, positionals } = parseArgs({
+    options: { epochs: { type: "string" }, "lasso-scale": { type: "string" }, "dry-run": { type: "boolean", default: false } },
+    allowPositionals: true,
+  });
+  const unknown = positionals.find((name) => !ARCHITECTURES.some((architecture) => architecture.name === name));
   if (unknown !== undefined) throw new Error(`zoo: no model "${unknown}", expected ${ARCHITECTURES.map((a) => a.name).join(" or ")}`);
+  const number = (option: "epochs" | "lasso-scale", fallback: number): number => {
+    const value = values[option] === undefined ? fallback : Number(values[option]);
+    if (!Number.isFinite(value) || value < 0) throw new Error(`zoo: --${option} "${values[option] ?? ""}", expected a number of 0 or more`);
+    return value;
+  };
   const kernels = compileTrainingKernels();
   const sets = { train: await mnist("train"), test: await mnist("test") };
-  for (const architecture of ARCHITECTURES) {
-    if (names.length === 0 || names.includes(architecture.name))
-      await trainModel(architecture, wasmCompute(kernels, MEMORY_MEGABYTES), sets);
+  for (const known of ARCHITECTURES) {
+    if (positionals.length > 0 && !positionals.includes(known.name)) continue;
+    const architecture = { ...known, epochs: number("epochs", known.epochs) };
+    const options = { lassoScale: number("lasso-scale", 1), dryRun: values["dry-run"] };
+    await trainModel(architecture, wasmCompute(kernels, MEMORY_MEGABYTES), sets, options);
   }
 }
 

@@ -4,10 +4,8 @@
 
 fn load_run(run: Run, j4: u32) -> vec4<f32> {
   let x = run.x + i32(j4) * 4;
-  if (run.inside && x >= 0 && x < params.line) {
-    return a[u32(run.line + x) / 4u];
-  }
-  return vec4<f32>(0.0);
+  let valid = run.inside && x >= 0 && x < params.line;
+  return select(vec4<f32>(0.0), a[u32(select(0, run.line + x, valid)) / 4u], valid);
 }
 
 fn load_a(row: Row, k4: u32) -> vec4<f32> {

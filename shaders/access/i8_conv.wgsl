@@ -4,10 +4,8 @@
 
 fn load_run(run: Run, j4: u32) -> u32 {
   let x = run.x + i32(j4);
-  if (run.inside && x >= 0 && x < params.line) {
-    return a[u32(run.line + x)];
-  }
-  return params.pad_word;
+  let valid = run.inside && x >= 0 && x < params.line;
+  return select(params.pad_word, a[u32(select(0, run.line + x, valid))], valid);
 }
 
 fn load_a(row: Row, k4: u32) -> u32 {

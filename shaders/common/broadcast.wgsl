@@ -20,8 +20,9 @@ fn operands(i: u32) -> vec2<u32> {
   var at = vec2<u32>(0u);
   for (var d = i32(params.rank) - 1; d >= 0; d--) {
     let size = params.sizes[d / 4][d % 4];
-    let c = rest % size;
-    rest /= size;
+    let next = rest / size;
+    let c = rest - next * size;
+    rest = next;
     at += c * vec2<u32>(params.a_steps[d / 4][d % 4], params.b_steps[d / 4][d % 4]);
   }
   return at;

@@ -29,8 +29,9 @@ fn batch_start(batch: u32) -> vec2<u32> {
   var start = vec2<u32>(0u);
   for (var d = i32(params.rank) - 1; d >= 0; d--) {
     let size = params.sizes[d / 4][d % 4];
-    let at = rest % size;
-    rest /= size;
+    let next = rest / size;
+    let at = rest - next * size;
+    rest = next;
     start += at * vec2<u32>(params.a_steps[d / 4][d % 4], params.b_steps[d / 4][d % 4]);
   }
   return start;

@@ -28,8 +28,9 @@ fn kept_offset(i: u32) -> u32 {
   var at = 0u;
   for (var d = i32(params.kept_rank) - 1; d >= 0; d--) {
     let size = params.kept_sizes[d / 4][d % 4];
-    at += rest % size * params.kept_steps[d / 4][d % 4];
-    rest /= size;
+    let next = rest / size;
+    at += (rest - next * size) * params.kept_steps[d / 4][d % 4];
+    rest = next;
   }
   return at;
 }
@@ -42,8 +43,9 @@ fn reduced_offset(i: u32) -> u32 {
   var at = 0u;
   for (var d = i32(params.reduced_rank) - 1; d >= 0; d--) {
     let size = params.reduced_sizes[d / 4][d % 4];
-    at += rest % size * params.reduced_steps[d / 4][d % 4];
-    rest /= size;
+    let next = rest / size;
+    at += (rest - next * size) * params.reduced_steps[d / 4][d % 4];
+    rest = next;
   }
   return at;
 }

@@ -1,7 +1,7 @@
 /**
- * Data-parallel training that gives the same bits however many threads run it: a batch is cut into a fixed number of shards, each
- * computes its gradient from the same parameters and states, and the trainer adds them up in shard order. Everything a shard does
- * depends on its sample numbers and the seed only.
+ * A batch is cut into a fixed number of shards; each computes its gradient from the same parameters and states, and the trainer adds
+ * them up in shard order. Everything a shard does depends on its sample numbers and the seed only, so shards may run anywhere, in any
+ * order, without changing a bit of the result.
  */
 import { mulberry32 } from "../data/random.ts";
 import { augment, type AugmentOptions } from "./augment.ts";

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { packDenseF32, packDenseI8, packDepthwiseF32, packDepthwiseI8 } from "../../../src/engines/wasm/pack.ts";
 import { liveIndices, packSparseF32, packSparseI8, zeroBlockShare } from "../../../src/engines/wasm/pack-sparse.ts";
+import { fitsTile, tilePost } from "../../../src/engines/wasm/records.ts";
 import { mergeLoops } from "../../../src/engines/wasm/plan/strides.ts";
 import { planWindows, rowBlock } from "../../../src/engines/wasm/plan/windows.ts";
 
@@ -83,6 +84,28 @@ describe("sparse streams", () => {
   it("no live input leaves bias and count 0", () => {
     const packed = packSparseF32({ data: new Float32Array(3), offset: 0, n: 1, k: 3 }, [new Int32Array(0)], Float32Array.of(6), (k) => k);
     expect([packed.length, packed[0], floats(packed)[4]]).toEqual([12, 0, 6]);
+  });
+});
+
+describe("requantization range", () => {
+  const one = Float32Array.of(1);
+  const first = (): number => 0;
+
+  it("is bounded by the weights, the bias and the scale of each channel", () => {
+    const limit = 2 ** 22 - 512;
+    const weights = Int16Array.of(100, -100);
+    expect(fitsTile(weights, first, undefined, one)).toBe(true);
+    expect(fitsTile(weights, first, undefined, Float32Array.of(limit / (255 * 200)))).toBe(false);
+    expect(fitsTile(weights, first, Int32Array.of(-limit), one)).toBe(false);
+    expect(fitsTile(weights, (i) => i, undefined, Float32Array.of(1, limit / (255 * 100)))).toBe(false);
+    expect(fitsTile(weights, first, undefined, Float32Array.of(NaN))).toBe(false);
+  });
+
+  it("post records hold bounds as signed bytes", () => {
+    const post = tilePost(130, 10, 250, false, Int32Array.of(7));
+    const bytes = new Int8Array(post.buffer);
+    expect([bytes[64], bytes[80], bytes[96], post[28]]).toEqual([10 - 128, 250 - 128, -128, 7]);
+    expect(post[12]! - post[8]!).toBe(128);
   });
 });
 

@@ -1,7 +1,11 @@
 /** Register tiles at every remainder, against the oracle; each case asserts that the tile under test is the one that ran. */
-import { describe, it } from "vitest";
-import { RELU6, check, convCase, denseCase } from "./cases.ts";
+import { describe, expect, it } from "vitest";
+import { wasmEngine } from "../../../src/engines/wasm/index.ts";
+import { prepareCase } from "../vectors.ts";
+import type { OpCase } from "../vectors.ts";
+import { RELU6, check, convCase, denseCase, grid } from "./cases.ts";
 import type { ConvCase, Kind } from "./cases.ts";
+import { context } from "./context.ts";
 
 const KINDS: readonly Kind[] = ["float32", "int8", "uint8"];
 const type = (kind: Kind): string => (kind === "float32" ? "f32" : "i8");
@@ -29,6 +33,25 @@ describe("dense tiles", () => {
   it("float32: blocks of rows and hard-swish", async () => {
     // 512 floats a row make blocks of 64 rows.
     await check(denseCase("float32", 67, 9, 512, 0, { kind: "hardswish" }), "f32_gemm_packed_4x8");
+  });
+});
+
+describe("requantization range", () => {
+  /** Outputs saturate at both ends for scales up to the bound; beyond it the node belongs to the cpu engine. */
+  const scaled = (scale: number): OpCase => {
+    const base = denseCase("int8", 5, 9, 16);
+    return { ...base, name: `${base.name}, scale ${scale}`, output: { ...base.output, quant: grid(scale, 5) } };
+  };
+
+  it("int8: large scales are exact", async () => {
+    for (const scale of [1e-2, 1e-3, 1e-4]) await check(scaled(scale), "i8_gemm_pairs_4x8");
+  });
+
+  it("int8: accumulators beyond 2^22 after scaling run on the cpu engine", async () => {
+    const { graph, inputs, expected } = prepareCase(scaled(1e-6));
+    const session = await wasmEngine.compile(graph, context, {});
+    expect(session.placement()[0]?.engine).toBe("cpu");
+    expect(await session.run(inputs)).toEqual([expected]);
   });
 });
 

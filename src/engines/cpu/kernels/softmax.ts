@@ -7,7 +7,7 @@ import { isByte, isQuantized, shortName, unsupported } from "./shared.ts";
 import type { CpuKernel, KernelContext } from "./shared.ts";
 
 /** Largest row of the integer form: sums of exponentials must stay in uint32. */
-const MAX_INTEGER_CLASSES = 4096;
+const MAX_INTEGER_CLASSES = 4095;
 
 export function createSoftmax(context: KernelContext<"Softmax">): CpuKernel {
   const { graph, node } = context;
