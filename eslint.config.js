@@ -27,7 +27,18 @@ export default tseslint.config(
   {
     // Numeric code indexes typed arrays by computed, in-range positions on every line. `!` there is erased by the compiler
     // and costs nothing; a run-time check would halve the speed of the kernels.
-    files: ["src/engines/**", "src/graph/**", "src/compress/**", "src/train/**", "src/stats/**", "src/data/**", "src/kernels/**", "src/formats/**", "test/**", "tools/**"],
+    files: [
+      "src/engines/**",
+      "src/graph/**",
+      "src/compress/**",
+      "src/train/**",
+      "src/stats/**",
+      "src/data/**",
+      "src/kernels/**",
+      "src/formats/**",
+      "test/**",
+      "tools/**",
+    ],
     rules: { "@typescript-eslint/no-non-null-assertion": "off" },
   },
   { files: ["src/cli/**", "tools/**", "src/hosts/*child*"], rules: { "no-console": "off" } },

@@ -40,7 +40,8 @@ async function infer(spec: string, options: InferOptions): Promise<void> {
   const target = parseTarget(options.target);
   const { graph } = await openModel(spec, options.shape === undefined ? {} : { shapes: options.shape });
   const arrays = matchInputs(graph, options.input);
-  const runs = options.each === true ? splitSamples(graph, arrays) : [graph.inputs.map((name) => checkInput(tensorOf(graph, name), arrays.get(name)))];
+  const runs =
+    options.each === true ? splitSamples(graph, arrays) : [graph.inputs.map((name) => checkInput(tensorOf(graph, name), arrays.get(name)))];
   const outputs = await inferAll(graph, target, runs, {
     silenceMs: options.timeout * 1000,
     ...(options.verbose === true ? { onStderr: (text: string) => process.stderr.write(text) } : {}),
@@ -89,7 +90,11 @@ function readArray(file: string): NamedArray {
   try {
     bytes = readFileSync(file);
   } catch (error) {
-    throw new FormatError(`--input ${file}: cannot be read, ${error instanceof Error ? error.message : String(error)}`, "Check the path", error);
+    throw new FormatError(
+      `--input ${file}: cannot be read, ${error instanceof Error ? error.message : String(error)}`,
+      "Check the path",
+      error,
+    );
   }
   return { ...readNpy(bytes, file), file };
 }
@@ -97,7 +102,10 @@ function readArray(file: string): NamedArray {
 function checkInput(tensor: Tensor, array: NamedArray | undefined, shape: Shape = tensor.shape): TypedArray {
   if (array === undefined) throw new UsageError(`--input: input "${tensor.name}" is missing`);
   if (array.dtype !== tensor.dtype) {
-    throw new ShapeError(`--input ${array.file}: holds ${array.dtype}, but input "${tensor.name}" takes ${tensor.dtype}`, `Save it with .astype("${tensor.dtype}")`);
+    throw new ShapeError(
+      `--input ${array.file}: holds ${array.dtype}, but input "${tensor.name}" takes ${tensor.dtype}`,
+      `Save it with .astype("${tensor.dtype}")`,
+    );
   }
   if (array.shape.length !== shape.length || array.shape.some((d, i) => d !== shape[i])) {
     throw new ShapeError(
@@ -121,7 +129,8 @@ function splitSamples(graph: Graph, arrays: ReadonlyMap<string, NamedArray>): re
     if (!Number.isInteger(n) || n < 1) {
       throw new ShapeError(`--input ${array?.file ?? name}: first dimension ${first}, expected a multiple of the model's batch ${batch}`);
     }
-    if (count !== undefined && count !== n) throw new ShapeError(`--input ${array?.file ?? name}: ${n} samples, but another input has ${count}`);
+    if (count !== undefined && count !== n)
+      throw new ShapeError(`--input ${array?.file ?? name}: ${n} samples, but another input has ${count}`);
     count = n;
     const size = elementCount(tensor.shape);
     return Array.from({ length: n }, (_, i) => data.subarray(i * size, (i + 1) * size));

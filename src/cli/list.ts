@@ -54,7 +54,8 @@ function list(word: string | undefined, options: { readonly format: string }): v
 
 function sectionOf(word: string): Section {
   const section = SECTIONS.find((known) => known === word);
-  if (section === undefined) throw new UsageError(`bench list ${word}: unknown section, expected one of ${SECTIONS.join(", ")}.${hint(word, SECTIONS)}`);
+  if (section === undefined)
+    throw new UsageError(`bench list ${word}: unknown section, expected one of ${SECTIONS.join(", ")}.${hint(word, SECTIONS)}`);
   return section;
 }
 
@@ -63,7 +64,9 @@ function entriesOf(section: Section): readonly Entry[] {
     case "suites":
       return describeSuites().map(({ name, about }) => ({ name, about }));
     case "models":
-      return describeSuites().flatMap(({ name: suite, models }) => models.map(({ name, path }) => ({ name, about: `${path} (suite ${suite})` })));
+      return describeSuites().flatMap(({ name: suite, models }) =>
+        models.map(({ name, path }) => ({ name, about: `${path} (suite ${suite})` })),
+      );
     case "datasets":
       return BUILT_IN_DATASETS.map((name) => ({ name, about: "built in" }));
     case "recipes":

@@ -8,7 +8,10 @@ export function collect(text: string, before: readonly string[] | undefined): re
 }
 
 /** Repeatable `--shape name=1,3,48,192`. */
-export function collectShape(text: string, before: ReadonlyMap<string, readonly number[]> | undefined): ReadonlyMap<string, readonly number[]> {
+export function collectShape(
+  text: string,
+  before: ReadonlyMap<string, readonly number[]> | undefined,
+): ReadonlyMap<string, readonly number[]> {
   return new Map([...(before ?? []), parseShape(text)]);
 }
 

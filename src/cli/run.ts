@@ -25,7 +25,7 @@ interface RunWords {
   readonly dataset?: string;
   readonly modelsDir?: string;
   readonly shape?: ReadonlyMap<string, readonly number[]>;
-  readonly preset: PresetName;
+  readonly preset?: PresetName;
   readonly baseline?: string;
   readonly threshold?: number;
   readonly out?: string;
@@ -49,7 +49,9 @@ export function runCommand(): Command {
     .option("--dataset <name>", "mnist, textlines, a header .json, or none")
     .option("--models-dir <folder>", "folder with the files of a suite that brings none (tiny)")
     .option("--shape <NAME=DIMS>", "bind an input's dynamic dimensions, e.g. x=1,3,48,192; repeatable", collectShape)
-    .addOption(new Option("--preset <preset>", "how long and how precisely to measure").choices(PRESETS).default("normal"))
+    .addOption(
+      new Option("--preset <preset>", "how long and how precisely to measure (default: the suite's, else normal)").choices(PRESETS),
+    )
     .option("--filter <regex>", 'only records whose "MODEL RECIPE TARGET" matches')
     .option("--seed <n>", "for samples and shuffles", wholeNumber, 1)
     .option("--out <file>", "save the result there, after every record")
@@ -110,7 +112,10 @@ async function run(words: RunWords): Promise<void> {
     printComparison(comparison, words.format);
     gate = comparison.exitCode;
   }
-  if (interrupted) console.error(`interrupted: ${result.records.length} of ${plan.records.length} records are done${out === undefined ? "" : `, saved in ${out}; go on with --resume`}`);
+  if (interrupted)
+    console.error(
+      `interrupted: ${result.records.length} of ${plan.records.length} records are done${out === undefined ? "" : `, saved in ${out}; go on with --resume`}`,
+    );
   process.exitCode = interrupted ? interrupt.exitCode : exitCodeOf(result.records, gate);
 }
 

@@ -25,12 +25,14 @@ export async function checkTarget(target: Target): Promise<Checkup> {
   try {
     const probe = await probeTarget(target);
     const software = probe.software === true;
-    if (!probe.available) return { works: false, detail: probe.reason?.message ?? "cannot run here", remedy: probe.reason?.remedy ?? "", software };
+    if (!probe.available)
+      return { works: false, detail: probe.reason?.message ?? "cannot run here", remedy: probe.reason?.remedy ?? "", software };
     const graph = smallGraph();
     const inputs = [[Float32Array.from({ length: 64 }, (_, i) => ((i * 7) % 13) / 13 - 0.5)]];
     const outputs = await inferAll(graph, target, inputs, { silenceMs: SILENCE_MS, probe });
     const { parity, message } = checkParity(graph, await referenceOutputs(graph, inputs), outputs);
-    if (!parity.pass) return { works: false, detail: `wrong result: ${message}`, remedy: "Report this, with the driver's version", software };
+    if (!parity.pass)
+      return { works: false, detail: `wrong result: ${message}`, remedy: "Report this, with the driver's version", software };
     return { works: true, detail: briefFacts(probe), remedy: "", software };
   } catch (error) {
     if (!(error instanceof SlimbenchError)) throw error;

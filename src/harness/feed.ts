@@ -3,7 +3,7 @@
  * loops need not: shapes may differ by dimensions of 1 only, and float samples are quantized for a model that takes integers.
  */
 import type { Dataset } from "../data/dataset.ts";
-import { inverseScale, integerRange, perTensor, quantizeValue } from "../engines/numerics.ts";
+import { inverseScale, integerRange, perTensor, quantizeValue } from "../graph/numerics.ts";
 import { formatShape, ShapeError } from "../errors.ts";
 import { tensorOf } from "../graph/access.ts";
 import { createArray, elementCount, isFloat } from "../graph/dtype.ts";

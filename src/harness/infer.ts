@@ -23,14 +23,27 @@ export interface InferOptions {
  * @returns outputs of each inference, in order
  * @throws UnavailableError when the target cannot run here, HostError when the engine fails
  */
-export async function inferAll(graph: Graph, target: Target, inputs: readonly Inputs[], options: InferOptions): Promise<readonly Outputs[]> {
+export async function inferAll(
+  graph: Graph,
+  target: Target,
+  inputs: readonly Inputs[],
+  options: InferOptions,
+): Promise<readonly Outputs[]> {
   const probe = options.probe ?? (await probeTarget(target));
   if (!probe.available) {
-    const { code, message, remedy } = probe.reason ?? { code: "unavailable", message: `target ${target.text}: cannot run here`, remedy: "" };
+    const { code, message, remedy } = probe.reason ?? {
+      code: "unavailable",
+      message: `target ${target.text}: cannot run here`,
+      remedy: "",
+    };
     throw new UnavailableError(code, message, remedy);
   }
   const folder = await mkdtemp(join(tmpdir(), "slimbench-"));
-  const host = new NodeHost({ env: probe.env, silenceMs: options.silenceMs, ...(options.onStderr === undefined ? {} : { onStderr: options.onStderr }) });
+  const host = new NodeHost({
+    env: probe.env,
+    silenceMs: options.silenceMs,
+    ...(options.onStderr === undefined ? {} : { onStderr: options.onStderr }),
+  });
   try {
     const graphPath = join(folder, "model.graph");
     await writeFile(graphPath, serializeGraph(graph));

@@ -23,7 +23,8 @@ export interface PlanRequest {
   readonly filter?: string | undefined;
   /** `I/N`, 1-based. */
   readonly shard?: string | undefined;
-  readonly preset: PresetName;
+  /** Default: the suite's, else `normal`. */
+  readonly preset?: PresetName | undefined;
   readonly seed: number;
 }
 
@@ -68,7 +69,7 @@ export function makePlan(request: PlanRequest): Plan {
   const chosen = takeShard(applyFilter(records, request.filter), request.shard);
   return {
     ...(suite === undefined ? {} : { suite: suite.name }),
-    preset: request.preset,
+    preset: request.preset ?? suite?.preset ?? "normal",
     seed: request.seed,
     records: chosen,
     ...(suite?.accuracySamples === undefined ? {} : { accuracySamples: suite.accuracySamples }),

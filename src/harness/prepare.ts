@@ -13,7 +13,7 @@ import { graphStats } from "../compress/stats.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { mulberry32 } from "../data/random.ts";
 import type { Session } from "../engines/engine.ts";
-import { integerRange } from "../engines/numerics.ts";
+import { integerRange } from "../graph/numerics.ts";
 import { UnavailableError } from "../errors.ts";
 import { tensorOf } from "../graph/access.ts";
 import { createArray, elementCount, isFloat } from "../graph/dtype.ts";

@@ -33,16 +33,16 @@ const TABLE: Readonly<Record<PresetName, Preset>> = {
   },
   normal: {
     sampling: {
-      warmup: { floorMs: 600, maxMs: 2500, minRuns: 2 },
+      warmup: { floorMs: 600, maxMs: 2000, minRuns: 2 },
       minSamples: 20,
       maxSamples: 500,
       precision: 0.02,
       minTimeMs: 400,
-      timeLimitMs: 1500,
+      timeLimitMs: 1200,
       blockClockSteps: BLOCK_CLOCK_STEPS,
     },
     softwareFloorSamples: 6,
-    accuracyMs: 5000,
+    accuracyMs: 4000,
     paritySamples: 8,
   },
   rigorous: {

@@ -1,6 +1,7 @@
 /**
  * The timing loop: warm up until steady, then sample until the median is known well enough. Runs inside the host, with the host's
- * clock injected, so tests drive it with a fake one. Nothing is discarded: every sample is kept, in order.
+ * clock injected, so tests drive it with a fake one. No sample is dropped: they are kept in order, or all taken anew where they show that
+ * the warm-up was too short.
  *
  * Warm-up: BenchmarkDotNet's rule (at least four changes of direction between consecutive times) is not enough under V8, whose
  * compilers replace code by a faster version after up to a second; so a floor in time is added, and the last quarter of the warm-up
@@ -34,7 +35,8 @@ export interface SamplingResult {
   /** Inferences timed together as one sample. */
   readonly blockCalls: number;
   readonly stopReason: StopReason;
-  readonly warmup: { readonly runs: number; readonly ms: number; readonly steady: boolean };
+  /** `restarts`: how often samples turned out to be warm-up, and were taken anew. */
+  readonly warmup: { readonly runs: number; readonly ms: number; readonly restarts: number; readonly steady: boolean };
   /** Smallest step that the clock was seen to make, milliseconds. */
   readonly clockStepMs: number;
 }
@@ -48,6 +50,9 @@ export interface SamplingHooks {
 
 /** Steadiness: the last quarter of the warm-up may be at most this much faster than the quarter before it. */
 const STILL_FASTER = 0.03;
+/** Median of the first half of the samples over that of the second, less 1. */
+const SPEED_UP = 0.05;
+const MAX_RESTARTS = 2;
 const MIN_DIRECTION_CHANGES = 4;
 /** Quarters with fewer calls say nothing; slow models rely on the direction changes alone. */
 const MIN_QUARTER_CALLS = 4;
@@ -70,23 +75,62 @@ export async function sampleLatency(
   const warm = await warmUp(timed, settings, hooks);
   const blockCalls = Math.max(1, Math.ceil((settings.blockClockSteps * clockStepMs) / Math.max(warm.callMs, clockStepMs / 1000)));
 
+  let attempt = await sample(timed, blockCalls, settings, hooks);
+  let { runs, ms } = warm;
+  let restarts = 0;
+  // A compiler that came late: what was sampled before it was warm-up after all.
+  while (isSpeedingUp(attempt.samples) && restarts < MAX_RESTARTS) {
+    restarts++;
+    runs += attempt.calls;
+    ms += attempt.ms;
+    attempt = await sample(timed, blockCalls, settings, hooks);
+  }
+  const { samples, stopReason } = attempt;
+  return { samples, blockCalls, stopReason, warmup: { runs, ms, restarts, steady: warm.steady || restarts > 0 }, clockStepMs };
+}
+
+interface Attempt {
+  readonly samples: readonly number[];
+  readonly stopReason: StopReason;
+  readonly calls: number;
+  readonly ms: number;
+}
+
+async function sample(
+  timed: (calls: number) => Promise<number>,
+  blockCalls: number,
+  settings: SamplingSettings,
+  { now, progress }: SamplingHooks,
+): Promise<Attempt> {
   const samples: number[] = [];
   const begin = now();
   const spacingMs = settings.minTimeMs / settings.maxSamples;
   let nextCheck = settings.floorSamples;
-  let stopReason: StopReason | undefined;
-  while (stopReason === undefined) {
+  let calls = 0;
+  for (;;) {
     samples.push((await timed(blockCalls)) / blockCalls);
+    calls += blockCalls;
     const elapsed = now() - begin;
     if (samples.length >= nextCheck || samples.length >= settings.maxSamples || elapsed >= settings.timeLimitMs) {
-      stopReason = decide(samples, elapsed, settings);
+      const stopReason = decide(samples, elapsed, settings);
+      if (stopReason !== undefined) return { samples, stopReason, calls, ms: elapsed };
       nextCheck = Math.max(settings.minSamples, Math.ceil(samples.length * 1.1));
     }
-    await hooks.progress?.("timing", Math.min(1, elapsed / settings.timeLimitMs), samples.at(-1));
+    await progress?.("timing", Math.min(1, elapsed / settings.timeLimitMs), samples.at(-1));
     // Fast models: untimed calls in between spread the samples over minTimeMs, so that they see more than one moment of the machine.
-    while (stopReason === undefined && now() - begin < samples.length * spacingMs) await call(index++);
+    while (now() - begin < samples.length * spacingMs) {
+      await timed(1);
+      calls++;
+    }
   }
-  return { samples, blockCalls, stopReason, warmup: { runs: warm.runs, ms: warm.ms, steady: warm.steady }, clockStepMs };
+}
+
+/** The second half of the samples is faster than the first by more than chance and by more than matters. */
+export function isSpeedingUp(samples: readonly number[]): boolean {
+  const half = samples.length >> 1;
+  const early = medianInterval(samples.slice(0, half));
+  const late = medianInterval(samples.slice(samples.length - half));
+  return early !== undefined && late !== undefined && early.low > late.high && early.median > late.median * (1 + SPEED_UP);
 }
 
 function decide(samples: readonly number[], elapsedMs: number, settings: SamplingSettings): StopReason | undefined {

@@ -10,6 +10,8 @@ import { z } from "zod";
 import { parseRecipe } from "../compress/recipe.ts";
 import { FormatError, UsageError } from "../errors.ts";
 import { hint } from "./hint.ts";
+import { PRESETS } from "./presets.ts";
+import type { PresetName } from "./presets.ts";
 
 const SUITES_FOLDER = fileURLToPath(new URL("../../suites/", import.meta.url));
 
@@ -29,6 +31,8 @@ const suiteSchema = z.strictObject({
   models: z.array(modelSchema).min(1),
   recipes: z.array(word).min(1),
   targets: z.array(word).min(1),
+  /** Used where the command line names none. */
+  preset: z.enum(PRESETS).optional(),
   /** At most so many samples for accuracy, whatever the preset allows. */
   accuracySamples: z.number().int().positive().optional(),
 });
@@ -47,6 +51,7 @@ export interface Suite {
   readonly models: readonly SuiteModel[];
   readonly recipes: readonly string[];
   readonly targets: readonly string[];
+  readonly preset?: PresetName | undefined;
   readonly accuracySamples?: number | undefined;
   /** What is left out because files of the user's folder are missing; one line each. */
   readonly skipped: readonly string[];
@@ -153,6 +158,7 @@ function resolveFiles(suite: z.infer<typeof suiteSchema>, path: string, modelsDi
     models,
     recipes: suite.recipes,
     targets: suite.targets,
+    preset: suite.preset,
     accuracySamples: suite.accuracySamples,
     skipped,
   };

@@ -43,9 +43,7 @@ export function parseTarget(text: string): Target {
   const [, engine = "", hostText, optionText] = match;
   const known: readonly string[] = [...ENGINE_NAMES, ...PLANNED_ENGINES];
   if (!known.includes(engine)) {
-    throw new UsageError(
-      `target "${text}": unknown engine "${engine}", expected one of ${ENGINE_NAMES.join(", ")}.${hint(engine, known)}`,
-    );
+    throw new UsageError(`target "${text}": unknown engine "${engine}", expected one of ${ENGINE_NAMES.join(", ")}.${hint(engine, known)}`);
   }
   return { text: trimmed, engine, host: parseHost(text, hostText), options: parseOptions(text, optionText) };
 }

@@ -3,9 +3,11 @@
  * change a number or drop a sample.
  */
 import type { Warning } from "../results/schema.ts";
-import type { SamplingResult, SamplingSettings } from "./sampling.ts";
-import { classifyOutliers } from "../stats/outliers.ts";
+import { median } from "../stats/describe.ts";
 import { medianInterval } from "../stats/interval.ts";
+import { classifyOutliers } from "../stats/outliers.ts";
+import { isSpeedingUp } from "./sampling.ts";
+import type { SamplingResult, SamplingSettings } from "./sampling.ts";
 
 export type WarningKey =
   | "accuracy-sampled"
@@ -26,8 +28,6 @@ export interface TypedWarning extends Warning {
 /** First inference over the steady median; below, nobody waits for it. */
 const FIRST_RUN_FACTOR = 10;
 const FIRST_RUN_MIN_MS = 50;
-/** The first half of the samples may be so much slower than the second. */
-const DRIFT = 0.05;
 /** Share of severe outliers worth a word. */
 const OUTLIER_SHARE = 0.05;
 
@@ -77,13 +77,11 @@ export function timingWarnings(result: SamplingResult, settings: SamplingSetting
 }
 
 function stillWarming({ samples, warmup }: SamplingResult): readonly TypedWarning[] {
-  const half = samples.length >> 1;
-  const early = medianInterval(samples.slice(0, half));
-  const late = medianInterval(samples.slice(samples.length - half));
   const next = "Use --preset rigorous, which warms up longer, and close other programs";
-  if (early !== undefined && late !== undefined && early.low > late.high && early.median > late.median * (1 + DRIFT)) {
-    const change = ((1 - late.median / early.median) * 100).toFixed(0);
-    return [{ key: "still-warming", evidence: `the second half of the samples is ${change} % faster than the first`, next }];
+  if (isSpeedingUp(samples)) {
+    const half = samples.length >> 1;
+    const change = (1 - median(samples.slice(samples.length - half)) / median(samples.slice(0, half))) * 100;
+    return [{ key: "still-warming", evidence: `the second half of the samples is ${change.toFixed(0)} % faster than the first`, next }];
   }
   if (warmup.steady) return [];
   return [{ key: "still-warming", evidence: `not steady after ${warmup.runs} runs in ${warmup.ms.toFixed(0)} ms of warm-up`, next }];
@@ -142,12 +140,12 @@ function wide({ samples, stopReason }: SamplingResult, { precision }: SamplingSe
 }
 
 function firstRunSlow({ samples }: SamplingResult, firstMs: number): readonly TypedWarning[] {
-  const median = medianInterval(samples)?.median;
-  if (median === undefined || firstMs < FIRST_RUN_MIN_MS || firstMs < median * FIRST_RUN_FACTOR) return [];
+  const steadyMs = median(samples);
+  if (firstMs < FIRST_RUN_MIN_MS || firstMs < steadyMs * FIRST_RUN_FACTOR) return [];
   return [
     {
       key: "first-run-slow",
-      evidence: `the first inference took ${firstMs.toFixed(0)} ms, ${(firstMs / median).toFixed(0)} times the median; it is not in the samples`,
+      evidence: `the first inference took ${firstMs.toFixed(0)} ms, ${(firstMs / steadyMs).toFixed(0)} times the median; it is not in the samples`,
       next: "Run one inference at start-up, before a user waits for it",
     },
   ];

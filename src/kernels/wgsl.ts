@@ -246,6 +246,13 @@ const OTHERS: readonly WgslKernel[] = [
     {},
     "Any groups and weight zero points, forward or transposed: four outputs a thread.",
   ),
+  row(
+    "i8_im2col_rows__wgsl",
+    ["Conv2D"],
+    "i8_im2col_rows",
+    {},
+    "Patches of an image of one or two channels as rows of a matrix: four bytes a thread.",
+  ),
   row("f32_matmul_direct_2x4__wgsl", ["MatMul"], "f32_matmul_direct_2x4", {}, "Two activations, any strides: 2 × 4 outputs a thread."),
   row(
     "i8_matmul_general_1x4__wgsl",

@@ -11,11 +11,20 @@ function sample(): Graph {
   const builder = new GraphBuilder("sämple");
   const quant = { scales: Float32Array.of(0.5, 0.25), zeroPoints: Int32Array.of(0, 0), axis: 0 };
   const x = builder.input("x", "int8", [1, 3], { scales: Float32Array.of(0.1), zeroPoints: Int32Array.of(-5) });
-  const w = builder.constant("w", "int8", [2, 3], Int8Array.of(1, -2, 3, -128, 127, 0), { quant, sparsity: { pattern: "block", rows: 1, cols: 8 } });
-  const y = builder.add("Dense", "dense", [x, w], { activation: { kind: "clamp", min: 0, max: Infinity } }, {
-    dtype: "int8",
-    quant: { scales: Float32Array.of(0.3), zeroPoints: Int32Array.of(7) },
+  const w = builder.constant("w", "int8", [2, 3], Int8Array.of(1, -2, 3, -128, 127, 0), {
+    quant,
+    sparsity: { pattern: "block", rows: 1, cols: 8 },
   });
+  const y = builder.add(
+    "Dense",
+    "dense",
+    [x, w],
+    { activation: { kind: "clamp", min: 0, max: Infinity } },
+    {
+      dtype: "int8",
+      quant: { scales: Float32Array.of(0.3), zeroPoints: Int32Array.of(7) },
+    },
+  );
   return builder.finish([y]);
 }
 
@@ -38,7 +47,13 @@ describe("serializeGraph", () => {
 
   it("keeps numbers that JSON lacks", () => {
     const values = [Infinity, -Infinity, NaN, -0, 0, 1.5];
-    const nodes = values.map((value, i) => ({ name: `n${i}`, op: "Pad", inputs: [], outputs: [], attrs: { before: [], after: [], mode: "constant", value } }));
+    const nodes = values.map((value, i) => ({
+      name: `n${i}`,
+      op: "Pad",
+      inputs: [],
+      outputs: [],
+      attrs: { before: [], after: [], mode: "constant", value },
+    }));
     const graph = { name: "g", inputs: [], outputs: [], tensors: new Map(), nodes } as unknown as Graph;
     const back = deserializeGraph(serializeGraph(graph), "test").nodes.map((node) => (node.attrs as { readonly value: number }).value);
     back.forEach((value, i) => expect(Object.is(value, values[i])).toBe(true));

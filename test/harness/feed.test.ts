@@ -57,7 +57,9 @@ describe("feederFor", () => {
   it("lets dimensions of 1 differ, nothing else", () => {
     expect(feederFor(graphWith({ shape: [1, 1, 2, 2] }), dataset("float32", [2, 2, 1], [])).batch).toBe(1);
     const image = dataset("float32", [4, 6, 3], []);
-    expect(() => feederFor(graphWith({ shape: [1, 3, 4, 6] }), image)).toThrow(/samples of shape \[4, 6, 3\] do not fit input "x" of shape \[1, 3, 4, 6\]/);
+    expect(() => feederFor(graphWith({ shape: [1, 3, 4, 6] }), image)).toThrow(
+      /samples of shape \[4, 6, 3\] do not fit input "x" of shape \[1, 3, 4, 6\]/,
+    );
     expect(() => feederFor(graphWith({ shape: [1, 5] }), floats)).toThrow(ShapeError);
   });
 
@@ -76,7 +78,9 @@ describe("classesOf", () => {
   it("counts the scores of one sample and compares them with the dataset", () => {
     expect(classesOf(graphWith({}), floats, 1)).toBe(3);
     expect(classesOf(graphWith({}, { shape: [2, 3] }), floats, 2)).toBe(3);
-    expect(() => classesOf(graphWith({}, { shape: [1, 10] }), floats, 1)).toThrow(/has 3 classes, but output "y" of model g has shape \[1, 10\]/);
+    expect(() => classesOf(graphWith({}, { shape: [1, 10] }), floats, 1)).toThrow(
+      /has 3 classes, but output "y" of model g has shape \[1, 10\]/,
+    );
   });
 });
 

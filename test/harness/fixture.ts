@@ -18,9 +18,19 @@ export interface Fixture {
 function net(): Graph {
   const builder = new GraphBuilder("net");
   const x = builder.input("x", "float32", [1, 16]);
-  const w1 = builder.constant("w1", "float32", [16, 16], Float32Array.from({ length: 256 }, (_, i) => (i % 17 === 0 ? 1 : ((i * 7) % 11) / 500)));
+  const w1 = builder.constant(
+    "w1",
+    "float32",
+    [16, 16],
+    Float32Array.from({ length: 256 }, (_, i) => (i % 17 === 0 ? 1 : ((i * 7) % 11) / 500)),
+  );
   const h = builder.add("Dense", "hidden", [x, w1], { activation: { kind: "clamp", min: 0, max: Infinity } });
-  const w2 = builder.constant("w2", "float32", [3, 16], Float32Array.from({ length: 48 }, (_, i) => (Math.floor((i % 16) / 4) === Math.floor(i / 16) ? 1 : -0.1)));
+  const w2 = builder.constant(
+    "w2",
+    "float32",
+    [3, 16],
+    Float32Array.from({ length: 48 }, (_, i) => (Math.floor((i % 16) / 4) === Math.floor(i / 16) ? 1 : -0.1)),
+  );
   return builder.finish([builder.add("Dense", "scores", [h, w2], {})]);
 }
 
@@ -34,7 +44,15 @@ function writeDataset(folder: string, name: string, count: number, extra: Record
     for (let i = 0; i < 16; i++) data[s * 16 + i] = ((s * 31 + i * 17) % 23) / 46 + (Math.floor(i / 4) === label ? 0.8 : 0);
   }
   writeFileSync(join(folder, `${name}.bin`), new Uint8Array(data.buffer));
-  const header = { name, task: "classification", input: { dtype: "float32", shape: [16] }, data: `${name}.bin`, labels, classes: 3, ...extra };
+  const header = {
+    name,
+    task: "classification",
+    input: { dtype: "float32", shape: [16] },
+    data: `${name}.bin`,
+    labels,
+    classes: 3,
+    ...extra,
+  };
   const path = join(folder, `${name}.json`);
   writeFileSync(path, JSON.stringify(header));
   return path;

@@ -21,7 +21,12 @@ describe("checkParity", () => {
   const reference = [[Float32Array.of(1, 2)], [Float32Array.of(3, -4)]];
 
   it("passes equal outputs as exact", () => {
-    expect(checkParity(floatGraph(), reference, reference).parity).toMatchObject({ against: "cpu", exact: true, maxAbsError: 0, pass: true });
+    expect(checkParity(floatGraph(), reference, reference).parity).toMatchObject({
+      against: "cpu",
+      exact: true,
+      maxAbsError: 0,
+      pass: true,
+    });
   });
 
   it("passes floats within the tolerance that the graph allows, and reports the error", () => {
@@ -48,7 +53,11 @@ describe("checkParity", () => {
   it("allows integers no difference at all", () => {
     const graph = integerGraph();
     expect(checkParity(graph, [[Int8Array.of(1, 2)]], [[Int8Array.of(1, 2)]]).parity.pass).toBe(true);
-    expect(checkParity(graph, [[Int8Array.of(1, 2)]], [[Int8Array.of(1, 3)]]).parity).toMatchObject({ pass: false, tolerance: 0, maxAbsError: 1 });
+    expect(checkParity(graph, [[Int8Array.of(1, 2)]], [[Int8Array.of(1, 3)]]).parity).toMatchObject({
+      pass: false,
+      tolerance: 0,
+      maxAbsError: 1,
+    });
   });
 });
 
@@ -56,7 +65,10 @@ describe("sqnrDb", () => {
   it("is 10 log10 of signal power over noise power, over all samples", () => {
     const graph = floatGraph();
     // Signal 9 + 16 + 0 + 25 = 50, noise 0.25 + 0.25 = 0.5: a ratio of 100.
-    const noise = sqnrDb(graph, [[Float32Array.of(3, 4)], [Float32Array.of(0, 5)]], graph, [[Float32Array.of(3.5, 4)], [Float32Array.of(0, 4.5)]]);
+    const noise = sqnrDb(graph, [[Float32Array.of(3, 4)], [Float32Array.of(0, 5)]], graph, [
+      [Float32Array.of(3.5, 4)],
+      [Float32Array.of(0, 4.5)],
+    ]);
     expect(noise).toBeCloseTo(20, 10);
   });
 

@@ -14,7 +14,10 @@ describe("makePlan", () => {
   });
 
   it("puts the original first, whatever the order of typing, and drops repetitions", () => {
-    expect(plan({ models: ["lenet5"], recipes: ["int8", "fp32", "int8"], targets: ["cpu", "cpu"] })).toEqual(["lenet5 fp32 cpu", "lenet5 int8 cpu"]);
+    expect(plan({ models: ["lenet5"], recipes: ["int8", "fp32", "int8"], targets: ["cpu", "cpu"] })).toEqual([
+      "lenet5 fp32 cpu",
+      "lenet5 int8 cpu",
+    ]);
   });
 
   it("takes files by path with defaults that need no data", () => {
@@ -23,8 +26,15 @@ describe("makePlan", () => {
     expect(makePlan({ preset: "quick", seed: 1, models: ["a.onnx"] }).suite).toBeUndefined();
   });
 
+  it("takes the preset of the suite unless another is named", () => {
+    expect(makePlan({ seed: 1, suite: "smoke" }).preset).toBe("quick");
+    expect(makePlan({ seed: 1, suite: "smoke", preset: "rigorous" }).preset).toBe("rigorous");
+    expect(makePlan({ seed: 1 }).preset).toBe("normal");
+  });
+
   it("overrides the dataset and the shapes of suite models", () => {
-    const record = makePlan({ preset: "quick", seed: 1, models: ["ppocr-cls"], dataset: "none", shapes: new Map([["x", [1, 3, 48, 96]]]) }).records[0];
+    const record = makePlan({ preset: "quick", seed: 1, models: ["ppocr-cls"], dataset: "none", shapes: new Map([["x", [1, 3, 48, 96]]]) })
+      .records[0];
     expect(record?.model.dataset).toBeUndefined();
     expect(record?.model.shapes.get("x")).toEqual([1, 3, 48, 96]);
   });

@@ -94,7 +94,14 @@ describe("runPlan", () => {
   });
 
   it("refuses a dataset that does not fit, naming both", async () => {
-    const header = { name: "odd", task: "classification", input: { dtype: "float32", shape: [5] }, data: "odd.bin", labels: [0], classes: 3 };
+    const header = {
+      name: "odd",
+      task: "classification",
+      input: { dtype: "float32", shape: [5] },
+      data: "odd.bin",
+      labels: [0],
+      classes: 3,
+    };
     writeFileSync(join(fixture.folder, "odd.json"), JSON.stringify(header));
     writeFileSync(join(fixture.folder, "odd.bin"), Buffer.alloc(20));
     await expect(run({ dataset: join(fixture.folder, "odd.json") })).rejects.toThrow(/samples of shape \[5\] do not fit input "x"/);
@@ -106,7 +113,9 @@ describe("runPlan", () => {
     const { result } = await run({ recipes: ["fp32"], targets: ["cpu", "wasm"] }, { resume: first });
     expect(result.records.map(recordKey)).toEqual(["net fp32 cpu", "net fp32 wasm"]);
     expect(okOf(result.records[1]).latencyMs.samples).toEqual(before.latencyMs.samples);
-    await expect(run({ recipes: ["fp32"], targets: ["cpu"], seed: 2 }, { resume: first })).rejects.toThrow(/--resume: .*seed 1, this run has 2/);
+    await expect(run({ recipes: ["fp32"], targets: ["cpu"], seed: 2 }, { resume: first })).rejects.toThrow(
+      /--resume: .*seed 1, this run has 2/,
+    );
     const elsewhere: Result = { ...first, environment: { ...first.environment, cpuModel: "another" } };
     await expect(run({ recipes: ["fp32"], targets: ["cpu"] }, { resume: elsewhere })).rejects.toThrow(/cpuModel another/);
   });

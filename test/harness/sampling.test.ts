@@ -15,7 +15,10 @@ const SETTINGS: SamplingSettings = {
 };
 
 /** A clock that moves only when a call takes time, in steps of `stepMs` where given. */
-function fake(msOfCall: (index: number) => number, stepMs = 0): { call: (index: number) => Promise<void>; now: () => number; calls: () => number } {
+function fake(
+  msOfCall: (index: number) => number,
+  stepMs = 0,
+): { call: (index: number) => Promise<void>; now: () => number; calls: () => number } {
   let time = 0;
   let calls = 0;
   return {
@@ -103,6 +106,21 @@ describe("sampleLatency", () => {
     expect(result.warmup.steady).toBe(true);
     expect(result.warmup.ms).toBeGreaterThan(600);
     expect(Math.max(...result.samples)).toBeLessThan(5);
+  });
+
+  it("samples anew when the samples show a compiler that came late", async () => {
+    // Steady through the warm-up, then twice as fast from call 30 on, within the samples.
+    const clock = fake((i) => steady(i < 30 ? 10 : 5)(i));
+    const result = await sampleLatency(clock.call, { ...SETTINGS, precision: 0.001, maxSamples: 40 }, clock);
+    expect(result.warmup.restarts).toBe(1);
+    expect(Math.max(...result.samples)).toBeLessThan(6);
+  });
+
+  it("samples anew twice at most", async () => {
+    const clock = fake((i) => 10 * 0.99 ** i + steady(0.01)(i));
+    const result = await sampleLatency(clock.call, { ...SETTINGS, maxSamples: 40 }, clock);
+    expect(result.warmup.restarts).toBe(2);
+    expect(result.samples.length).toBeGreaterThanOrEqual(20);
   });
 
   it("gives up warming at the limit and says that it was not steady", async () => {

@@ -12,7 +12,7 @@ function keys(result: Partial<SamplingResult>, firstMs = 12): readonly string[] 
     samples: clean,
     blockCalls: 1,
     stopReason: "settled",
-    warmup: { runs: 50, ms: 600, steady: true },
+    warmup: { runs: 50, ms: 600, restarts: 0, steady: true },
     clockStepMs: 0.0001,
     ...result,
   };
@@ -25,7 +25,7 @@ describe("timingWarnings", () => {
   });
 
   it("still-warming: a warm-up that never settled", () => {
-    expect(keys({ warmup: { runs: 9, ms: 2500, steady: false } })).toEqual(["still-warming"]);
+    expect(keys({ warmup: { runs: 9, ms: 2500, restarts: 0, steady: false } })).toEqual(["still-warming"]);
   });
 
   it("still-warming: a second half that is clearly faster", () => {
@@ -63,7 +63,17 @@ describe("timingWarnings", () => {
 
   it("each carries numbers and a next step", () => {
     const all = [
-      ...timingWarnings({ samples: clean.slice(0, 8), blockCalls: 1, stopReason: "time-limit", warmup: { runs: 1, ms: 2500, steady: false }, clockStepMs: 0.001 }, SETTINGS, 900),
+      ...timingWarnings(
+        {
+          samples: clean.slice(0, 8),
+          blockCalls: 1,
+          stopReason: "time-limit",
+          warmup: { runs: 1, ms: 2500, restarts: 0, steady: false },
+          clockStepMs: 0.001,
+        },
+        SETTINGS,
+        900,
+      ),
       softwareAdapter("SwiftShader"),
       accuracySampled(500, 10_000),
       opsOnCpu([{ node: "a", op: "Resize" }], 9),

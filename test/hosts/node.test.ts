@@ -152,8 +152,14 @@ describe("the real child", () => {
   it("sends errors back typed, and lives on", async () => {
     await withChild(async (host) => {
       await expect(host.request("run", { inputs: [] })).rejects.toMatchObject({ code: "usage" });
-      await expect(host.request("probe", { engine: "webgl", options: {} })).rejects.toMatchObject({ code: "not-implemented", unavailable: true });
-      await expect(host.request("probe", { engine: "cpu", options: { speed: "high" } })).rejects.toMatchObject({ code: "usage", exitCode: 2 });
+      await expect(host.request("probe", { engine: "webgl", options: {} })).rejects.toMatchObject({
+        code: "not-implemented",
+        unavailable: true,
+      });
+      await expect(host.request("probe", { engine: "cpu", options: { speed: "high" } })).rejects.toMatchObject({
+        code: "usage",
+        exitCode: 2,
+      });
       writeFileSync(graphPath, "garbage that is long enough");
       await expect(host.request("open", { engine: "cpu", options: {}, graphPath })).rejects.toMatchObject({ code: "bad-file" });
       expect(await host.request("probe", { engine: "cpu", options: {} })).toMatchObject({ available: true });

@@ -2,7 +2,7 @@
  * Which units (weights or blocks) a pruning step zeroes: exactly the k with the smallest score, ties by position, never by threshold
  * alone (as torch.nn.utils.prune; Keras' threshold rule keeps ties and prunes fewer). k = amount × units, rounded half to even.
  */
-import { roundHalfEven } from "../../engines/numerics.ts";
+import { roundHalfEven } from "../../graph/numerics.ts";
 
 /** How many of `units` an amount prunes. */
 export function pruneCount(amount: number, units: number): number {

@@ -3,7 +3,7 @@
  * and rewrites the graph so that its ops take and give int8: Quantize at float inputs, Dequantize at float outputs, and both
  * around the ops that have no integer form, which stay float and are listed in the step's report.
  */
-import { addParams } from "../../engines/numerics.ts";
+import { addParams } from "../../graph/numerics.ts";
 import { UnsupportedError, UsageError, invariant } from "../../errors.ts";
 import { isConstant, tensorOf } from "../../graph/access.ts";
 import { isFloat } from "../../graph/dtype.ts";

@@ -2,7 +2,7 @@
  * Quantization parameters from real ranges, in double precision as ONNX Runtime and TFLite derive them: real = (q - zeroPoint) × scale.
  * Activations: asymmetric int8 -128..127 per tensor, the range widened to hold 0. Weights: symmetric -127..127 per output channel.
  */
-import { roundHalfEven } from "../../engines/numerics.ts";
+import { roundHalfEven } from "../../graph/numerics.ts";
 import type { Quantization } from "../../graph/ir.ts";
 
 export interface Range {

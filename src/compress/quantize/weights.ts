@@ -2,7 +2,7 @@
  * Weights and biases of one layer: int8 -127..127 per output channel, zero point 0; bias int32 at scale s_in × s_w[channel], so that it
  * adds straight into the accumulator.
  */
-import { roundHalfEven } from "../../engines/numerics.ts";
+import { roundHalfEven } from "../../graph/numerics.ts";
 import { elementCount } from "../../graph/dtype.ts";
 import type { Constant, Quantization } from "../../graph/ir.ts";
 import { symmetricParams } from "./params.ts";

@@ -1,6 +1,6 @@
 /** Polynomial functions against double precision, over their whole range, in units in the last place. */
 import { describe, expect, it } from "vitest";
-import { unaryValue } from "../../../src/engines/numerics.ts";
+import { unaryValue } from "../../../src/graph/numerics.ts";
 import { wasmEngine } from "../../../src/engines/wasm/index.ts";
 import type { Graph, UnaryFn } from "../../../src/graph/ir.ts";
 import { context } from "./context.ts";

@@ -45,8 +45,9 @@ describe("choice of kernels", () => {
     const b = new GraphBuilder("stem");
     const x = b.input("x", "int8", [1, 9, 9, 1], grid(0.1, 0));
     const w = b.constant("w", "int8", [8, 3, 3, 1], new Int8Array(72).fill(1), { quant: grid(0.1, 0) });
-    const y = b.add("Conv2D", "c", [x, w], { strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0], groups: 1 }, { quant: grid(1, 0) });
-    expect(kernelsOf(b.finish([y]), SOFTWARE)).toEqual(["i8_conv_dot4_4x4__wgsl"]);
+    const attrs = { strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0], groups: 1 } as const;
+    const y = b.add("Conv2D", "c", [x, w], attrs, { quant: grid(1, 0) });
+    expect(kernelsOf(b.finish([y]), SOFTWARE)).toEqual(["i8_im2col_rows__wgsl", "i8_gemm_dot4_4x4__wgsl"]);
   });
 
   it("skips stored zeros: a sparse layer holds fewer bytes than its dense twin", () => {

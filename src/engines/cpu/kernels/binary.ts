@@ -3,7 +3,7 @@ import { outputTensor, requireInput } from "../../../graph/access.ts";
 import { elementCount, isFloat } from "../../../graph/dtype.ts";
 import type { DType, TypedArray } from "../../../graph/dtype.ts";
 import type { BinaryFn, Tensor } from "../../../graph/ir.ts";
-import { addParams, perTensor, quantizedClamp, requantize } from "../../numerics.ts";
+import { addParams, perTensor, quantizedClamp, requantize } from "../../../graph/numerics.ts";
 import { broadcastSteps, innerSize, innerStep, planWalk, runStarts } from "./broadcast.ts";
 import { activate, clampInteger, finishValue, floatFinish } from "./finish.ts";
 import { isByte, isQuantized, shortName, unsupported } from "./shared.ts";

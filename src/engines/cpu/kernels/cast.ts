@@ -3,7 +3,7 @@ import { outputTensor, requireInput } from "../../../graph/access.ts";
 import { isFloat } from "../../../graph/dtype.ts";
 import type { DType, TypedArray } from "../../../graph/dtype.ts";
 import type { Quantization, Tensor } from "../../../graph/ir.ts";
-import { integerRange, inverseScale, quantizeValue, roundHalfEven, unaryTable } from "../../numerics.ts";
+import { integerRange, inverseScale, quantizeValue, roundHalfEven, unaryTable } from "../../../graph/numerics.ts";
 import { isByte, isQuantized, shortName, unsupported } from "./shared.ts";
 import type { CpuKernel, KernelContext } from "./shared.ts";
 import { mapTable } from "./unary.ts";

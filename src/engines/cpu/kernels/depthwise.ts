@@ -3,7 +3,7 @@ import { inputTensor, outputTensor, requireInput } from "../../../graph/access.t
 import type { Tensor } from "../../../graph/ir.ts";
 import { createGeneralConv } from "./conv_general.ts";
 import { convGeometry } from "./conv_geometry.ts";
-import type { ConvGeometry } from "./conv_geometry.ts";
+import type { ConvGeometry, Depthwise } from "./conv_geometry.ts";
 import { depthwiseF32 } from "./depthwise_f32.ts";
 import { depthwiseI8, insideBias } from "./depthwise_i8.ts";
 import type { DepthwiseWeights } from "./depthwise_i8.ts";
@@ -12,13 +12,6 @@ import type { IntegerFinish } from "./gemm_i8.ts";
 import { isByte, isQuantized, shortName } from "./shared.ts";
 import type { CpuKernel, KernelContext } from "./shared.ts";
 import { floatWeights, integerFinish } from "./weights.ts";
-
-/** A convolution's geometry with `multiplier` outputs per input channel. */
-export interface Depthwise extends ConvGeometry {
-  readonly multiplier: number;
-  /** Output columns that one step of the 3×3 kernel computes; 0: the window is not one for it. */
-  readonly tile: 0 | 2 | 4;
-}
 
 /** Four columns at stride 1, two at stride 2; 3×3, undilated, one output a channel. */
 function tileOf(kernel: readonly number[], strideX: number, dilations: readonly number[], multiplier: number): 0 | 2 | 4 {

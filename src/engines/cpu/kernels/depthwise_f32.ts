@@ -4,7 +4,7 @@
  */
 import { finishValue } from "./finish.ts";
 import type { FloatFinish } from "./finish.ts";
-import type { Depthwise } from "./depthwise.ts";
+import type { Depthwise } from "./conv_geometry.ts";
 
 /** @param acc scratch of outChannels doubles */
 export function depthwiseF32(

@@ -2,9 +2,9 @@
  * 8-bit depthwise convolution, exact in int32; the same shapes as depthwise_f32.ts. Inside the image the input's zero point is already
  * part of the bias, so that the loops multiply stored values.
  */
-import { requantize } from "../../numerics.ts";
+import { requantize } from "../../../graph/numerics.ts";
 import { requantizeNarrow } from "./finish.ts";
-import type { Depthwise } from "./depthwise.ts";
+import type { Depthwise } from "./conv_geometry.ts";
 import type { IntegerFinish } from "./gemm_i8.ts";
 
 type Bytes = Int8Array | Uint8Array;

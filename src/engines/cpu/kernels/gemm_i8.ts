@@ -4,7 +4,7 @@
  * 2×4 tile gives 3.9 and one product per double 5.0. Exactness: |x - zero point| ≤ 255 and |w| ≤ 128, so over at most 1,024 terms the
  * low half stays below 2^25 and the whole below 2^53; longer sums are split and added in int32.
  */
-import { requantize } from "../../numerics.ts";
+import { requantize } from "../../../graph/numerics.ts";
 import { ROUND_MAGIC, requantizeNarrow } from "./finish.ts";
 
 /** Weight of the high half. */

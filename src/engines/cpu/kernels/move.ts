@@ -7,7 +7,7 @@ import { outputTensor, requireInput } from "../../../graph/access.ts";
 import { elementCount } from "../../../graph/dtype.ts";
 import type { TypedArray } from "../../../graph/dtype.ts";
 import type { Node, Tensor } from "../../../graph/ir.ts";
-import { integerRange, inverseScale, perTensor, quantizeValue, unaryTable } from "../../numerics.ts";
+import { integerRange, inverseScale, perTensor, quantizeValue, unaryTable } from "../../../graph/numerics.ts";
 import { broadcastSteps, innerSize, innerStep, planWalk, runStarts } from "./broadcast.ts";
 import { isByte, isQuantized, sameQuantization, stridesOf, unsupported } from "./shared.ts";
 import type { CpuKernel, KernelContext } from "./shared.ts";

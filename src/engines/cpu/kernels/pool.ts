@@ -2,7 +2,7 @@
 import { outputTensor, requireInput } from "../../../graph/access.ts";
 import type { TypedArray } from "../../../graph/dtype.ts";
 import type { Pool2DAttrs, Tensor } from "../../../graph/ir.ts";
-import { integerRange, perTensor, quantizedClamp, requantize, unaryTable } from "../../numerics.ts";
+import { integerRange, perTensor, quantizedClamp, requantize, unaryTable } from "../../../graph/numerics.ts";
 import { activate, finishValue, floatFinish, largerOf } from "./finish.ts";
 import type { FloatFinish } from "./finish.ts";
 import { isByte, isQuantized, sameQuantization, shortName, unsupported } from "./shared.ts";

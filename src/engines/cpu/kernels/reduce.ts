@@ -3,7 +3,7 @@ import { outputTensor, requireInput } from "../../../graph/access.ts";
 import { elementCount, isFloat } from "../../../graph/dtype.ts";
 import type { TypedArray } from "../../../graph/dtype.ts";
 import type { ReduceFn, Tensor } from "../../../graph/ir.ts";
-import { integerRange, perTensor, requantize, unaryTable } from "../../numerics.ts";
+import { integerRange, perTensor, requantize, unaryTable } from "../../../graph/numerics.ts";
 import { innerSize, innerStep, planWalk, runStarts } from "./broadcast.ts";
 import { isByte, isQuantized, shortName, stridesOf, unsupported } from "./shared.ts";
 import type { CpuKernel, KernelContext } from "./shared.ts";

@@ -6,7 +6,7 @@ import { outputTensor, requireInput } from "../../../graph/access.ts";
 import { elementCount, isFloat } from "../../../graph/dtype.ts";
 import type { TypedArray } from "../../../graph/dtype.ts";
 import type { ResizeAttrs } from "../../../graph/ir.ts";
-import { integerRange, roundHalfEven } from "../../numerics.ts";
+import { integerRange, roundHalfEven } from "../../../graph/numerics.ts";
 import { copyMapped } from "./move.ts";
 import { isQuantized, sameQuantization, stridesOf, unsupported } from "./shared.ts";
 import type { CpuKernel, KernelContext } from "./shared.ts";

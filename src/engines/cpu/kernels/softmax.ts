@@ -2,7 +2,7 @@
 import { outputTensor, requireInput } from "../../../graph/access.ts";
 import { elementCount } from "../../../graph/dtype.ts";
 import type { TypedArray } from "../../../graph/dtype.ts";
-import { softmaxTable } from "../../numerics.ts";
+import { softmaxTable } from "../../../graph/numerics.ts";
 import { isByte, isQuantized, shortName, unsupported } from "./shared.ts";
 import type { CpuKernel, KernelContext } from "./shared.ts";
 

@@ -143,10 +143,23 @@ export function multiplyCsrF32(w: Csr<Float32Array>, a: Float64Array, count: num
       out[offsets[3]! + j] = finishValue(c3 + b, lo, hi, hardswish);
       continue;
     }
-    for (let r = 0; r < count; r++) {
-      let c = 0;
-      for (let e = from; e < to; e++) c += a[positions[e]! + r]! * values[e]!;
-      out[offsets[r]! + j] = finishValue(c + b, lo, hi, hardswish);
-    }
+    for (let r = 0; r < count; r++) out[offsets[r]! + j] = finishValue(b + csr1x1(a, r, from, to, positions, values), lo, hi, hardswish);
   }
+}
+
+/** One row: four sums in turn, since additions to one would wait for each other. */
+function csr1x1(a: Float64Array, row: number, from: number, to: number, positions: Positions, w: Float32Array): number {
+  let c0 = 0,
+    c1 = 0,
+    c2 = 0,
+    c3 = 0;
+  let e = from;
+  for (; e + 3 < to; e += 4) {
+    c0 += a[positions[e]! + row]! * w[e]!;
+    c1 += a[positions[e + 1]! + row]! * w[e + 1]!;
+    c2 += a[positions[e + 2]! + row]! * w[e + 2]!;
+    c3 += a[positions[e + 3]! + row]! * w[e + 3]!;
+  }
+  for (; e < to; e++) c0 += a[positions[e]! + row]! * w[e]!;
+  return c0 + c1 + (c2 + c3);
 }

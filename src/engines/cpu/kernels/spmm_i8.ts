@@ -188,7 +188,17 @@ function csr2x1(
   column: number,
   sums: Float64Array,
 ): void {
-  let sum = 0;
-  for (let e = from; e < to; e++) sum += a[positions[e]! + pair]! * w[e]!;
-  sums[pair * 4 + column] = sum;
+  let c0 = 0,
+    c1 = 0,
+    c2 = 0,
+    c3 = 0;
+  let e = from;
+  for (; e + 3 < to; e += 4) {
+    c0 += a[positions[e]! + pair]! * w[e]!;
+    c1 += a[positions[e + 1]! + pair]! * w[e + 1]!;
+    c2 += a[positions[e + 2]! + pair]! * w[e + 2]!;
+    c3 += a[positions[e + 3]! + pair]! * w[e + 3]!;
+  }
+  for (; e < to; e++) c0 += a[positions[e]! + pair]! * w[e]!;
+  sums[pair * 4 + column] = c0 + c1 + (c2 + c3);
 }

@@ -1,7 +1,7 @@
 /** Unary ops: one loop a float function, a table of 256 entries for 8-bit tensors. */
 import { outputTensor, requireInput } from "../../../graph/access.ts";
 import type { UnaryAttrs } from "../../../graph/ir.ts";
-import { unaryTable, unaryValue } from "../../numerics.ts";
+import { unaryTable, unaryValue } from "../../../graph/numerics.ts";
 import { clampValue, finishValue } from "./finish.ts";
 import { isByte, isQuantized, shortName, unsupported } from "./shared.ts";
 import type { CpuKernel, KernelContext } from "./shared.ts";

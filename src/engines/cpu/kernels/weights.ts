@@ -1,7 +1,7 @@
 /** Weights as kernels want them: floats dequantized once when weights are stored as integers, and the constants of a requantization. */
 import type { TypedArray } from "../../../graph/dtype.ts";
 import type { Activation, Node, Tensor } from "../../../graph/ir.ts";
-import { quantizedClamp, requantizationScales } from "../../numerics.ts";
+import { quantizedClamp, requantizationScales } from "../../../graph/numerics.ts";
 import { NARROW_SCALE } from "./finish.ts";
 import type { IntegerFinish } from "./gemm_i8.ts";
 import { isByte, isQuantized, unsupported } from "./shared.ts";

@@ -1,4 +1,4 @@
-/** Softmax in float32 and in integers (the table and the formula of `softmaxTable` in src/engines/numerics.ts), and linear resize. */
+/** Softmax in float32 and in integers (the table and the formula of `softmaxTable` in src/graph/numerics.ts), and linear resize. */
 import { storeFloats } from "./common";
 import { exp4 } from "./math";
 

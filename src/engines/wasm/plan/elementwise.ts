@@ -3,7 +3,7 @@ import { outputTensor, requireInput } from "../../../graph/access.ts";
 import { elementCount } from "../../../graph/dtype.ts";
 import type { Node, Quantization, Tensor, UnaryAttrs } from "../../../graph/ir.ts";
 import { isByte, isQuantized } from "../../cpu/kernels/shared.ts";
-import { addParams, integerRange, inverseScale, perTensor, quantizedClamp, unaryTable } from "../../numerics.ts";
+import { addParams, integerRange, inverseScale, perTensor, quantizedClamp, unaryTable } from "../../../graph/numerics.ts";
 import { BINARY, UNARY } from "../codes.ts";
 import type { NodePlan, PlanContext, Planner } from "../program.ts";
 import { activationCode, fitsMagic, floatPair, floatPost, integerPost, tilePost } from "../records.ts";

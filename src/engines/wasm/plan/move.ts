@@ -6,7 +6,7 @@ import { outputTensor, requireInput } from "../../../graph/access.ts";
 import { bytesPerElement, elementCount } from "../../../graph/dtype.ts";
 import type { Node, NodeWith, Tensor } from "../../../graph/ir.ts";
 import { isByte, isQuantized, sameQuantization, stridesOf } from "../../cpu/kernels/shared.ts";
-import { integerRange, inverseScale, perTensor, quantizeValue } from "../../numerics.ts";
+import { integerRange, inverseScale, perTensor, quantizeValue } from "../../../graph/numerics.ts";
 import type { KernelCall, NodePlan, PlanContext, Planner } from "../program.ts";
 import { byteTable } from "./elementwise.ts";
 import { broadcastStrides, mergeLoops, padLoops } from "./strides.ts";

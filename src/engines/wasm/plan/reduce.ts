@@ -3,7 +3,7 @@ import { outputTensor, requireInput } from "../../../graph/access.ts";
 import { elementCount } from "../../../graph/dtype.ts";
 import type { NodeWith, Quantization, Tensor } from "../../../graph/ir.ts";
 import { isByte, isQuantized, sameQuantization } from "../../cpu/kernels/shared.ts";
-import { integerRange, perTensor, quantizedClamp, softmaxTable, unaryTable } from "../../numerics.ts";
+import { integerRange, perTensor, quantizedClamp, softmaxTable, unaryTable } from "../../../graph/numerics.ts";
 import { REDUCE } from "../codes.ts";
 import type { NodePlan, PlanContext, Planner } from "../program.ts";
 import { floatPost, integerPost, windowRecord } from "../records.ts";

@@ -6,7 +6,7 @@ import { DeviceLimitError, UnsupportedError, invariant } from "../../../errors.t
 import { isConstant } from "../../../graph/access.ts";
 import { elementCount } from "../../../graph/dtype.ts";
 import type { Activation, Graph, Node, Quantization, Tensor } from "../../../graph/ir.ts";
-import { unaryTable } from "../../numerics.ts";
+import { unaryTable } from "../../../graph/numerics.ts";
 import type { DeviceFacts } from "../device.ts";
 import type { WebGpuOptions } from "../options.ts";
 import { FLAT_WORKGROUP, f, foldGroups, u } from "../step.ts";

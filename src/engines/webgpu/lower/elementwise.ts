@@ -2,7 +2,7 @@
 import { outputTensor, requireInput } from "../../../graph/access.ts";
 import { elementCount } from "../../../graph/dtype.ts";
 import type { NodeWith, Quantization, Tensor, UnaryAttrs } from "../../../graph/ir.ts";
-import { addParams, integerRange, inverseScale } from "../../numerics.ts";
+import { addParams, integerRange, inverseScale } from "../../../graph/numerics.ts";
 import { MAX_RANK, dims, f, u } from "../step.ts";
 import { formatOf, rowLength, rowWords, storedShift, storedWords } from "../storage.ts";
 import { activationWords, finite, isQuantized, isQuantizedByte, storedTable } from "./context.ts";

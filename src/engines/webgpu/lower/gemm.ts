@@ -40,6 +40,9 @@ interface Problem {
 
 type WeightData = Float32Array | Int8Array;
 
+/** Channels up to which an integer convolution runs over gathered patches: half or more of each word would be padding. */
+const IM2COL_MAX_CHANNELS = 2;
+
 function denseProblem(x: Tensor, w: Tensor, out: Tensor, data: WeightData): Problem {
   const k = w.shape[1]!;
   const bytes = formatOf(x) === "i8";
@@ -107,6 +110,30 @@ function convProblem(attrs: Conv2DAttrs, x: Tensor, w: Tensor, out: Tensor, data
     ],
     vec4: inC % 4 === 0 && groupIn % 4 === 0,
   };
+}
+
+/** Writes the patches of an image of bytes as a matrix. @returns the matrix product over them, and where they are */
+function gatherPatches(
+  c: Lowering,
+  attrs: Conv2DAttrs,
+  x: Tensor,
+  w: Tensor,
+  out: Tensor,
+  data: WeightData,
+  inZero: number,
+): { problem: Problem; patches: Operand } {
+  const [outC, kh, kw, channels] = w.shape as unknown as readonly [number, number, number, number];
+  const k = kh * kw * channels;
+  const words = Math.ceil(k / 4);
+  const m = out.shape[0]! * out.shape[1]! * out.shape[2]!;
+  const name = c.scratch("patches", m * words);
+  const params = [
+    ...u(m * words, words, k, channels, kw, x.shape[1]!, x.shape[2]!, rowWords(x.shape) * 4, out.shape[1]!, out.shape[2]!),
+    ...u(...attrs.strides, attrs.pads[0], attrs.pads[1], ...attrs.dilations, inZero),
+  ];
+  c.flat({ kernel: "i8_im2col_rows__wgsl", params, inputs: [c.operand(x)], output: name, threads: m * words });
+  const matrix: Tensor = { name, dtype: x.dtype, shape: [m, k] };
+  return { problem: denseProblem(matrix, { ...w, shape: [outC, k] }, out, data), patches: { kind: "tensor", name } };
 }
 
 /** The uniform of common/gemm_params.wgsl. `scale` turns units of words into units of bytes, which gathers count in. */
@@ -234,7 +261,7 @@ function foldedBias(p: Problem, bias: Int32Array, inZero: number): Int32Array {
   });
 }
 
-function lowerInteger(c: Lowering, p: Problem, x: Tensor, bias: Tensor | undefined, finish: IntegerFinish, out: Tensor): void {
+function lowerInteger(c: Lowering, p: Problem, x: Operand, bias: Tensor | undefined, finish: IntegerFinish, out: Tensor): void {
   const family = p.conv ? "conv" : "gemm";
   const { groups, groupOut } = p.shape;
   const folded = foldedBias(p, int32Bias(c, bias, groups * groupOut), finish.inZero);
@@ -244,7 +271,7 @@ function lowerInteger(c: Lowering, p: Problem, x: Tensor, bias: Tensor | undefin
       kernel: `i8_${family}_block1x8_4x8__wgsl`,
       params: gemmParams(p, undefined, finish, 4),
       inputs: [
-        c.operand(x),
+        x,
         c.constant("weights", new Uint32Array(sparse.values.buffer)),
         c.constant("columns", packColumns(folded, finish.scales, groups, 8)),
         c.constant("starts", sparse.starts),
@@ -260,7 +287,7 @@ function lowerInteger(c: Lowering, p: Problem, x: Tensor, bias: Tensor | undefin
   const dot = chooseDot(c);
   const size = tile === "tiled" ? "32x32" : tile;
   const inputs = [
-    c.operand(x),
+    x,
     c.constant("weights", packIntegerGemm(p.shape, p.weight)),
     c.constant("columns", packColumns(folded, finish.scales, groups, 4)),
   ];
@@ -296,7 +323,7 @@ export function lowerDense(c: Lowering, node: NodeWith<"Dense">): void {
   }
   const finish = integerFinish(c, x, w, bias, out, 0, w.shape[0]!, activation);
   if (finish.weightZeros === undefined) {
-    lowerInteger(c, denseProblem(x, w, out, signedWeights(c, w)), x, bias, finish, out);
+    lowerInteger(c, denseProblem(x, w, out, signedWeights(c, w)), c.operand(x), bias, finish, out);
     return;
   }
   const k = rowLength(x.shape);
@@ -337,7 +364,13 @@ export function lowerConv2D(c: Lowering, node: NodeWith<"Conv2D">): void {
   const tiles = attrs.groups === 1 || (groupOut % 4 === 0 && w.shape[3]! % 4 === 0);
   if (finish.weightZeros === undefined && tiles) {
     const data = signedWeights(c, w);
-    lowerInteger(c, pointwise ? denseProblem(x, matrix, out, data) : convProblem(attrs, x, w, out, data), x, bias, finish, out);
+    if (!pointwise && attrs.groups === 1 && w.shape[3]! <= IM2COL_MAX_CHANNELS) {
+      const { problem, patches } = gatherPatches(c, attrs, x, w, out, data, finish.inZero);
+      lowerInteger(c, problem, patches, bias, finish, out);
+      return;
+    }
+    const problem = pointwise ? denseProblem(x, matrix, out, data) : convProblem(attrs, x, w, out, data);
+    lowerInteger(c, problem, c.operand(x), bias, finish, out);
     return;
   }
   lowerGeneralConv(c, {

@@ -1,6 +1,6 @@
 /** Integer constants of convolutions and matrix products in the form of stored (signed) bytes. */
 import type { Activation, Tensor } from "../../../graph/ir.ts";
-import { quantizedClamp, requantizationScales } from "../../numerics.ts";
+import { quantizedClamp, requantizationScales } from "../../../graph/numerics.ts";
 import { storedShift } from "../storage.ts";
 import { isQuantized, isQuantizedByte } from "./context.ts";
 import type { Lowering, QuantizedTensor } from "./context.ts";

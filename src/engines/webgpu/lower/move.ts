@@ -3,7 +3,7 @@ import { UnsupportedError } from "../../../errors.ts";
 import { outputTensor, requireInput } from "../../../graph/access.ts";
 import { elementCount } from "../../../graph/dtype.ts";
 import type { NodeWith, Shape, Tensor } from "../../../graph/ir.ts";
-import { inverseScale, perTensor, quantizeValue, integerRange } from "../../numerics.ts";
+import { inverseScale, perTensor, quantizeValue, integerRange } from "../../../graph/numerics.ts";
 import { MAX_RANK, dims, f, u } from "../step.ts";
 import type { Operand } from "../step.ts";
 import { formatOf, rowLength, rowWords, storedShift, storedSteps, storedWords } from "../storage.ts";

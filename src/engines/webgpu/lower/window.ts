@@ -2,7 +2,7 @@
 import { outputTensor, requireInput } from "../../../graph/access.ts";
 import { elementCount } from "../../../graph/dtype.ts";
 import type { NodeWith, Tensor } from "../../../graph/ir.ts";
-import { softmaxTable } from "../../numerics.ts";
+import { softmaxTable } from "../../../graph/numerics.ts";
 import { MAX_RANK, dims, f, u } from "../step.ts";
 import { formatOf, rowLength, rowWords, storedShift, storedSteps, storedWords } from "../storage.ts";
 import { activationWords, isQuantizedByte, sameGrid, storedTable } from "./context.ts";

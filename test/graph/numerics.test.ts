@@ -13,7 +13,7 @@ import {
   softmaxTable,
   unaryTable,
   unaryValue,
-} from "../../src/engines/numerics.ts";
+} from "../../src/graph/numerics.ts";
 import { NARROW_SCALE, clampInteger, clampValue, finishValue, largerOf, requantizeNarrow } from "../../src/engines/cpu/kernels/finish.ts";
 import type { Quantization, UnaryFn } from "../../src/graph/ir.ts";
 import { roundEven } from "../naive/tensor.ts";

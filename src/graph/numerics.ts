@@ -7,8 +7,8 @@
  * (activations, requantization) is a table of 256 entries. Softmax uses integer exponentials and an integer division.
  */
 import { invariant } from "../errors.ts";
-import type { DType } from "../graph/dtype.ts";
-import type { Activation, Quantization, UnaryAttrs } from "../graph/ir.ts";
+import type { DType } from "./dtype.ts";
+import type { Activation, Quantization, UnaryAttrs } from "./ir.ts";
 
 /** Round half to even, as IEEE 754 roundTiesToEven; x within ±2^51. */
 export function roundHalfEven(x: number): number {
