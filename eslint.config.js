@@ -10,7 +10,10 @@ export default tseslint.config(
   ...tseslint.configs.stylisticTypeChecked,
   {
     languageOptions: {
-      parserOptions: { projectService: { allowDefaultProject: ["*.js", "tools/*.mjs"] }, tsconfigRootDir: import.meta.dirname },
+      parserOptions: {
+        projectService: { allowDefaultProject: ["*.js", "tools/*.mjs", "test/hosts/children/*.mjs"] },
+        tsconfigRootDir: import.meta.dirname,
+      },
     },
     linterOptions: { reportUnusedDisableDirectives: "error" },
     rules: {
@@ -42,5 +45,5 @@ export default tseslint.config(
     rules: { "@typescript-eslint/no-non-null-assertion": "off" },
   },
   { files: ["src/cli/**", "tools/**", "src/hosts/*child*"], rules: { "no-console": "off" } },
-  { files: ["*.js", "tools/*.mjs"], ...tseslint.configs.disableTypeChecked },
+  { files: ["*.js", "tools/*.mjs", "test/hosts/children/*.mjs"], ...tseslint.configs.disableTypeChecked },
 );

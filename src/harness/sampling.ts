@@ -86,7 +86,8 @@ export async function sampleLatency(
     attempt = await sample(timed, blockCalls, settings, hooks);
   }
   const { samples, stopReason } = attempt;
-  return { samples, blockCalls, stopReason, warmup: { runs, ms, restarts, steady: warm.steady || restarts > 0 }, clockStepMs };
+  const steady = restarts === 0 ? warm.steady : !isSpeedingUp(samples);
+  return { samples, blockCalls, stopReason, warmup: { runs, ms, restarts, steady }, clockStepMs };
 }
 
 interface Attempt {

@@ -61,22 +61,23 @@ const MATRIX: readonly KernelRow[] = [
   row("any_matmul_general", ["MatMul"], "Direct loops in doubles, for types without a kernel of their own."),
   ...rows(
     TYPES,
-    (t) => `${t}_depthwise_3x3_1x4`,
+    (t) => `${t}_depthwise_w3s1_1x4`,
     ["DepthwiseConv2D"],
-    "3×3 at stride 1: four output columns at once, channels innermost; other positions tap by tap.",
+    "3-wide at stride 1: four output columns share six inputs, channels innermost.",
   ),
   ...rows(
     TYPES,
-    (t) => `${t}_depthwise_3x3_1x2`,
+    (t) => `${t}_depthwise_w3s2_1x2`,
     ["DepthwiseConv2D"],
-    "3×3 at stride 2: two output columns at once, channels innermost; other positions tap by tap.",
+    "3-wide at stride 2: two output columns share five inputs, channels innermost.",
   ),
   ...rows(
     TYPES,
-    (t) => `${t}_depthwise_taps`,
+    (t) => `${t}_depthwise_window_1x4`,
     ["DepthwiseConv2D"],
-    "Any window and channel multiplier, tap by tap into a row of accumulators.",
+    "Any window: four output columns share each weight, channels innermost.",
   ),
+  ...rows(TYPES, (t) => `${t}_depthwise_taps`, ["DepthwiseConv2D"], "Several outputs a channel: tap by tap into a row of accumulators."),
 ];
 
 const ELEMENTWISE: readonly KernelRow[] = [

@@ -125,25 +125,25 @@ function integerGemms(): WgslKernel[] {
   );
 }
 
-const SPARSE_ABOUT = "Weights zero in blocks of 1 × 8: eight output channels share one list of input positions; 4 × 8 outputs a thread";
+const SPARSE_ABOUT = "Weights zero in blocks of 1 × 8: eight output channels share one list of input positions";
 
 function sparseGemms(): WgslKernel[] {
-  return (["f32", "i8"] as const).flatMap((type) => [
-    row(
-      `${type}_gemm_block1x8_4x8__wgsl`,
-      ["Dense", "Conv2D"],
-      `${type}_gemm_block1x8_4x8`,
-      { ACCESS: `${type}_gather_rows` },
-      `${SPARSE_ABOUT}; gathers from rows of a matrix.`,
-    ),
-    row(
-      `${type}_conv_block1x8_4x8__wgsl`,
-      ["Conv2D"],
-      `${type}_gemm_block1x8_4x8`,
-      { ACCESS: `${type}_gather_conv` },
-      `${SPARSE_ABOUT}; gathers from an image.`,
-    ),
-  ]);
+  return (["f32", "i8"] as const).flatMap((type) =>
+    (["4x8", "1x8"] as const).flatMap((tile) => {
+      const file = `${type}_gemm_block1x8_${tile}`;
+      const about = `${SPARSE_ABOUT}; ${tile === "4x8" ? "4 × 8 outputs a thread" : "1 × 8 outputs a thread, for few rows"}`;
+      return [
+        row(
+          `${type}_gemm_block1x8_${tile}__wgsl`,
+          ["Dense", "Conv2D"],
+          file,
+          { ACCESS: `${type}_gather_rows` },
+          `${about}; gathers from rows of a matrix.`,
+        ),
+        row(`${type}_conv_block1x8_${tile}__wgsl`, ["Conv2D"], file, { ACCESS: `${type}_gather_conv` }, `${about}; gathers from an image.`),
+      ];
+    }),
+  );
 }
 
 export const UNARY_FNS: readonly UnaryFn[] = [

@@ -1,4 +1,7 @@
 // A child that does what `engine` of the request says, none of it good; `ok` answers.
+import process from "node:process";
+import { setTimeout } from "node:timers";
+
 let stubborn = false;
 process.on("message", (message) => {
   if (message === "close") {

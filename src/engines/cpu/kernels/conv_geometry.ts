@@ -22,13 +22,6 @@ export interface ConvGeometry {
   readonly phases: readonly Phase[];
 }
 
-/** A convolution's geometry with `multiplier` outputs per input channel. */
-export interface Depthwise extends ConvGeometry {
-  readonly multiplier: number;
-  /** Output columns that one step of the 3×3 kernel computes; 0: the window is not one for it. */
-  readonly tile: 0 | 2 | 4;
-}
-
 /** Outputs (y0 + i*stepY, x0 + j*stepX), i < rows, j < cols, read inputs (i*inStepY + dy[t], j*inStepX + dx[t]) for each tap t. */
 export interface Phase {
   readonly rows: number;

@@ -2,22 +2,17 @@
 import { inputTensor, outputTensor, requireInput } from "../../../graph/access.ts";
 import type { Tensor } from "../../../graph/ir.ts";
 import { createGeneralConv } from "./conv_general.ts";
-import { convGeometry } from "./conv_geometry.ts";
-import type { ConvGeometry, Depthwise } from "./conv_geometry.ts";
+import type { ConvGeometry } from "./conv_geometry.ts";
 import { depthwiseF32 } from "./depthwise_f32.ts";
-import { depthwiseI8, insideBias } from "./depthwise_i8.ts";
-import type { DepthwiseWeights } from "./depthwise_i8.ts";
+import { depthwiseGeometry } from "./depthwise_geometry.ts";
+import type { DepthwiseGeometry, DepthwiseTile } from "./depthwise_geometry.ts";
+import { depthwiseI8, rowBiases } from "./depthwise_i8.ts";
+import type { DepthwiseI8, DepthwiseWeights } from "./depthwise_i8.ts";
 import { floatFinish } from "./finish.ts";
 import type { IntegerFinish } from "./gemm_i8.ts";
 import { isByte, isQuantized, shortName } from "./shared.ts";
 import type { CpuKernel, KernelContext } from "./shared.ts";
 import { floatWeights, integerFinish } from "./weights.ts";
-
-/** Four columns at stride 1, two at stride 2; 3×3, undilated, one output a channel. */
-function tileOf(kernel: readonly number[], strideX: number, dilations: readonly number[], multiplier: number): 0 | 2 | 4 {
-  if (kernel[1] !== 3 || kernel[2] !== 3 || multiplier !== 1 || dilations[0] !== 1 || dilations[1] !== 1) return 0;
-  return strideX === 1 ? 4 : strideX === 2 ? 2 : 0;
-}
 
 export function createDepthwise(context: KernelContext<"DepthwiseConv2D">): CpuKernel {
   const { graph, node } = context;
@@ -25,14 +20,12 @@ export function createDepthwise(context: KernelContext<"DepthwiseConv2D">): CpuK
   const w = requireInput(graph, node, 1);
   const bias = inputTensor(graph, node, 2);
   const out = outputTensor(graph, node);
-  const conv = convGeometry({ ...node, op: "Conv2D", attrs: { ...node.attrs, groups: 1 } }, x, w, out);
-  const multiplier = conv.outChannels / conv.channels;
-  const g: Depthwise = { ...conv, multiplier, tile: tileOf(w.shape, node.attrs.strides[1], node.attrs.dilations, multiplier) };
+  const g = depthwiseGeometry(node, x, w, out);
   if (x.dtype === "float32" && out.dtype === "float32" && (w.dtype === "float32" || isQuantized(w))) {
     return createFloatDepthwise(context, g, w, bias);
   }
   if (isByte(x.dtype) && isQuantized(x)) return createIntegerDepthwise(context, g, x, w, bias, out);
-  return createWithGroups(context, { ...conv, groups: conv.channels, groupIn: 1, groupOut: multiplier }, out);
+  return createWithGroups(context, { ...g, groups: g.channels, groupIn: 1, groupOut: g.multiplier }, out);
 }
 
 /** Other types: as a grouped convolution, whose weights [O][taps][1] are the depthwise ones [taps][O] transposed. */
@@ -49,11 +42,18 @@ function createWithGroups(context: KernelContext<"DepthwiseConv2D">, g: ConvGeom
   };
 }
 
-function kernelName(type: string, tile: 0 | 2 | 4): string {
-  return `${type}_depthwise_${tile === 0 ? "taps" : `3x3_1x${tile}`}__cpu`;
+const TILE_NAMES: Readonly<Record<DepthwiseTile, string>> = { k3s1: "w3s1_1x4", k3s2: "w3s2_1x2", any: "window_1x4", multiplier: "taps" };
+
+function kernelName(type: string, tile: DepthwiseTile): string {
+  return `${type}_depthwise_${TILE_NAMES[tile]}__cpu`;
 }
 
-function createFloatDepthwise(context: KernelContext<"DepthwiseConv2D">, g: Depthwise, w: Tensor, bias: Tensor | undefined): CpuKernel {
+function createFloatDepthwise(
+  context: KernelContext<"DepthwiseConv2D">,
+  g: DepthwiseGeometry,
+  w: Tensor,
+  bias: Tensor | undefined,
+): CpuKernel {
   const { node, scratch } = context;
   const finish = floatFinish(node.attrs.activation);
   const fixed = w.data === undefined ? undefined : floatWeights(node, w, w.data);
@@ -81,7 +81,7 @@ function createFloatDepthwise(context: KernelContext<"DepthwiseConv2D">, g: Dept
 
 function createIntegerDepthwise(
   context: KernelContext<"DepthwiseConv2D">,
-  g: Depthwise,
+  g: DepthwiseGeometry,
   x: Tensor,
   w: Tensor,
   bias: Tensor | undefined,
@@ -93,36 +93,28 @@ function createIntegerDepthwise(
   const fixed = w.data === undefined ? undefined : packDepthwise(w.data as Int8Array | Uint8Array, finish, g);
   const fixedBias = bias === undefined ? new Int32Array(g.outChannels) : (bias.data as Int32Array | undefined);
   scratch.reserve(4 * g.outChannels * 4);
-  const fixedInside = fixed === undefined || fixedBias === undefined ? undefined : insideBias(g, fixed, fixedBias, zeroPoint);
+  const layer = (weights: DepthwiseWeights, b: Int32Array): DepthwiseI8 => {
+    return { g, zeroPoint, w: weights, bias: b, rowBias: rowBiases(g, weights, b, zeroPoint), finish };
+  };
+  const fixedLayer = fixed === undefined || fixedBias === undefined ? undefined : layer(fixed, fixedBias);
   return {
     name: kernelName(shortName(x.dtype), g.tile),
     weightBytes:
       (fixed?.byteLength ?? 0) +
       (bias === undefined ? 0 : (fixedBias?.byteLength ?? 0)) +
-      (fixedInside?.byteLength ?? 0) +
+      [...new Set(fixedLayer?.rowBias)].reduce((sum, b) => sum + b.byteLength, 0) +
       finish.scales.byteLength,
     packedInputs: [...(fixed === undefined ? [] : [1]), ...(fixedBias === undefined ? [] : [2])],
     run(inputs, output) {
-      const weights = fixed ?? packDepthwise(inputs[1] as Int8Array | Uint8Array, finish, g);
-      const b = fixedBias ?? (inputs[2] as Int32Array);
-      const inside = fixedInside ?? insideBias(g, weights, b, zeroPoint);
-      depthwiseI8(
-        inputs[0] as Int8Array | Uint8Array,
-        zeroPoint,
-        g,
-        weights,
-        b,
-        inside,
-        output as Int8Array | Uint8Array,
-        scratch.ints,
-        finish,
-      );
+      const current =
+        fixedLayer ?? layer(fixed ?? packDepthwise(inputs[1] as Int8Array | Uint8Array, finish, g), fixedBias ?? (inputs[2] as Int32Array));
+      depthwiseI8(inputs[0] as Int8Array | Uint8Array, current, output as Int8Array | Uint8Array, scratch.ints);
     },
   };
 }
 
 /** Weights less their zero points: as they are when those are zero, else widened. */
-function packDepthwise(w: Int8Array | Uint8Array, finish: IntegerFinish, g: Depthwise): DepthwiseWeights {
+function packDepthwise(w: Int8Array | Uint8Array, finish: IntegerFinish, g: DepthwiseGeometry): DepthwiseWeights {
   const shift = w instanceof Uint8Array ? 128 : 0;
   const zero = finish.weightZeroPoints;
   if (zero === undefined) return shift === 0 ? (w as Int8Array) : Int8Array.from(w, (q) => q - shift);

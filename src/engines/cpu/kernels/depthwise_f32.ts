@@ -1,102 +1,109 @@
 /**
- * Float depthwise convolution. 3×3 windows inside the image run four (stride 1) or two (stride 2) output columns at once, so that a
- * weight is loaded and widened once for all of them and columns share their inputs; everything else collects taps in a row of doubles.
+ * Float depthwise convolution, channels innermost. Between the left and right edge four output columns (two at stride 2) run at once, so
+ * that a weight is loaded and widened once for all of them, and 3-wide kernels also share their inputs.
  */
+import type { DepthwiseGeometry } from "./depthwise_geometry.ts";
 import { finishValue } from "./finish.ts";
 import type { FloatFinish } from "./finish.ts";
-import type { Depthwise } from "./conv_geometry.ts";
 
-/** @param acc scratch of outChannels doubles */
+/** What the column loops need besides their position. */
+interface Columns {
+  readonly x: Float32Array;
+  readonly w: Float32Array;
+  readonly bias: Float32Array;
+  readonly out: Float32Array;
+  readonly finish: FloatFinish;
+  readonly g: DepthwiseGeometry;
+}
+
+/** @param acc scratch of outChannels doubles, used with a channel multiplier only */
 export function depthwiseF32(
   x: Float32Array,
-  g: Depthwise,
+  g: DepthwiseGeometry,
   w: Float32Array,
   bias: Float32Array,
   out: Float32Array,
   acc: Float64Array,
   finish: FloatFinish,
 ): void {
-  const { inH, inW, channels, outH, outW, outChannels, tile } = g;
-  const { inStepY, inStepX, reach } = g.phases[0]!;
-  let to = 0;
+  const { inH, inW, channels, outH, outW, outChannels, kw, pixelStep, insideFrom, insideTo, tile } = g;
+  const job: Columns = { x, w, bias, out, finish, g };
   for (let image = 0; image < g.batch; image++) {
     for (let row = 0; row < outH; row++) {
-      const y0 = row * inStepY;
-      const insideY = y0 + reach.top >= 0 && y0 + reach.bottom < inH;
+      const rows = g.kyTo[row]! - g.kyFrom[row]!;
+      const line = (image * inH + g.yFrom[row]!) * inW;
+      const wRow = g.kyFrom[row]! * kw * channels;
+      let to = (image * outH + row) * outW * outChannels;
       for (let col = 0; col < outW;) {
-        const x0 = col * inStepX;
-        const last = x0 + (tile - 1) * inStepX + reach.right;
-        if (tile > 0 && insideY && col + tile <= outW && x0 + reach.left >= 0 && last < inW) {
-          const first = ((image * inH + y0 + reach.top) * inW + x0 + reach.left) * channels;
-          if (tile === 4) tile3x3x4(x, first, inW * channels, channels, w, bias, out, to, finish);
-          else tile3x3x2(x, first, inW * channels, channels, w, bias, out, to, finish);
-          col += tile;
-          to += tile * outChannels;
-          continue;
-        }
-        anyWindow(x, g, image, y0, x0, w, bias, acc);
-        store(acc, outChannels, out, to, finish);
-        col++;
-        to += outChannels;
+        const from = (line + g.xFrom[col]!) * channels;
+        const ahead = col < insideFrom ? 0 : insideTo - col;
+        let done = 1;
+        if (tile === "multiplier") withMultiplier(job, image, row, col, acc, to);
+        else if (tile === "k3s1" && ahead >= 4) done = fourOf3(job, from, rows, wRow, to);
+        else if (tile === "k3s2" && ahead >= 2) done = twoOf3(job, from, rows, wRow, to);
+        else if (tile === "any" && ahead >= 4) done = four(job, from, rows, wRow, pixelStep, to);
+        else one(job, from, rows, g.kxTo[col]! - g.kxFrom[col]!, wRow + g.kxFrom[col]! * channels, to);
+        col += done;
+        to += done * outChannels;
       }
     }
   }
 }
 
-function anyWindow(
-  x: Float32Array,
-  g: Depthwise,
-  image: number,
-  y0: number,
-  x0: number,
-  w: Float32Array,
-  bias: Float32Array,
-  acc: Float64Array,
-): void {
-  const { inH, inW, channels, outChannels, taps, multiplier } = g;
-  const { dy, dx } = g.phases[0]!;
-  for (let o = 0; o < outChannels; o++) acc[o] = bias[o]!;
-  for (let t = 0; t < taps; t++) {
-    const y = y0 + dy[t]!;
-    const z = x0 + dx[t]!;
-    if (y < 0 || y >= inH || z < 0 || z >= inW) continue;
-    const from = ((image * inH + y) * inW + z) * channels;
-    const wAt = t * outChannels;
-    if (multiplier === 1) for (let c = 0; c < channels; c++) acc[c] = acc[c]! + x[from + c]! * w[wAt + c]!;
-    else {
-      for (let c = 0, o = 0; c < channels; c++) {
-        const v = x[from + c]!;
-        for (let m = 0; m < multiplier; m++, o++) acc[o] = acc[o]! + v * w[wAt + o]!;
-      }
-    }
-  }
-}
-
-function store(acc: Float64Array, channels: number, out: Float32Array, to: number, finish: FloatFinish): void {
-  const { lo, hi, hardswish } = finish;
-  for (let o = 0; o < channels; o++) out[to + o] = finishValue(acc[o]!, lo, hi, hardswish);
-}
-
-/** Four neighbouring outputs at stride 1 read 3 rows × 6 columns. */
-function tile3x3x4(
-  x: Float32Array,
-  first: number,
-  rowStep: number,
-  channels: number,
-  w: Float32Array,
-  bias: Float32Array,
-  out: Float32Array,
-  to: number,
-  finish: FloatFinish,
-): void {
-  const { lo, hi, hardswish } = finish;
+/** One column, over the kernel rows and columns that are inside. */
+function one(job: Columns, from: number, rows: number, columns: number, wStart: number, to: number): number {
+  const { x, w, bias, out } = job;
+  const { channels, rowStep, columnStep, kw } = job.g;
+  const { lo, hi, hardswish } = job.finish;
   for (let c = 0; c < channels; c++) {
-    const b = bias[c]!;
-    let s0 = b;
-    let s1 = b;
-    let s2 = b;
-    let s3 = b;
-    for (let ky = 0, p = first + c, q = c; ky < 3; ky++, p += rowStep, q += 3 * channels) {
+    let sum = bias[c]!;
+    for (let ky = 0, p = from + c, q = wStart + c; ky < rows; ky++, p += rowStep, q += kw * channels) {
+      for (let kx = 0, i = p, j = q; kx < columns; kx++, i += columnStep, j += channels) sum += x[i]! * w[j]!;
+    }
+    out[to + c] = finishValue(sum, lo, hi, hardswish);
+  }
+  return 1;
+}
+
+/** Four columns of any kernel. */
+function four(job: Columns, from: number, rows: number, wStart: number, pixelStep: number, to: number): number {
+  const { x, w, bias, out } = job;
+  const { channels, rowStep, columnStep, kw } = job.g;
+  const { lo, hi, hardswish } = job.finish;
+  for (let c = 0; c < channels; c++) {
+    let s0 = bias[c]!;
+    let s1 = s0;
+    let s2 = s0;
+    let s3 = s0;
+    let j = wStart + c;
+    for (let ky = 0, p = from + c; ky < rows; ky++, p += rowStep) {
+      for (let kx = 0, i = p; kx < kw; kx++, i += columnStep, j += channels) {
+        const v = w[j]!;
+        s0 += x[i]! * v;
+        s1 += x[i + pixelStep]! * v;
+        s2 += x[i + 2 * pixelStep]! * v;
+        s3 += x[i + 3 * pixelStep]! * v;
+      }
+    }
+    out[to + c] = finishValue(s0, lo, hi, hardswish);
+    out[to + channels + c] = finishValue(s1, lo, hi, hardswish);
+    out[to + 2 * channels + c] = finishValue(s2, lo, hi, hardswish);
+    out[to + 3 * channels + c] = finishValue(s3, lo, hi, hardswish);
+  }
+  return 4;
+}
+
+/** Four neighbouring columns of a 3-wide kernel read six input columns. */
+function fourOf3(job: Columns, from: number, rows: number, wStart: number, to: number): number {
+  const { x, w, bias, out } = job;
+  const { channels, rowStep } = job.g;
+  const { lo, hi, hardswish } = job.finish;
+  for (let c = 0; c < channels; c++) {
+    let s0 = bias[c]!;
+    let s1 = s0;
+    let s2 = s0;
+    let s3 = s0;
+    for (let ky = 0, p = from + c, q = wStart + c; ky < rows; ky++, p += rowStep, q += 3 * channels) {
       const w0 = w[q]!;
       const w1 = w[q + channels]!;
       const w2 = w[q + 2 * channels]!;
@@ -116,25 +123,18 @@ function tile3x3x4(
     out[to + 2 * channels + c] = finishValue(s2, lo, hi, hardswish);
     out[to + 3 * channels + c] = finishValue(s3, lo, hi, hardswish);
   }
+  return 4;
 }
 
-/** Two neighbouring outputs at stride 2 read 3 rows × 5 columns. */
-function tile3x3x2(
-  x: Float32Array,
-  first: number,
-  rowStep: number,
-  channels: number,
-  w: Float32Array,
-  bias: Float32Array,
-  out: Float32Array,
-  to: number,
-  finish: FloatFinish,
-): void {
-  const { lo, hi, hardswish } = finish;
+/** Two columns at stride 2 of a 3-wide kernel read five input columns. */
+function twoOf3(job: Columns, from: number, rows: number, wStart: number, to: number): number {
+  const { x, w, bias, out } = job;
+  const { channels, rowStep } = job.g;
+  const { lo, hi, hardswish } = job.finish;
   for (let c = 0; c < channels; c++) {
     let s0 = bias[c]!;
     let s1 = s0;
-    for (let ky = 0, p = first + c, q = c; ky < 3; ky++, p += rowStep, q += 3 * channels) {
+    for (let ky = 0, p = from + c, q = wStart + c; ky < rows; ky++, p += rowStep, q += 3 * channels) {
       const w0 = w[q]!;
       const w1 = w[q + channels]!;
       const w2 = w[q + 2 * channels]!;
@@ -145,4 +145,25 @@ function tile3x3x2(
     out[to + c] = finishValue(s0, lo, hi, hardswish);
     out[to + channels + c] = finishValue(s1, lo, hi, hardswish);
   }
+  return 2;
+}
+
+/** One column with several outputs a channel, tap by tap into a row of doubles. */
+function withMultiplier(job: Columns, image: number, row: number, col: number, acc: Float64Array, to: number): void {
+  const { x, w, bias, out, g } = job;
+  const { lo, hi, hardswish } = job.finish;
+  const { inH, inW, channels, outChannels, taps, multiplier } = g;
+  const { dy, dx, inStepY, inStepX } = g.phases[0]!;
+  for (let o = 0; o < outChannels; o++) acc[o] = bias[o]!;
+  for (let t = 0; t < taps; t++) {
+    const y = row * inStepY + dy[t]!;
+    const z = col * inStepX + dx[t]!;
+    if (y < 0 || y >= inH || z < 0 || z >= inW) continue;
+    const from = ((image * inH + y) * inW + z) * channels;
+    for (let c = 0, o = 0; c < channels; c++) {
+      const v = x[from + c]!;
+      for (let m = 0; m < multiplier; m++, o++) acc[o] = acc[o]! + v * w[t * outChannels + o]!;
+    }
+  }
+  for (let o = 0; o < outChannels; o++) out[to + o] = finishValue(acc[o]!, lo, hi, hardswish);
 }

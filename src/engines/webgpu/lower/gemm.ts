@@ -172,6 +172,13 @@ function sparsePack(
   return sparse === "on" || packed.density <= SPARSE_MAX_DENSITY[type] ? packed : undefined;
 }
 
+/** Rows that a sparse kernel's thread computes, and that kernel's name. */
+function sparseTile(p: Problem, type: "f32" | "i8"): { readonly kernel: string; readonly threads: number } {
+  const rows = p.m < FEW_ROWS ? 1 : 4;
+  const kernel = `${type}_${p.conv ? "conv" : "gemm"}_block1x8_${rows}x8__wgsl`;
+  return { kernel, threads: Math.ceil(p.m / rows) * Math.ceil(p.shape.groupOut / 8) };
+}
+
 /** Workgroup memory pays on hardware; on SwiftShader a barrier costs more than all loads that it saves. */
 function policy(c: Lowering): "tiled" | "split" | "direct" {
   const { gemm } = c.options;
@@ -220,7 +227,7 @@ function lowerFloat(c: Lowering, p: Problem, x: Tensor, bias: Tensor | undefined
   const sparse = sparsePack(c, p, "f32", (n) => new Float32Array(n));
   if (sparse !== undefined) {
     c.flat({
-      kernel: `f32_${family}_block1x8_4x8__wgsl`,
+      ...sparseTile(p, "f32"),
       params: gemmParams(p, activation, undefined),
       inputs: [
         c.operand(x),
@@ -230,7 +237,6 @@ function lowerFloat(c: Lowering, p: Problem, x: Tensor, bias: Tensor | undefined
         c.constant("positions", sparse.positions),
       ],
       output: out,
-      threads: Math.ceil(p.m / 4) * Math.ceil(groupOut / 8),
       z: groups,
     });
     return;
@@ -268,7 +274,7 @@ function lowerInteger(c: Lowering, p: Problem, x: Operand, bias: Tensor | undefi
   const sparse = sparsePack(c, p, "i8", (n) => new Int8Array(n));
   if (sparse !== undefined) {
     c.flat({
-      kernel: `i8_${family}_block1x8_4x8__wgsl`,
+      ...sparseTile(p, "i8"),
       params: gemmParams(p, undefined, finish, 4),
       inputs: [
         x,
@@ -278,7 +284,6 @@ function lowerInteger(c: Lowering, p: Problem, x: Operand, bias: Tensor | undefi
         c.constant("positions", sparse.positions),
       ],
       output: out,
-      threads: Math.ceil(p.m / 4) * Math.ceil(groupOut / 8),
       z: groups,
     });
     return;
