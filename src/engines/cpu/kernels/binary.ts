@@ -5,7 +5,7 @@ import type { DType, TypedArray } from "../../../graph/dtype.ts";
 import type { BinaryFn, Tensor } from "../../../graph/ir.ts";
 import { addParams, perTensor, quantizedClamp, requantize } from "../../../graph/numerics.ts";
 import { broadcastSteps, innerSize, innerStep, planWalk, runStarts } from "./broadcast.ts";
-import { activate, clampInteger, finishValue, floatFinish } from "./finish.ts";
+import { activate, clampInteger, finishValue, floatFinish, requantizeNarrow } from "./finish.ts";
 import { isByte, isQuantized, shortName, unsupported } from "./shared.ts";
 import type { CpuKernel, KernelContext } from "./shared.ts";
 
@@ -148,16 +148,10 @@ function quantizedBinary(context: KernelContext<"Binary">, runs: Runs, a: Tensor
   const [lo, hi] = quantizedClamp(activation, out.quant!, out.dtype);
   const base = { name: `${shortName(out.dtype)}_binary_${fn}__cpu`, weightBytes: 0, packedInputs: [] };
   if (fn === "mul") {
-    const qa = perTensor(a.quant);
-    const qb = perTensor(b.quant);
-    const qo = perTensor(out.quant);
-    const scale = Math.fround(Math.fround(qa.scale * qb.scale) / qo.scale);
+    const params = mulParams(a, b, out);
     return {
       ...base,
-      run: (inputs, output) =>
-        eachPair(inputs[0]!, inputs[1]!, runs, (x, y, at) => {
-          output[at] = requantize(Math.imul(x - qa.zeroPoint, y - qb.zeroPoint), scale, qo.zeroPoint, lo, hi);
-        }),
+      run: (inputs, output) => mulBytes(inputs[0] as Int8Array, inputs[1] as Int8Array, runs, output as Int8Array, params, lo, hi),
     };
   }
   if (fn !== "add" && fn !== "sub") throw unsupported(node, `${fn} on quantized tensors, expected add, sub or mul`);
@@ -172,6 +166,49 @@ function quantizedBinary(context: KernelContext<"Binary">, runs: Runs, a: Tensor
     ...base,
     run: (inputs, output) => addBytes(inputs[0] as Int8Array, inputs[1] as Int8Array, runs, output as Int8Array, params, lo, hi),
   };
+}
+
+/** out = requantize((a - zeroA) × (b - zeroB), scale) */
+interface MulParams {
+  readonly zeroA: number;
+  readonly zeroB: number;
+  readonly scale: number;
+  readonly zeroPoint: number;
+}
+
+function mulParams(a: Tensor, b: Tensor, out: Tensor): MulParams {
+  const qa = perTensor(a.quant);
+  const qb = perTensor(b.quant);
+  const { scale, zeroPoint } = perTensor(out.quant);
+  return { zeroA: qa.zeroPoint, zeroB: qb.zeroPoint, scale: Math.fround(Math.fround(qa.scale * qb.scale) / scale), zeroPoint };
+}
+
+function mulBytes(
+  a: Int8Array | Uint8Array,
+  b: Int8Array | Uint8Array,
+  runs: Runs,
+  out: Int8Array | Uint8Array,
+  params: MulParams,
+  lo: number,
+  hi: number,
+): void {
+  const { zeroA, zeroB, scale, zeroPoint } = params;
+  const { length, stepA, stepB } = runs;
+  // Products of bytes have 16 bits, so that far larger scales than NARROW_SCALE keep the result inside int32.
+  const narrow = scale <= 2 ** 13;
+  for (let r = 0, o = 0; r < runs.a.length; r++) {
+    let p = runs.a[r]!;
+    let q = runs.b[r]!;
+    if (narrow) {
+      for (let i = 0; i < length; i++, p += stepA, q += stepB) {
+        out[o++] = requantizeNarrow(Math.imul(a[p]! - zeroA, b[q]! - zeroB), scale, zeroPoint, lo, hi);
+      }
+    } else {
+      for (let i = 0; i < length; i++, p += stepA, q += stepB) {
+        out[o++] = requantize(Math.imul(a[p]! - zeroA, b[q]! - zeroB), scale, zeroPoint, lo, hi);
+      }
+    }
+  }
 }
 
 function addBytes(

@@ -67,7 +67,7 @@ function createFloatConv(context: KernelContext<ConvOp>, g: ConvGeometry, w: Ten
   const { node, scratch } = context;
   const finish = floatFinish(node.attrs.activation);
   const constant = w.data === undefined ? undefined : floatWeights(node, w, w.data);
-  const layout = constant === undefined ? "dense" : chooseLayout(groupViews(constant, g), context.sparse);
+  const layout = constant === undefined ? "dense" : chooseLayout(groupViews(constant, g), outputPixels(g), context.sparse);
   const fixed = constant === undefined ? undefined : packFloat(constant, g, layout);
   const fixedBias =
     bias === undefined ? new Float32Array(g.outChannels) : bias.data === undefined ? undefined : floatWeights(node, bias, bias.data);
@@ -134,7 +134,7 @@ function createIntegerConv(
   const zeroPoint = x.quant!.zeroPoints[0]!;
   const constant = w.data as Int8Array | Uint8Array | undefined;
   const mayBeSparse = constant instanceof Int8Array && finish.weightZeroPoints === undefined;
-  const layout = mayBeSparse ? chooseLayout(groupViews(constant, g), context.sparse) : "dense";
+  const layout = mayBeSparse ? chooseLayout(groupViews(constant, g), outputPixels(g), context.sparse) : "dense";
   const fixed = constant === undefined ? undefined : packInteger(constant, g, layout);
   const fixedBias = bias === undefined ? new Int32Array(g.outChannels) : (bias.data as Int32Array | undefined);
   const tile = integerScratch();
@@ -182,6 +182,10 @@ function packedBytes(packed: PackedF32 | PackedI8): number {
 
 function packedOf(weights: boolean, bias: boolean): number[] {
   return [...(weights ? [1] : []), ...(bias ? [2] : [])];
+}
+
+function outputPixels(g: ConvGeometry): number {
+  return g.batch * g.outH * g.outW;
 }
 
 /** The rows of each group, for the choice of layout; phases of a transposed convolution only split them by columns. */

@@ -47,18 +47,26 @@ export interface Csr<T extends Float32Array | Int8Array> {
 }
 
 /**
- * Time of one stored value relative to one value of the dense tile, by layout: the shared index costs little, a list per channel
- * re-reads its panel rows for each value. Measured on Node 20 at 256 pixels × 256 × 256 and 3×3 × 64 × 64, float and int8 alike; dense
- * breaks even at 13–15 % zeros in blocks and at 36 % zeros anywhere.
+ * Time of one stored value relative to one value of the dense tile: the shared index of a block costs little; a list per channel re-reads
+ * its panel rows for each value, and with fewer than four rows nothing shares them. Measured on Node 20 at 256 pixels × 256 × 256, at
+ * 3×3 × 64 × 64 and at one row × 400 × 128, float and int8 alike: dense breaks even at 13 to 16 % zeros in blocks, and at 36 % (one
+ * row: 48 %) zeros anywhere.
  */
 const BLOCK8_COST = 1.15;
 const CSR_COST = 1.55;
+const CSR_COST_FEW_ROWS = 1.95;
 /** Share of zeros below which a layer counts as dense. */
 const MIN_ZEROS = 0.1;
+/** Share of zeros from which lists per channel are considered: there they also take less memory than dense float weights. */
+const MIN_CSR_ZEROS = 0.55;
 
-/** The layout that should run fastest for these matrices together (the groups of a convolution share one choice). */
+/**
+ * The layout that should run fastest for these matrices together (the groups of a convolution share one choice).
+ * @param rows of the left side: output pixels, or samples of a dense layer
+ */
 export function chooseLayout<T extends Float32Array | Int8Array>(
   matrices: readonly MatrixView<T>[],
+  rows: number,
   policy: SparsePolicy,
 ): "dense" | "block8" | "csr" {
   if (policy === "off") return "dense";
@@ -84,7 +92,7 @@ export function chooseLayout<T extends Float32Array | Int8Array>(
   }
   // Chance zeros of an unpruned layer are not sparsity, even where a list would beat a tile that is mostly padding.
   if (total - nonzeros < MIN_ZEROS * total) return "dense";
-  const csrCost = nonzeros * CSR_COST;
+  const csrCost = total - nonzeros < MIN_CSR_ZEROS * total ? Infinity : nonzeros * (rows < 4 ? CSR_COST_FEW_ROWS : CSR_COST);
   if (denseCost <= Math.min(blockCost, csrCost)) return "dense";
   return blockCost <= csrCost ? "block8" : "csr";
 }

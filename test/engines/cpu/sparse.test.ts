@@ -1,0 +1,79 @@
+/** Which layout the data of a layer gets, and that packed sparse weights hold exactly the nonzeros. */
+import { describe, expect, it } from "vitest";
+import { chooseLayout, packBlock8, packCsr } from "../../../src/engines/cpu/kernels/sparse_pack.ts";
+import type { MatrixView } from "../../../src/engines/cpu/kernels/sparse_pack.ts";
+import { random } from "../generated.ts";
+
+type Pattern = "block" | "anywhere";
+
+function matrix(n: number, k: number, zeros: number, pattern: Pattern, seed = 1): MatrixView<Float32Array> {
+  const rand = random(seed);
+  const data = new Float32Array(n * k).map(() => rand() + 0.5);
+  for (let first = 0; first < n; first += pattern === "block" ? 8 : 1) {
+    for (let i = 0; i < k; i++) {
+      if (rand() >= zeros) continue;
+      for (let j = first; j < Math.min(n, first + (pattern === "block" ? 8 : 1)); j++) data[j * k + i] = 0;
+    }
+  }
+  return { data, offset: 0, n, k };
+}
+
+describe("layout", () => {
+  const choose = (zeros: number, pattern: Pattern, rows = 64): string => chooseLayout([matrix(64, 256, zeros, pattern)], rows, "auto");
+
+  it("is dense up to the break-even of each pattern", () => {
+    expect(choose(0, "block")).toBe("dense");
+    expect(choose(0.08, "block")).toBe("dense");
+    expect(choose(0.5, "anywhere")).toBe("dense");
+  });
+
+  it("skips blocks from about 15 % zeros, single zeros from about 60 %", () => {
+    expect(choose(0.2, "block")).toBe("block8");
+    expect(choose(0.7, "block")).toBe("block8");
+    expect(choose(0.6, "anywhere")).toBe("csr");
+    expect(choose(0.9, "anywhere", 1)).toBe("csr");
+  });
+
+  it("does not take an unpruned layer for sparse, however narrow", () => {
+    for (const n of [1, 2, 5]) expect(chooseLayout([matrix(n, 64, 0, "anywhere")], 64, "auto")).toBe("dense");
+  });
+
+  it("is dense when told so, and what is forced when forced", () => {
+    expect(chooseLayout([matrix(8, 64, 0.9, "block")], 64, "off")).toBe("dense");
+    expect(chooseLayout([matrix(8, 64, 0, "block")], 64, "csr")).toBe("csr");
+  });
+});
+
+describe("packing", () => {
+  for (const [n, k] of [
+    [1, 1],
+    [7, 5],
+    [8, 3],
+    [9, 16],
+    [24, 17],
+  ] as const) {
+    for (const zeros of [0, 0.5, 1]) {
+      it(`${n}×${k} with ${zeros * 100} % zeros unpacks to itself`, () => {
+        const m = matrix(n, k, zeros, "block", n * k);
+        const block = packBlock8(m, (length) => new Float32Array(length));
+        const csr = packCsr(m, (length) => new Float32Array(length));
+        const fromBlock = new Float32Array(n * k);
+        const fromCsr = new Float32Array(n * k);
+        for (let j = 0; j < n; j++) {
+          for (let e = block.starts[j >> 3]!; e < block.starts[(j >> 3) + 1]!; e++)
+            fromBlock[j * k + block.positions[e]! / 4] = block.values[e * 8 + (j & 7)]!;
+          for (let e = csr.starts[j]!; e < csr.starts[j + 1]!; e++) fromCsr[j * k + csr.positions[e]! / 4] = csr.values[e]!;
+        }
+        expect(fromBlock).toEqual(m.data);
+        expect(fromCsr).toEqual(m.data);
+        expect(csr.values.length).toBe(m.data.filter((v) => v !== 0).length);
+      });
+    }
+  }
+
+  it("keeps positions beyond 16 bits", () => {
+    const m = matrix(1, 20000, 0, "anywhere");
+    const { positions } = packCsr(m, (length) => new Float32Array(length));
+    expect(positions[19999]).toBe(19999 * 4);
+  });
+});
