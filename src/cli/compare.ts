@@ -1,8 +1,9 @@
 /** `bench compare BASE CURRENT`: the verdicts, and an exit code for a gate (0 fine, 1 regression, 3 nothing could be concluded). */
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { findExporter, FORMATS, renderOptionsFor } from "../report/index.ts";
 import { compareResults, DEFAULT_THRESHOLD_PERCENT } from "../results/compare.ts";
 import { readResult } from "../results/store.ts";
+import { percent } from "./options.ts";
 
 interface CompareWords {
   readonly threshold: number;
@@ -23,10 +24,4 @@ function compare(base: string, current: string, options: CompareWords): void {
   const comparison = compareResults(readResult(base), readResult(current), { thresholdPercent: options.threshold });
   process.stdout.write(findExporter(options.format).comparison(comparison, renderOptionsFor(process.stdout, process.env)));
   process.exitCode = comparison.exitCode;
-}
-
-function percent(text: string): number {
-  const n = Number(text);
-  if (text.trim() === "" || !(n >= 0 && n < 1000)) throw new InvalidArgumentError(`got "${text}", expected a percentage from 0.`);
-  return n;
 }

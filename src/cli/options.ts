@@ -27,3 +27,9 @@ export function seconds(text: string): number {
   if (!(n > 0 && n < 1e6)) throw new InvalidArgumentError(`got "${text}", expected seconds above 0.`);
   return n;
 }
+
+export function percent(text: string): number {
+  const n = Number(text);
+  if (text.trim() === "" || !(n >= 0 && n < 1000)) throw new InvalidArgumentError(`got "${text}", expected a percentage from 0.`);
+  return n;
+}

@@ -13,7 +13,7 @@ import { compareResults } from "../results/compare.ts";
 import type { Result, ResultRecord } from "../results/schema.ts";
 import { readResult, writeResult } from "../results/store.ts";
 import { sentences } from "./errors.ts";
-import { collectShape, seconds, wholeNumber } from "./options.ts";
+import { collectShape, percent, seconds, wholeNumber } from "./options.ts";
 import { printComparison, printResult } from "./output.ts";
 import { createReporter } from "./progress-bar.ts";
 
@@ -58,7 +58,7 @@ export function runCommand(): Command {
     .option("--resume", "keep the finished records of --out and measure the rest")
     .option("--shard <I/N>", "only every N-th record, starting with the I-th")
     .option("--baseline <file>", "compare with an earlier result; exit 1 on a regression")
-    .option("--threshold <percent>", "latency may change by so much before it counts (default: 5)", Number)
+    .option("--threshold <percent>", "latency may change by so much before it counts (default: 5)", percent)
     .addOption(new Option("--format <format>", "what to print on standard output").choices(FORMATS).default("table"))
     .option("--dry-run", "print what would be measured and stop")
     .option("--timeout <seconds>", "end a child after so long without a sign of life", seconds, 120)

@@ -111,16 +111,16 @@ class Run {
 
   /** Everything that can be wrong with the input shows before the first measurement. */
   async #openAll(pending: readonly PlannedRecord[]): Promise<void> {
+    const { reporter, signal } = this.#options;
     for (const record of pending) {
-      if (this.#options.signal.aborted) return;
-      if (!this.#probes.has(record.target.text)) {
-        this.#options.reporter.phase(record, "probing", 0);
-        this.#probes.set(record.target.text, await probeTarget(record.target));
-      }
-      if (!this.#models.has(record.model.name)) {
-        this.#options.reporter.phase(record, "opening", 0);
-        this.#models.set(record.model.name, await prepareModel(record.model, this.#folder));
-      }
+      if (signal.aborted || this.#models.has(record.model.name)) continue;
+      reporter.phase(record, "opening", 0);
+      this.#models.set(record.model.name, await prepareModel(record.model, this.#folder));
+    }
+    for (const record of pending) {
+      if (signal.aborted || this.#probes.has(record.target.text)) continue;
+      reporter.phase(record, "probing", 0);
+      this.#probes.set(record.target.text, await probeTarget(record.target));
     }
   }
 
