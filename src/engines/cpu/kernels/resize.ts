@@ -95,7 +95,7 @@ function resizeAxis(x: Float64Array, out: Float64Array, outer: number, size: num
 }
 
 /** Position in the input's coordinates of output index i. */
-export function sourceCoordinate(attrs: ResizeAttrs, d: number, i: number, inSize: number, outSize: number): number {
+function sourceCoordinate(attrs: ResizeAttrs, d: number, i: number, inSize: number, outSize: number): number {
   const scale = attrs.scales[d]!;
   // ONNX computes with the unrounded output length; when the file gives sizes, the scale is their ratio and only rounding differs.
   const exact = scale * inSize;
