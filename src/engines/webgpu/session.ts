@@ -91,6 +91,7 @@ export class WebGpuSession implements Session {
       if (data.byteLength > 0) device.queue.writeBuffer(buffer, 0, data.buffer, data.byteOffset, data.byteLength);
       return buffer;
     });
+    this.weightBytes = ledger.liveBytes;
     const alignment = device.limits.minUniformBufferOffsetAlignment;
     const paramOffsets: number[] = [];
     let paramBytes = 0;
@@ -102,11 +103,11 @@ export class WebGpuSession implements Session {
     const paramWords = new Uint32Array(paramBytes / 4);
     lowered.steps.forEach((step, i) => paramWords.set(step.params, paramOffsets[i]! / 4));
     device.queue.writeBuffer(paramBuffer, 0, paramWords);
-    this.weightBytes = ledger.liveBytes;
 
     const plan = planPool(lowered, graph.inputs, graph.outputs);
+    const beforePool = ledger.liveBytes;
     const pool = plan.bufferBytes.map((bytes, i) => ledger.create(`activations ${i}`, bytes, storage | GPUBufferUsage.COPY_SRC));
-    this.activationBytes = ledger.liveBytes - this.weightBytes;
+    this.activationBytes = ledger.liveBytes - beforePool;
     const bufferOf = (name: string): GPUBuffer => {
       const index = plan.bufferOf.get(name);
       invariant(index !== undefined, `no buffer for tensor "${name}"`);
