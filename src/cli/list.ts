@@ -65,7 +65,7 @@ function entriesOf(section: Section): readonly Entry[] {
       return describeSuites().map(({ name, about }) => ({ name, about }));
     case "models":
       return describeSuites().flatMap(({ name: suite, models }) =>
-        models.map(({ name, path }) => ({ name, about: `${path} (suite ${suite})` })),
+        models.map(({ name, path, dataset }) => ({ name, about: `${path}${datasetText(dataset)} (suite ${suite})` })),
       );
     case "datasets":
       return BUILT_IN_DATASETS.map((name) => ({ name, about: "built in" }));
@@ -82,4 +82,8 @@ function entriesOf(section: Section): readonly Entry[] {
     case "kernels":
       return KERNELS.map(({ name, about, ops }) => ({ name, about: `${about} [${ops.join(", ")}]` }));
   }
+}
+
+function datasetText(dataset: string | readonly string[] | undefined): string {
+  return dataset === undefined ? "" : `, dataset ${typeof dataset === "string" ? dataset : dataset.join(" or ")}`;
 }

@@ -10,7 +10,7 @@ export function readEnvironment(probes: ReadonlyMap<string, ProbeResult>): Envir
   for (const [target, { available, software, facts }] of probes) {
     engines[target] = { available, ...(software === undefined ? {} : { software }), facts };
   }
-  const environment = {
+  return {
     node: process.version,
     v8: process.versions.v8,
     platform: process.platform,
@@ -20,8 +20,6 @@ export function readEnvironment(probes: ReadonlyMap<string, ProbeResult>): Envir
     cpuCount: availableParallelism(),
     memoryBytes: totalmem(),
     engines,
-    /** Switches of the child processes. */
-    nodeFlags: CHILD_FLAGS.join(" "),
+    nodeFlags: [...CHILD_FLAGS, process.env["NODE_OPTIONS"] ?? ""].join(" ").trim(),
   };
-  return environment;
 }

@@ -230,10 +230,11 @@ function describeConfig(plan: Plan, models: ReadonlyMap<string, PreparedModel>):
     ...(plan.suite === undefined ? {} : { suite: plan.suite }),
     preset: plan.preset,
     seed: plan.seed,
-    models: [...models.values()].map(({ planned, sha256, dataset }) => ({
+    models: [...models.values()].map(({ planned, sha256, importMs, dataset }) => ({
       name: planned.name,
       file: basename(planned.path),
       sha256,
+      importMs,
       ...(planned.shapes.size === 0 ? {} : { shapes: Object.fromEntries(planned.shapes) }),
       ...(dataset === undefined ? {} : { dataset: dataset.test.name }),
     })),

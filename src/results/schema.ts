@@ -84,10 +84,16 @@ export const latencySchema = z.looseObject({
   p99: ms.optional(),
   /** Why sampling ended: `settled`, `max-samples`, `time-limit`, …. */
   stopReason: z.string(),
+  /** Inferences timed together as one sample; above 1 a sample is a mean, and there are no percentiles. */
+  blockCalls: count.optional(),
+  /** Smallest step that the clock was seen to make. */
+  clockStepMs: ms.optional(),
+  /** `restarts`: how often samples turned out to be warm-up and were taken anew. */
+  warmup: z.looseObject({ runs: count, ms, restarts: count, steady: z.boolean() }).optional(),
 });
 
 export const coldSchema = z.looseObject({
-  /** Reading and importing the model file. */
+  /** Loading the engine's code and the prepared graph. */
   load: ms.optional(),
   compile: ms.optional(),
   /** The first inference. */
@@ -217,6 +223,8 @@ export const environmentSchema = z.looseObject({
   /** Logical processors that this process may use. */
   cpuCount: count.optional(),
   memoryBytes: bytes.optional(),
+  /** Switches of the processes that measured. */
+  nodeFlags: z.string().optional(),
   /** Engine name → what its probe found: features, adapter, versions. */
   engines: z
     .record(z.string(), z.looseObject({ available: z.boolean(), software: z.boolean().optional(), facts: z.record(z.string(), fact).optional() }))

@@ -218,6 +218,31 @@ describe("MLPerf Tiny", () => {
     expect(stdout).toMatch(/91\.50 %/);
   });
 
+  it.skipIf(!present)("infer gives TensorFlow Lite's float outputs within 1e-4", async () => {
+    const golden = JSON.parse(readFileSync(join(tiny, "pretrainedResnet.goldens.json"), "utf8")) as {
+      readonly seeds: number[];
+      readonly outputs: number[][];
+    };
+    const data = new Float32Array(golden.seeds.length * 3072);
+    golden.seeds.forEach((seed, s) => {
+      let x = seed;
+      for (let i = 0; i < 3072; i++) {
+        x = (Math.imul(x, 1664525) + 1013904223) >>> 0;
+        data[s * 3072 + i] = x / 2 ** 32 - 0.5;
+      }
+    });
+    const path = join(folder, "resnet.npy");
+    writeFileSync(path, writeNpy({ dtype: "float32", shape: [golden.seeds.length, 32, 32, 3], data }));
+    for (const target of ["cpu", "wasm", "webgpu"]) {
+      const { code, stdout } = await bench(["infer", join(tiny, "pretrainedResnet.tflite"), "--input", path, "--each", "--target", target]);
+      expect(code).toBe(0);
+      const [output] = (JSON.parse(stdout) as { readonly outputs: readonly { readonly data: readonly number[] }[] }).outputs;
+      const want = golden.outputs.flat();
+      expect(output?.data).toHaveLength(want.length);
+      output!.data.forEach((value, i) => expect(Math.abs(value - want[i]!)).toBeLessThan(1e-4));
+    }
+  });
+
   it.skipIf(!present)("infer gives TensorFlow Lite's outputs within 1 for all samples", async () => {
     const golden = JSON.parse(readFileSync(join(tiny, "kws01_first200.json"), "utf8")) as {
       readonly labels: number[];
