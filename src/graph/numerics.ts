@@ -194,7 +194,7 @@ export function unaryTable(
   return table;
 }
 
-/** Fractional bits of the integer exponentials: sums of up to 4,096 classes fit in uint32. */
+/** Fractional bits of the integer exponentials: sums of up to 4,095 classes fit in uint32 (4,096 equal ones make exactly 2^32). */
 export const SOFTMAX_BITS = 20;
 
 /**
