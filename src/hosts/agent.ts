@@ -2,11 +2,13 @@
  * The far side of the protocol, the same in every host: holds one engine session and answers commands one after the other. What
  * differs between hosts (reading files, the GPU, memory counters) is injected.
  */
+import { evaluateNode } from "../engines/cpu/evaluate.ts";
 import type { EngineContext, Session } from "../engines/engine.ts";
 import { loadEngine } from "../engines/registry.ts";
 import { invariant, UsageError } from "../errors.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Graph } from "../graph/ir.ts";
+import { widenWeights } from "../graph/passes/fold-constants.ts";
 import { deserializeGraph } from "../graph/serialize.ts";
 import { classesOf, feederFor, largestIndex } from "../harness/feed.ts";
 import { sampleLatency } from "../harness/sampling.ts";
@@ -69,7 +71,8 @@ export class Agent {
     const context = await this.#host.context(engine === "webgpu");
     const graph = deserializeGraph(await this.#host.readFile(graphPath), graphPath);
     const loaded = performance.now();
-    this.#session = await implementation.compile(graph, context, options);
+    // No engine has kernels for 8-bit weights under float activations: widened once here, not on every run.
+    this.#session = await implementation.compile(widenWeights(graph, evaluateNode), context, options);
     this.#graph = graph;
     return {
       loadMs: loaded - begin,

@@ -99,8 +99,8 @@ describe("the real child", () => {
   const folder = mkdtempSync(join(tmpdir(), "slimbench-test-"));
   const graphPath = join(folder, "dense.graph");
 
-  async function withChild<T>(use: (host: NodeHost) => Promise<T>): Promise<T> {
-    writeFileSync(graphPath, serializeGraph(denseGraph()));
+  async function withChild<T>(use: (host: NodeHost) => Promise<T>, graph = denseGraph()): Promise<T> {
+    writeFileSync(graphPath, serializeGraph(graph));
     const host = new NodeHost({ silenceMs: 60_000 });
     try {
       return await use(host);
@@ -138,6 +138,21 @@ describe("the real child", () => {
       expect(memory.jsHeapBytes).toBeGreaterThan(1e6);
       expect(memory.rssPeakBytes).toBeGreaterThan(1e7);
     });
+  });
+
+  it("widens 8-bit weights under a float op once, before the engine compiles", async () => {
+    const builder = new GraphBuilder("hybrid");
+    const quant = { scales: Float32Array.of(0.5, 0.25), zeroPoints: new Int32Array(2), axis: 0 };
+    builder.input("x", "float32", [1, 2]);
+    builder.constant("w8", "int8", [2, 2], Int8Array.of(2, 4, -8, 12), { quant });
+    const w = builder.add("Dequantize", "widen", ["w8"], {});
+    const graph = builder.finish([builder.add("Dense", "dense", ["x", w], {})]);
+    await withChild(async (host) => {
+      const { placement } = await host.request("open", { engine: "wasm", options: {}, graphPath });
+      expect(placement.map(({ node, engine }) => [node, engine])).toEqual([["dense", "wasm"]]);
+      const { outputs } = await host.request("run", { inputs: [Float32Array.of(1, 2)] });
+      expect(outputs).toEqual([Float32Array.of(5, 4)]);
+    }, graph);
   });
 
   it("measures its own peak memory, not its parent's", async () => {
