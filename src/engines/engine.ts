@@ -55,6 +55,8 @@ export interface Placement {
   readonly kernel: string;
   /** `cpu` when a node of another engine's session runs on the CPU engine. */
   readonly engine: string;
+  /** Why this kernel, where there was a choice. */
+  readonly why?: string;
 }
 
 /** A compiled graph with its weights resident. Not reentrant: await one `run` before the next. */

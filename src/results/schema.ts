@@ -147,6 +147,8 @@ export const placementSchema = z.looseObject({
   kernel: z.string(),
   /** The engine that runs it; another one than the target's where the target lacks the op. */
   engine: z.string(),
+  /** Why this kernel, where there was a choice. */
+  why: z.string().optional(),
 });
 
 export const deviceSchema = z.looseObject({

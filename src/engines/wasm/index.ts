@@ -2,10 +2,13 @@
  * The WebAssembly engine: AssemblyScript SIMD kernels over one linear memory, called by a flat list of bound functions. Nodes without a
  * kernel run on the CPU engine over views of the same memory, and `placement` says so.
  */
-import { UnavailableError, UsageError } from "../../errors.ts";
+import { UnavailableError } from "../../errors.ts";
 import type { Graph } from "../../graph/ir.ts";
 import type { Engine, EngineContext, EngineOptions, ProbeResult, Session } from "../engine.ts";
+import { NO_FEATURES } from "./features.ts";
 import { hasSimd, loadModule } from "./module.ts";
+import { parseOptions } from "./options.ts";
+import type { Selection } from "./program.ts";
 import { WasmSession } from "./session.ts";
 
 const NO_SIMD = {
@@ -14,21 +17,6 @@ const NO_SIMD = {
   remedy: "Use Node 20.19 or newer, or a browser of 2021 or newer.",
 };
 
-/** @throws UsageError for unknown keys and values, UnavailableError for known ones that this version does not implement */
-function checkOptions(options: EngineOptions): void {
-  for (const [key, value] of Object.entries(options)) {
-    if (key === "threads") {
-      if (!/^[1-9][0-9]*$/.test(value)) throw new UsageError(`target wasm: bad value of option threads, got "${value}", expected a count`);
-      if (value !== "1")
-        throw new UnavailableError("not-implemented", `target wasm: threads=${value} is not supported yet`, "Use threads=1.");
-    } else if (key === "simd") {
-      if (value !== "on" && value !== "off")
-        throw new UsageError(`target wasm: bad value of option simd, got "${value}", expected on or off`);
-      if (value === "off") throw new UnavailableError("not-implemented", "target wasm: simd=off is not supported yet", "Use simd=on.");
-    } else throw new UsageError(`target wasm: unknown option, got "${key}", expected threads or simd`);
-  }
-}
-
 export const wasmEngine: Engine = {
   name: "wasm",
 
@@ -36,7 +24,7 @@ export const wasmEngine: Engine = {
     const simd = hasSimd();
     if (!simd) return { available: false, reason: NO_SIMD, facts: { simd } };
     try {
-      checkOptions(options);
+      parseOptions(options);
       await loadModule(context);
     } catch (error) {
       if (!(error instanceof UnavailableError)) throw error;
@@ -46,8 +34,9 @@ export const wasmEngine: Engine = {
   },
 
   async compile(graph: Graph, context: EngineContext, options: EngineOptions): Promise<Session> {
-    checkOptions(options);
+    const { sparse } = parseOptions(options);
     if (!hasSimd()) throw new UnavailableError(NO_SIMD.code, NO_SIMD.message, NO_SIMD.remedy);
-    return new WasmSession(graph, await loadModule(context), context.now);
+    const selection: Selection = { features: NO_FEATURES, sparse, chosen: new Map() };
+    return new WasmSession(graph, await loadModule(context), context.now, selection);
   },
 };

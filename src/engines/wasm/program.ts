@@ -4,6 +4,7 @@ import { isConstant, tensorOf } from "../../graph/access.ts";
 import type { TypedArray } from "../../graph/dtype.ts";
 import type { Graph, NodeWith, OpName, Tensor } from "../../graph/ir.ts";
 import type { LinearMemory } from "./memory.ts";
+import type { Feature } from "./features.ts";
 
 /** One call of an exported kernel; all arguments are integers. */
 export interface KernelCall {
@@ -14,6 +15,8 @@ export interface KernelCall {
 export interface NodePlan {
   /** The kernel that does the work, as placement and profile name it. */
   readonly kernel: string;
+  /** Why this kernel, where there was a choice. */
+  readonly why?: string;
   /** Bytes of the session's shared scratch that the calls use. */
   readonly scratchBytes?: number;
   /** @param scratch address of the scratch memory */
@@ -23,16 +26,28 @@ export interface NodePlan {
 /** @returns undefined when no WASM kernel covers the node: it then runs on the CPU engine, and placement says so */
 export type Planner<O extends OpName> = (context: PlanContext, node: NodeWith<O>) => NodePlan | undefined;
 
+/** How a session chooses among kernels that can execute the same node. */
+export interface Selection {
+  readonly features: ReadonlySet<Feature>;
+  /** `auto`: by estimate. `on`: a kernel that skips zeros wherever one applies, even where it does not pay. `off`: never one. */
+  readonly sparse: "auto" | "on" | "off";
+  /** Node name → kernel: what a tuner measured to be fastest, or the one to force. */
+  readonly chosen: ReadonlyMap<string, { readonly kernel: string; readonly why: string }>;
+}
+
 /** Where things are in memory, for planners. */
 export class PlanContext {
   readonly graph: Graph;
+  readonly selection: Selection;
   readonly #memory: LinearMemory;
   readonly #arena: number;
   readonly #offsets: ReadonlyMap<string, number>;
   readonly #constants = new Map<string, number>();
+  readonly #alternatives = new Map<string, readonly string[]>();
 
-  constructor(graph: Graph, memory: LinearMemory, arena: number, offsets: ReadonlyMap<string, number>) {
+  constructor(graph: Graph, memory: LinearMemory, arena: number, offsets: ReadonlyMap<string, number>, selection: Selection) {
     this.graph = graph;
+    this.selection = selection;
     this.#memory = memory;
     this.#arena = arena;
     this.#offsets = offsets;
@@ -57,6 +72,15 @@ export class PlanContext {
     const offset = this.#offsets.get(name);
     invariant(offset !== undefined, `tensor "${name}" (${tensorOf(this.graph, name).dtype}) has no place in the arena`);
     return this.#arena + offset;
+  }
+
+  /** Node → kernels that could execute it, best estimate first; only nodes with more than one. */
+  get alternatives(): ReadonlyMap<string, readonly string[]> {
+    return this.#alternatives;
+  }
+
+  noteAlternatives(node: string, kernels: readonly string[]): void {
+    if (kernels.length > 1) this.#alternatives.set(node, kernels);
   }
 
   /** Packed weights. */

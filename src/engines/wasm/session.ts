@@ -17,7 +17,7 @@ import { LinearMemory } from "./memory.ts";
 import { KernelSet } from "./module.ts";
 import { planNode } from "./plan/index.ts";
 import { PlanContext } from "./program.ts";
-import type { KernelCall, NodePlan } from "./program.ts";
+import type { KernelCall, NodePlan, Selection } from "./program.ts";
 
 const ALIGNMENT = 64;
 /** Kernels load whole vectors, so they may read this far behind a tensor. */
@@ -42,9 +42,11 @@ export class WasmSession implements Session {
   #steps: readonly Step[];
   readonly #placement: readonly Placement[];
   readonly #sizes: SessionMemory;
+  /** Node → kernels that could execute it, best estimate first; only nodes with more than one. */
+  readonly alternatives: ReadonlyMap<string, readonly string[]>;
 
   /** @throws UnsupportedError naming a node that neither this engine nor the CPU engine runs, DeviceLimitError beyond 4 GiB */
-  constructor(graph: Graph, module: WasmModule, now: () => number) {
+  constructor(graph: Graph, module: WasmModule, now: () => number, selection: Selection) {
     this.#graph = graph;
     this.#now = now;
     const memory = new LinearMemory();
@@ -57,11 +59,12 @@ export class WasmSession implements Session {
     try {
       memory.reserve(kernels.heapBase);
       const base = memory.reserve(arena.peakBytes);
-      const context = new PlanContext(graph, memory, base, arena.offsets);
+      const context = new PlanContext(graph, memory, base, arena.offsets, selection);
       for (const node of graph.nodes) planned.push(planOrFallBack(context, node, arena.aliasOf, scratchOwner));
       scratchBytes = Math.max(0, ...planned.map(({ plan }) => plan?.scratchBytes ?? 0));
       scratch = memory.reserve(scratchBytes);
       this.#views = viewsOf(graph, memory, context);
+      this.alternatives = context.alternatives;
     } catch (cause) {
       if (!(cause instanceof RangeError)) throw cause;
       throw new DeviceLimitError(
@@ -146,10 +149,16 @@ export class WasmSession implements Session {
 }
 
 function planOrFallBack(context: PlanContext, node: Node, aliases: ReadonlyMap<string, string>, scratch: Scratch): PlannedNode {
-  const place = (kernel: string, engine: string): Placement => ({ node: node.name, op: node.op, kernel, engine });
+  const place = (kernel: string, engine: string, why?: string): Placement => ({
+    node: node.name,
+    op: node.op,
+    kernel,
+    engine,
+    ...(why === undefined ? {} : { why }),
+  });
   if (aliases.has(node.outputs[0]!)) return { node, placement: place(ALIAS, "wasm") };
   const plan = planNode(context, node);
-  if (plan !== undefined) return { node, placement: place(plan.kernel, "wasm"), plan };
+  if (plan !== undefined) return { node, placement: place(plan.kernel, "wasm", plan.why), plan };
   const cpu = createCpuKernel(context.graph, node, { scratch });
   return { node, placement: place(cpu.name, "cpu"), cpu };
 }

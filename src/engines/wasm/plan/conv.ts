@@ -9,8 +9,8 @@ import { floatWeights, integerFinish } from "../../cpu/kernels/weights.ts";
 import { packDepthwiseF32, packDepthwiseI8 } from "../pack.ts";
 import type { NodePlan, PlanContext, Planner } from "../program.ts";
 import { activationCode, fitsTile, floatPost, padRecord, tilePost, windowRecord } from "../records.ts";
-import { planFloat } from "./gemm-f32.ts";
-import { planInteger } from "./gemm-i8.ts";
+import { planFloat } from "./float/index.ts";
+import { planInteger } from "./integer/index.ts";
 import { isPadded, matrixWindows, planWindows } from "./windows.ts";
 import type { Windows } from "./windows.ts";
 
@@ -68,9 +68,11 @@ function planLayer(context: PlanContext, layer: Layer): NodePlan | undefined {
     order === undefined ? data : (data.map((_, i) => data[order(i)]!) as T);
   const shared = { groups, n: channels / groups, input: context.address(x), output: context.address(out) };
   if (operands.isFloat) {
-    return planFloat(context, {
+    const windows = layer.windows(4);
+    return planFloat(context, node.name, {
       ...shared,
-      windows: layer.windows(4),
+      windows,
+      k: windows.segments.length * windows.run,
       ...(isPadded(pads) ? { pad: { input: layer.inputShape, pads } } : {}),
       weights: reorder(floatWeights(node, w, w.data)),
       bias: bias?.data === undefined ? undefined : floatWeights(node, bias, bias.data),
@@ -79,9 +81,11 @@ function planLayer(context: PlanContext, layer: Layer): NodePlan | undefined {
   }
   const finish = integerFinish(node, x, w, bias, out, layer.weightAxis, channels, activation);
   const inner = w.data.length / w.shape.slice(0, layer.weightAxis + 1).reduce((size, d) => size * d, 1);
-  return planInteger(context, {
+  const windows = layer.windows(2);
+  return planInteger(context, node.name, {
     ...shared,
-    windows: layer.windows(2),
+    windows,
+    k: windows.segments.length * windows.run,
     shape: layer.inputShape,
     pads,
     isSigned: x.dtype === "int8",

@@ -1,0 +1,48 @@
+/** The `key=value` options of a wasm target, checked. */
+import { UnavailableError, UsageError } from "../../errors.ts";
+import type { EngineOptions } from "../engine.ts";
+import type { Selection } from "./program.ts";
+
+export interface WasmOptions {
+  readonly threads: number;
+  readonly simd: boolean;
+  readonly sparse: Selection["sparse"];
+}
+
+const PARSERS: { readonly [K in keyof WasmOptions]: (value: string) => WasmOptions[K] } = {
+  threads: (value) => {
+    if (!/^[1-9][0-9]*$/.test(value)) throw badValue("threads", value, "a count");
+    return Number(value);
+  },
+  simd: (value) => oneOf("simd", value, ["on", "off"]) === "on",
+  sparse: (value) => oneOf("sparse", value, ["auto", "on", "off"]),
+};
+
+/** @throws UsageError for unknown keys and values, UnavailableError for known ones that this version does not implement */
+export function parseOptions(options: EngineOptions): WasmOptions {
+  for (const key of Object.keys(options)) {
+    if (!Object.hasOwn(PARSERS, key)) {
+      throw new UsageError(`target wasm: unknown option, got "${key}", expected one of ${Object.keys(PARSERS).join(", ")}`);
+    }
+  }
+  const parsed: WasmOptions = {
+    threads: PARSERS.threads(options["threads"] ?? "1"),
+    simd: PARSERS.simd(options["simd"] ?? "on"),
+    sparse: PARSERS.sparse(options["sparse"] ?? "auto"),
+  };
+  if (parsed.threads > 1) {
+    throw new UnavailableError("not-implemented", `target wasm: threads=${parsed.threads} is not supported yet`, "Use threads=1.");
+  }
+  if (!parsed.simd) throw new UnavailableError("not-implemented", "target wasm: simd=off is not supported yet", "Use simd=on.");
+  return parsed;
+}
+
+function oneOf<T extends string>(key: string, value: string, allowed: readonly T[]): T {
+  const match = allowed.find((word) => word === value);
+  if (match === undefined) throw badValue(key, value, allowed.join(" or "));
+  return match;
+}
+
+function badValue(key: string, value: string, expected: string): UsageError {
+  return new UsageError(`target wasm: bad value of option ${key}, got "${value}", expected ${expected}`);
+}

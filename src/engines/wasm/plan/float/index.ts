@@ -1,0 +1,15 @@
+/** All candidates of a float layer with constant weights, the heuristic's favourite first among equals. */
+import { invariant } from "../../../../errors.ts";
+import type { NodePlan, PlanContext } from "../../program.ts";
+import { candidateList, planBest } from "../candidates.ts";
+import { BLOCK_SPARSE_F32 } from "./block-sparse.ts";
+import { DENSE_F32 } from "./dense.ts";
+import type { FloatProblem } from "./problem.ts";
+
+export const FLOAT_CANDIDATES = candidateList<FloatProblem>([...DENSE_F32, BLOCK_SPARSE_F32]);
+
+export function planFloat(context: PlanContext, node: string, problem: FloatProblem): NodePlan {
+  const plan = planBest(context, FLOAT_CANDIDATES, problem, node);
+  invariant(plan !== undefined, `no kernel for float node "${node}"`);
+  return plan;
+}

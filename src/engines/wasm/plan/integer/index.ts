@@ -1,0 +1,16 @@
+/** All candidates of an integer layer with constant weights, the heuristic's favourite first among equals. */
+import type { NodePlan, PlanContext } from "../../program.ts";
+import { fitsTile } from "../../records.ts";
+import { candidateList, planBest } from "../candidates.ts";
+import { BLOCK_SPARSE_I8 } from "./block-sparse.ts";
+import { DENSE_I8 } from "./dense.ts";
+import type { IntegerProblem } from "./problem.ts";
+
+export const INTEGER_CANDIDATES = candidateList<IntegerProblem>([...DENSE_I8, ...BLOCK_SPARSE_I8]);
+
+/** @returns undefined when accumulators may leave the range that the tiles requantize exactly */
+export function planInteger(context: PlanContext, node: string, problem: IntegerProblem): NodePlan | undefined {
+  const { weights, k, bias, finish } = problem;
+  if (!fitsTile(weights, (i) => Math.floor(i / k), bias, finish.scales)) return undefined;
+  return planBest(context, INTEGER_CANDIDATES, problem, node);
+}

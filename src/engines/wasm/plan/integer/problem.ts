@@ -1,0 +1,68 @@
+/**
+ * An integer layer with constant weights (convolution, dense, product), as its candidates see it. Dense tiles read the input widened once
+ * to int16 with its zero point taken off, so that padding is 0.
+ */
+import type { IntegerFinish } from "../../../cpu/kernels/gemm_i8.ts";
+import { liveIndices } from "../../pack-sparse.ts";
+import type { KernelCall, PlanContext } from "../../program.ts";
+import { padRecord, tilePost } from "../../records.ts";
+import type { Windows } from "../windows.ts";
+
+/** Kernels write whole vectors: this much scratch may be touched behind what is needed. */
+export const OVERRUN_BYTES = 128;
+
+export interface IntegerProblem {
+  /** For int16 elements. */
+  readonly windows: Windows;
+  /** Input as stored: its shape and pads (all 0 for a matrix). */
+  readonly shape: readonly number[];
+  readonly pads: readonly [number, number, number, number];
+  readonly isSigned: boolean;
+  readonly inputZeroPoint: number;
+  readonly groups: number;
+  /** Outputs of one group. */
+  readonly n: number;
+  /** Inputs of one output: the length of a window. */
+  readonly k: number;
+  /** [groups × n][k], weight zero points taken off */
+  readonly weights: Int16Array;
+  readonly bias: Int32Array | undefined;
+  readonly finish: IntegerFinish;
+  readonly isSignedOutput: boolean;
+  /** Addresses. */
+  readonly input: number;
+  readonly output: number;
+}
+
+const liveBlocks = new WeakMap<Int16Array, readonly Int32Array[]>();
+
+/** Per panel of 8 outputs, the inputs with any non-zero weight; of an ungrouped problem. */
+export function liveBlocksOf({ weights, n, k }: IntegerProblem): readonly Int32Array[] {
+  let live = liveBlocks.get(weights);
+  if (live === undefined) liveBlocks.set(weights, (live = liveIndices({ data: weights, offset: 0, n, k })));
+  return live;
+}
+
+export function postOf(context: PlanContext, { finish, isSignedOutput }: IntegerProblem): number {
+  return context.table(tilePost(finish.zeroPoint, finish.lo, finish.hi, isSignedOutput));
+}
+
+export function biasOf({ bias, groups, n }: IntegerProblem): Int32Array {
+  return bias ?? new Int32Array(groups * n);
+}
+
+/** The int16 copy that windows read: its bytes, and the call that fills it. */
+export function widenedInput(
+  context: PlanContext,
+  { shape, pads, isSigned, inputZeroPoint, input }: IntegerProblem,
+): { readonly bytes: number; readonly call: (to: number) => KernelCall } {
+  const [n = 1, h = 1, w = 1, c = 1] = shape;
+  const bytes = 2 * n * (h + pads[0] + pads[2]) * (w + pads[1] + pads[3]) * c;
+  // Without padding the image is one long row.
+  const geometry = pads.every((p) => p === 0) ? padRecord([1, 1, n * h * w, c], pads, 1) : padRecord([n, h, w, c], pads, 1);
+  const record = context.table(geometry);
+  return {
+    bytes: bytes + OVERRUN_BYTES,
+    call: (to) => ({ kernel: "i8_widen_rows__wasm_simd", args: [input, to, record, inputZeroPoint, isSigned ? 1 : 0] }),
+  };
+}
