@@ -218,15 +218,18 @@ export function i8_depthwise_w3s1_1x4__wasm_simd(x: usize, w: usize, c: usize, g
       const pairs = ((min(kh, bottom - top) + 1) >> 1) - first;
       const row = x + (top + 2 * first) * rowBytes, skipBytes: usize = first * 96;
       let ox: usize = 0;
-      while (ox < outW) {
-        if (outW - ox < 4) {
-          if (outW < 4) break;
-          ox = outW - 4;
-        }
+      for (; ox + 4 <= outW; ox += 4) {
         const p = row + ox * 2 * channels, to = c + ox * channels;
         i8Depthwise3s1x4(p, rowBytes, channels, groups, w, skipBytes, panelBytes, pairs, to, post);
         if (rest > 0) i8Depthwise3s1x4Tail(p + groups * 16, rowBytes, channels, rest, w + groups * panelBytes, skipBytes, panelBytes, pairs, to + groups * 8, post);
-        ox += 4;
+      }
+      // Up to two columns are cheaper alone than in a tile that computes others again.
+      if (outW - ox > 2 && outW >= 4) {
+        ox = outW - 4;
+        const p = row + ox * 2 * channels, to = c + ox * channels;
+        i8Depthwise3s1x4(p, rowBytes, channels, groups, w, skipBytes, panelBytes, pairs, to, post);
+        if (rest > 0) i8Depthwise3s1x4Tail(p + groups * 16, rowBytes, channels, rest, w + groups * panelBytes, skipBytes, panelBytes, pairs, to + groups * 8, post);
+        ox = outW;
       }
       for (; ox < outW; ox++) {
         const p = row + ox * 2 * channels, to = c + ox * channels;
@@ -474,15 +477,18 @@ export function i8_depthwise_w3s2_1x4__wasm_simd(x: usize, w: usize, c: usize, g
       const pairs = ((min(kh, bottom - top) + 1) >> 1) - first;
       const row = x + (top + 2 * first) * rowBytes, skipBytes: usize = first * 96;
       let ox: usize = 0;
-      while (ox < outW) {
-        if (outW - ox < 4) {
-          if (outW < 4) break;
-          ox = outW - 4;
-        }
+      for (; ox + 4 <= outW; ox += 4) {
         const p = row + ox * 4 * channels, to = c + ox * channels;
         i8Depthwise3s2x4(p, rowBytes, channels, groups, w, skipBytes, panelBytes, pairs, to, post);
         if (rest > 0) i8Depthwise3s2x4Tail(p + groups * 16, rowBytes, channels, rest, w + groups * panelBytes, skipBytes, panelBytes, pairs, to + groups * 8, post);
-        ox += 4;
+      }
+      // Up to two columns are cheaper alone than in a tile that computes others again.
+      if (outW - ox > 2 && outW >= 4) {
+        ox = outW - 4;
+        const p = row + ox * 4 * channels, to = c + ox * channels;
+        i8Depthwise3s2x4(p, rowBytes, channels, groups, w, skipBytes, panelBytes, pairs, to, post);
+        if (rest > 0) i8Depthwise3s2x4Tail(p + groups * 16, rowBytes, channels, rest, w + groups * panelBytes, skipBytes, panelBytes, pairs, to + groups * 8, post);
+        ox = outW;
       }
       for (; ox < outW; ox++) {
         const p = row + ox * 4 * channels, to = c + ox * channels;
@@ -776,15 +782,18 @@ export function i8_depthwise_w5s1_1x4__wasm_simd(x: usize, w: usize, c: usize, g
       const pairs = ((min(kh, bottom - top) + 1) >> 1) - first;
       const row = x + (top + 2 * first) * rowBytes, skipBytes: usize = first * 160;
       let ox: usize = 0;
-      while (ox < outW) {
-        if (outW - ox < 4) {
-          if (outW < 4) break;
-          ox = outW - 4;
-        }
+      for (; ox + 4 <= outW; ox += 4) {
         const p = row + ox * 2 * channels, to = c + ox * channels;
         i8Depthwise5s1x4(p, rowBytes, channels, groups, w, skipBytes, panelBytes, pairs, to, post);
         if (rest > 0) i8Depthwise5s1x4Tail(p + groups * 16, rowBytes, channels, rest, w + groups * panelBytes, skipBytes, panelBytes, pairs, to + groups * 8, post);
-        ox += 4;
+      }
+      // Up to two columns are cheaper alone than in a tile that computes others again.
+      if (outW - ox > 2 && outW >= 4) {
+        ox = outW - 4;
+        const p = row + ox * 2 * channels, to = c + ox * channels;
+        i8Depthwise5s1x4(p, rowBytes, channels, groups, w, skipBytes, panelBytes, pairs, to, post);
+        if (rest > 0) i8Depthwise5s1x4Tail(p + groups * 16, rowBytes, channels, rest, w + groups * panelBytes, skipBytes, panelBytes, pairs, to + groups * 8, post);
+        ox = outW;
       }
       for (; ox < outW; ox++) {
         const p = row + ox * 2 * channels, to = c + ox * channels;
@@ -1096,15 +1105,18 @@ export function i8_depthwise_w5s2_1x4__wasm_simd(x: usize, w: usize, c: usize, g
       const pairs = ((min(kh, bottom - top) + 1) >> 1) - first;
       const row = x + (top + 2 * first) * rowBytes, skipBytes: usize = first * 160;
       let ox: usize = 0;
-      while (ox < outW) {
-        if (outW - ox < 4) {
-          if (outW < 4) break;
-          ox = outW - 4;
-        }
+      for (; ox + 4 <= outW; ox += 4) {
         const p = row + ox * 4 * channels, to = c + ox * channels;
         i8Depthwise5s2x4(p, rowBytes, channels, groups, w, skipBytes, panelBytes, pairs, to, post);
         if (rest > 0) i8Depthwise5s2x4Tail(p + groups * 16, rowBytes, channels, rest, w + groups * panelBytes, skipBytes, panelBytes, pairs, to + groups * 8, post);
-        ox += 4;
+      }
+      // Up to two columns are cheaper alone than in a tile that computes others again.
+      if (outW - ox > 2 && outW >= 4) {
+        ox = outW - 4;
+        const p = row + ox * 4 * channels, to = c + ox * channels;
+        i8Depthwise5s2x4(p, rowBytes, channels, groups, w, skipBytes, panelBytes, pairs, to, post);
+        if (rest > 0) i8Depthwise5s2x4Tail(p + groups * 16, rowBytes, channels, rest, w + groups * panelBytes, skipBytes, panelBytes, pairs, to + groups * 8, post);
+        ox = outW;
       }
       for (; ox < outW; ox++) {
         const p = row + ox * 4 * channels, to = c + ox * channels;
