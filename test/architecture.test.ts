@@ -14,7 +14,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   train: ["graph", "formats", "data"],
   formats: ["graph"],
   compress: ["graph", "formats"],
-  engines: ["graph", "kernels"],
+  engines: ["graph", "kernels", "stats"],
   results: ["stats"],
   hosts: ["graph", "data", "engines", "harness", "stats", "results"],
   harness: ["graph", "formats", "data", "compress", "engines", "hosts", "kernels", "stats", "results"],

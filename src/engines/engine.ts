@@ -5,6 +5,7 @@
  */
 import type { TypedArray } from "../graph/dtype.ts";
 import type { Graph } from "../graph/ir.ts";
+import type { KernelChoice, TuneMode, TuneReport, TuningStore } from "./tune/types.ts";
 
 /** What the host provides. */
 export interface EngineContext {
@@ -74,9 +75,25 @@ export interface Session {
   dispose(): void;
 }
 
+/** How an engine shall tune a graph. */
+export interface TuneRequest {
+  readonly mode: TuneMode;
+  readonly store: TuningStore;
+  /** Sign of life between layers; 0..1. */
+  readonly progress?: (fraction: number) => Promise<void>;
+}
+
 export interface Engine {
   readonly name: string;
   probe(context: EngineContext, options: EngineOptions): Promise<ProbeResult>;
-  /** @throws UnavailableError, UnsupportedError (names node and op), DeviceLimitError */
-  compile(graph: Graph, context: EngineContext, options: EngineOptions): Promise<Session>;
+  /**
+   * Measures which kernels are fastest here; apart from `compile`, so that it can happen in another process than what is measured later.
+   * Absent: the engine has no choice of kernels, or does not measure.
+   */
+  tune?(graph: Graph, context: EngineContext, options: EngineOptions, request: TuneRequest): Promise<TuneReport>;
+  /**
+   * @param choices kernels that nodes shall run with; the engine chooses for the others
+   * @throws UnavailableError, UnsupportedError (names node and op), DeviceLimitError, UsageError for a choice that cannot be
+   */
+  compile(graph: Graph, context: EngineContext, options: EngineOptions, choices?: readonly KernelChoice[]): Promise<Session>;
 }

@@ -4,12 +4,15 @@
  */
 import { UnavailableError } from "../../errors.ts";
 import type { Graph } from "../../graph/ir.ts";
-import type { Engine, EngineContext, EngineOptions, ProbeResult, Session } from "../engine.ts";
+import type { Engine, EngineContext, EngineOptions, ProbeResult, Session, TuneRequest } from "../engine.ts";
+import { tuneGraph } from "../tune/tune.ts";
+import type { KernelChoice, TuneReport } from "../tune/types.ts";
 import { NO_FEATURES } from "./features.ts";
 import { hasSimd, loadModule } from "./module.ts";
 import { parseOptions } from "./options.ts";
 import type { Selection } from "./program.ts";
 import { WasmSession } from "./session.ts";
+import { tunable } from "./tunable.ts";
 
 const NO_SIMD = {
   code: "no-wasm-simd",
@@ -33,10 +36,18 @@ export const wasmEngine: Engine = {
     return { available: true, facts: { simd, threads: 1 } };
   },
 
-  async compile(graph: Graph, context: EngineContext, options: EngineOptions): Promise<Session> {
-    const { sparse } = parseOptions(options);
-    if (!hasSimd()) throw new UnavailableError(NO_SIMD.code, NO_SIMD.message, NO_SIMD.remedy);
-    const selection: Selection = { features: NO_FEATURES, sparse, chosen: new Map() };
-    return new WasmSession(graph, await loadModule(context), context.now, selection);
+  async tune(graph: Graph, context: EngineContext, options: EngineOptions, request: TuneRequest): Promise<TuneReport> {
+    const selection = selectionOf(options, []);
+    return tuneGraph(graph, await tunable(await loadModule(context), context, options, selection), { ...request, now: context.now });
+  },
+
+  async compile(graph: Graph, context: EngineContext, options: EngineOptions, choices: readonly KernelChoice[] = []): Promise<Session> {
+    return new WasmSession(graph, await loadModule(context), context.now, selectionOf(options, choices));
   },
 };
+
+function selectionOf(options: EngineOptions, choices: readonly KernelChoice[]): Selection {
+  const { sparse } = parseOptions(options);
+  if (!hasSimd()) throw new UnavailableError(NO_SIMD.code, NO_SIMD.message, NO_SIMD.remedy);
+  return { features: NO_FEATURES, sparse, chosen: new Map(choices.map((choice) => [choice.node, choice])) };
+}

@@ -50,7 +50,8 @@ export function planBest<P>(context: PlanContext, candidates: readonly Candidate
     if (told === undefined) return undefined;
     throw new UsageError(`node "${node}": kernel ${told.kernel} cannot execute it, expected one of ${kernels.join(", ")}`);
   }
-  return { ...best.candidate.plan(context, problem), why: told?.why ?? best.estimate.why };
+  const { why } = best.estimate;
+  return { ...best.candidate.plan(context, problem), why: told === undefined ? why : `${why}; ${told.why}` };
 }
 
 /** Candidates by kernel, checked for repeats: a list with two of the same name could not be tuned. */
