@@ -1,20 +1,17 @@
 /**
  * The dataset format: a JSON header beside a raw file of samples, concatenated in order, little-endian. Everything the header claims
- * is checked against the bytes before the first sample is read; the bytes themselves are read when the first sample is asked for.
+ * is checked against the bytes before the first sample is read. Reading files is the host's matter (files.ts in Node).
  *
  * Beyond the required fields a header may say `input.stored`, for samples kept as bytes (value = byte × scale + offset, in float32),
  * and `calibration`, the header of another dataset of the same kind for calibrating and training (never the test set).
  */
-import { readFileSync, statSync, type Stats } from "node:fs";
-import { basename, dirname, resolve } from "node:path";
 import { z } from "zod";
 import { FormatError, formatShape } from "../errors.ts";
-import { bytesPerElement, DTYPES, elementCount, viewArray, type DType, type TypedArray } from "../graph/dtype.ts";
+import { bytesPerElement, DTYPES, elementCount, viewArray, type TypedArray } from "../graph/dtype.ts";
 import type { Dataset } from "./dataset.ts";
 
-const HEADER_LIMIT_BYTES = 64 * 2 ** 20;
 const DATA_LIMIT_BYTES = 2 ** 31;
-const EXAMPLE =
+export const HEADER_EXAMPLE =
   'A header looks like {"name":"mine","task":"classification","input":{"dtype":"int8","shape":[49,10,1]},"data":"mine.bin","labels":[0,1],"classes":12}';
 
 /** int64 has no exact array of its own in JavaScript's number type, and no model takes images of it. */
@@ -39,24 +36,23 @@ const headerSchema = z.strictObject({
 
 export type DatasetHeader = z.infer<typeof headerSchema>;
 
-/** Reads and checks a header, not the data it names. @throws FormatError */
-export function readHeader(path: string): DatasetHeader {
-  const size = statFile(path, "dataset header").size;
-  if (size > HEADER_LIMIT_BYTES) {
-    throw new FormatError(`${path}: dataset header of ${size} bytes, expected at most ${HEADER_LIMIT_BYTES}`, EXAMPLE);
-  }
-  if (size === 0) throw new FormatError(`${path}: dataset header is empty, expected JSON`, EXAMPLE);
+/** Checks a header's text, not the data that it names. @param path for messages @throws FormatError */
+export function parseHeader(text: string, path: string): DatasetHeader {
   let json: unknown;
   try {
-    json = JSON.parse(readFileSync(path, "utf8"));
+    json = JSON.parse(text);
   } catch (error) {
-    throw new FormatError(`${path}: dataset header is not JSON, ${error instanceof Error ? error.message : "unreadable"}`, EXAMPLE, error);
+    throw new FormatError(
+      `${path}: dataset header is not JSON, ${error instanceof Error ? error.message : "unreadable"}`,
+      HEADER_EXAMPLE,
+      error,
+    );
   }
   const parsed = headerSchema.safeParse(json);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     const where = issue === undefined || issue.path.length === 0 ? "header" : issue.path.map(String).join(".");
-    throw new FormatError(`${path}: ${where}: ${lowerFirst(issue?.message ?? "invalid")}`, EXAMPLE);
+    throw new FormatError(`${path}: ${where}: ${lowerFirst(issue?.message ?? "invalid")}`, HEADER_EXAMPLE);
   }
   const header = parsed.data;
   const bad = header.labels.findIndex((label) => label >= header.classes);
@@ -66,52 +62,46 @@ export function readHeader(path: string): DatasetHeader {
       "Correct the label or the number of classes",
     );
   }
-  return header;
-}
-
-/**
- * @param headerPath a file, not a built-in name (see resolveDataset)
- * @throws FormatError when the header is wrong or disagrees with its data file
- */
-export function readDataset(headerPath: string): Dataset {
-  const header = readHeader(headerPath);
-  const { dtype, shape, stored } = header.input;
-  const dataPath = resolve(dirname(headerPath), header.data);
-  const count = header.labels.length;
-  const elements = elementCount(shape);
-  const storedDtype: DType = stored?.dtype ?? dtype;
-  const sampleBytes = elements * bytesPerElement(storedDtype);
-  const expectedBytes = count * sampleBytes;
-  if (stored !== undefined && dtype !== "float32") {
+  if (header.input.stored !== undefined && header.input.dtype !== "float32") {
     throw new FormatError(
-      `${headerPath}: input.stored goes with dtype float32, got ${dtype}`,
+      `${path}: input.stored goes with dtype float32, got ${header.input.dtype}`,
       "Remove input.stored, or make the dtype float32",
     );
   }
-  if (!Number.isSafeInteger(expectedBytes) || expectedBytes > DATA_LIMIT_BYTES) {
+  return header;
+}
+
+/** Bytes of one sample as the data file keeps it. */
+function sampleBytesOf({ input: { dtype, shape, stored } }: DatasetHeader): number {
+  return elementCount(shape) * bytesPerElement(stored?.dtype ?? dtype);
+}
+
+/** @param found size of the data file @throws FormatError when it is not what the header says */
+export function checkDataSize(header: DatasetHeader, headerPath: string, dataPath: string, found: number): void {
+  const { labels, input } = header;
+  const each = sampleBytesOf(header);
+  const expected = labels.length * each;
+  const what = `${formatShape(input.shape)} ${input.stored?.dtype ?? input.dtype}`;
+  if (!Number.isSafeInteger(expected) || expected > DATA_LIMIT_BYTES) {
     throw new FormatError(
-      `${headerPath}: ${count} samples of ${formatShape(shape)} ${storedDtype} are ${expectedBytes} bytes, expected at most ${DATA_LIMIT_BYTES}`,
+      `${headerPath}: ${labels.length} samples of ${what} are ${expected} bytes, expected at most ${DATA_LIMIT_BYTES}`,
       "Take a subset of the samples",
     );
   }
-  checkSize(statFile(dataPath, `data file of ${basename(headerPath)}`).size);
+  if (found === expected) return;
+  throw new FormatError(
+    `${dataPath}: ${found} bytes, expected ${expected} (${labels.length} labels × ${each} bytes for ${what})`,
+    `Make ${headerPath.split(/[\\/]/).at(-1) ?? headerPath} and its data file agree: one label a sample, the shape of one sample without batch`,
+  );
+}
 
-  function checkSize(foundBytes: number): void {
-    if (foundBytes === expectedBytes) return;
-    throw new FormatError(
-      `${dataPath}: ${foundBytes} bytes, expected ${expectedBytes} (${count} labels × ${sampleBytes} bytes for ${formatShape(shape)} ${storedDtype})`,
-      `Make ${basename(headerPath)} and its data file agree: one label a sample, the shape of one sample without batch`,
-    );
-  }
-
+/** @param load gives the whole data file, its size checked; called once, when the first sample is asked for */
+export function datasetOf(header: DatasetHeader, load: () => Uint8Array): Dataset {
+  const { dtype, shape, stored } = header.input;
+  const count = header.labels.length;
+  const elements = elementCount(shape);
+  const sampleBytes = sampleBytesOf(header);
   let bytes: Uint8Array | undefined;
-  const load = (): Uint8Array => {
-    const found = readFileSync(dataPath);
-    // It may have changed since the header was checked.
-    checkSize(found.byteLength);
-    // Not the Buffer itself: its `slice` is a view, where Uint8Array's copies.
-    return new Uint8Array(found.buffer, found.byteOffset, found.byteLength);
-  };
   return {
     name: header.name,
     task: header.task,
@@ -130,17 +120,6 @@ export function readDataset(headerPath: string): Dataset {
       return Float32Array.from(own, (byte) => byte * stored.scale + stored.offset);
     },
   };
-}
-
-function statFile(path: string, what: string): Stats {
-  let stat: Stats;
-  try {
-    stat = statSync(path);
-  } catch (error) {
-    throw new FormatError(`${path}: ${what} not found, expected a file`, "Check the path; a data file is relative to its header", error);
-  }
-  if (!stat.isFile()) throw new FormatError(`${path}: ${what} is not a file`, "Give the path of a file");
-  return stat;
 }
 
 function lowerFirst(text: string): string {

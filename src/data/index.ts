@@ -1,11 +1,11 @@
 /** Datasets by name or by path. */
 import { dirname, resolve } from "node:path";
-import { readHeader } from "./header.ts";
+import { readHeader } from "./files.ts";
 import { mnist } from "./mnist.ts";
 import { textlines } from "./textlines/index.ts";
 
 export type { Dataset } from "./dataset.ts";
-export { readDataset } from "./header.ts";
+export { readDataset } from "./files.ts";
 
 export type Split = "test" | "train";
 

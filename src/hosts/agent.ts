@@ -5,6 +5,7 @@
 import { evaluateNode } from "../engines/cpu/evaluate.ts";
 import type { EngineContext, Session } from "../engines/engine.ts";
 import { loadEngine } from "../engines/registry.ts";
+import type { TuningStore } from "../engines/tune/types.ts";
 import { invariant, UsageError } from "../errors.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Graph } from "../graph/ir.ts";
@@ -19,6 +20,8 @@ export interface AgentHost {
   readonly context: (withGpu: boolean) => Promise<EngineContext>;
   readonly readFile: (path: string) => Promise<Uint8Array>;
   readonly readDataset: (headerPath: string) => Promise<Dataset>;
+  /** Where measurements of kernels are kept; absent where nothing can be. */
+  readonly tuningStore?: () => TuningStore;
   /** Collects garbage where the host can, then reads its counters. */
   readonly memory: () => Omit<MemoryResult, "session">;
   /** Switches that the host's runtime was started with. */
@@ -45,6 +48,7 @@ export class Agent {
   async handle<K extends CommandName>(kind: K, args: Commands[K]["args"]): Promise<Commands[K]["result"]> {
     const handlers: { readonly [C in CommandName]: (args: Commands[C]["args"]) => Promise<Commands[C]["result"]> } = {
       probe: (a) => this.#probe(a),
+      tune: (a) => this.#tune(a),
       open: (a) => this.#open(a),
       run: (a) => this.#run(a),
       time: (a) => this.#time(a),
@@ -65,7 +69,21 @@ export class Agent {
     return implementation.probe(await this.#host.context(engine === "webgpu"), options);
   }
 
-  async #open({ engine, options, graphPath }: Commands["open"]["args"]): Promise<Commands["open"]["result"]> {
+  async #tune({ engine, options, graphPath, mode }: Commands["tune"]["args"]): Promise<Commands["tune"]["result"]> {
+    const implementation = await loadEngine(engine);
+    const store = this.#host.tuningStore?.();
+    if (implementation.tune === undefined || store === undefined) return undefined;
+    const context = await this.#host.context(engine === "webgpu");
+    const progress = (fraction: number): Promise<void> => this.#report({ phase: "tuning", fraction });
+    return implementation.tune(await this.#readGraph(graphPath), context, options, { mode, store, progress });
+  }
+
+  /** No engine has kernels for 8-bit weights under float activations: widened once here, not on every run. */
+  async #readGraph(path: string): Promise<Graph> {
+    return widenWeights(deserializeGraph(await this.#host.readFile(path), path), evaluateNode);
+  }
+
+  async #open({ engine, options, graphPath, choices }: Commands["open"]["args"]): Promise<Commands["open"]["result"]> {
     const begin = performance.now();
     const implementation = await loadEngine(engine);
     const context = await this.#host.context(engine === "webgpu");

@@ -3,6 +3,7 @@
  * loops run on the far side. Everything here survives structured cloning; errors cross as plain objects and are rebuilt.
  */
 import type { Placement, ProbeResult, SessionMemory } from "../engines/engine.ts";
+import type { KernelChoice, TuneMode, TuneReport } from "../engines/tune/types.ts";
 import { SlimbenchError, UnavailableError, UnsupportedError } from "../errors.ts";
 import type { TypedArray } from "../graph/dtype.ts";
 import type { SamplingResult, SamplingSettings } from "../harness/sampling.ts";
@@ -10,8 +11,13 @@ import type { SamplingResult, SamplingSettings } from "../harness/sampling.ts";
 /** Command name → what it takes and what it gives. `open` comes first, once; `probe` needs no `open`. */
 export interface Commands {
   probe: { readonly args: EngineWord; readonly result: ProbeResult };
+  /** Measures which kernels a serialized graph should run with, for an `open` elsewhere; undefined: the engine does not tune. */
+  tune: { readonly args: EngineWord & { readonly graphPath: string; readonly mode: TuneMode }; readonly result: TuneReport | undefined };
   /** Reads a serialized graph and compiles it. */
-  open: { readonly args: EngineWord & { readonly graphPath: string }; readonly result: Opened };
+  open: {
+    readonly args: EngineWord & { readonly graphPath: string; readonly choices?: readonly KernelChoice[] };
+    readonly result: Opened;
+  };
   run: { readonly args: { readonly inputs: readonly TypedArray[] }; readonly result: RunResult };
   /** Warms up and samples, rotating over the given inferences' inputs. */
   time: {
@@ -74,7 +80,7 @@ export type Reply =
   | { readonly id: number; readonly type: "progress"; readonly progress: Progress };
 
 export interface Progress {
-  readonly phase: "warming up" | "timing" | "accuracy";
+  readonly phase: "tuning" | "warming up" | "timing" | "accuracy";
   /** 0..1 */
   readonly fraction: number;
   /** Current estimate of the latency, once there is one. */

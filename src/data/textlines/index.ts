@@ -6,7 +6,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { materialize } from "../cache.ts";
-import { readDataset, type DatasetHeader } from "../header.ts";
+import { readDataset } from "../files.ts";
+import type { DatasetHeader } from "../header.ts";
 import { mulberry32, shuffle } from "../random.ts";
 import { FRAME, openRenderer, type Damage, type Renderer } from "./render.ts";
 
