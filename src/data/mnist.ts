@@ -5,8 +5,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { cacheRoots, materialize } from "../cache.ts";
 import { FormatError, UnavailableError } from "../errors.ts";
-import { materialize } from "./cache.ts";
 import { readDataset } from "./files.ts";
 import type { DatasetHeader } from "./header.ts";
 
@@ -53,10 +53,12 @@ function packageFolder(): { readonly data: string; readonly version: string } {
 /** @returns path of the header of the test set (10,000) or the training set (60,000); samples [1, 28, 28] float32 in [0, 1] */
 export async function mnist(split: "test" | "train"): Promise<string> {
   const { data, version } = packageFolder();
-  const folder = await materialize(
-    `mnist-${version}`,
-    (candidate) => isComplete(candidate),
-    (target) => {
+  const folder = await materialize({
+    name: `mnist-${version}`,
+    what: "dataset mnist",
+    roots: cacheRoots("datasets"),
+    usable: isComplete,
+    write: (target) => {
       for (const [name, prefix] of Object.entries(SPLITS)) {
         const pixels = readIdx(join(data, `${prefix}-images-idx3-ubyte`), IMAGE_MAGIC, [SIDE, SIDE]);
         const labels = readIdx(join(data, `${prefix}-labels-idx1-ubyte`), LABEL_MAGIC, []);
@@ -75,7 +77,7 @@ export async function mnist(split: "test" | "train"): Promise<string> {
       }
       return Promise.resolve();
     },
-  );
+  });
   return join(folder, `${split}.json`);
 }
 

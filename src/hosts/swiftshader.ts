@@ -1,18 +1,11 @@
 /**
- * SwiftShader, Google's Vulkan driver for CPUs, unpacked from the npm package `@sparticuz/chromium` (Linux x64 only). Its archive holds
- * the driver, the json file that names it to the Vulkan loader, and the loader itself, so a machine without any Vulkan works.
- * Unpacked once into the user's cache, atomically: a second process either sees the whole folder or none.
+ * SwiftShader, Google's Vulkan driver for CPUs. The package's archive holds the driver, the json file that names it to the Vulkan
+ * loader, and the loader itself, so a machine without any Vulkan works.
  */
-import { existsSync } from "node:fs";
-import { access, constants, mkdir, mkdtemp, readFile, rename, rm, stat } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { homedir, tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
-import { createBrotliDecompress } from "node:zlib";
-import { extract } from "tar-fs";
+import { join } from "node:path";
+import { cacheRoots, materialize } from "../cache.ts";
 import { UnavailableError } from "../errors.ts";
+import { extractBrotliTar, findArchives, holdsAll } from "./unpack.ts";
 
 const DRIVER = "libvk_swiftshader.so";
 const LOADER = "libvulkan.so.1";
@@ -26,77 +19,11 @@ export interface SwiftShader {
   readonly icd: string;
 }
 
-/** Folder and version of the installed `@sparticuz/chromium`, or undefined when npm left it out. */
-async function findPackage(): Promise<{ readonly archive: string; readonly version: string } | undefined> {
-  let folder: string;
-  try {
-    folder = dirname(createRequire(import.meta.url).resolve("@sparticuz/chromium"));
-  } catch {
-    return undefined;
-  }
-  while (!existsSync(join(folder, "bin", "swiftshader.tar.br"))) {
-    const parent = dirname(folder);
-    if (parent === folder) return undefined;
-    folder = parent;
-  }
-  const manifest = JSON.parse(await readFile(join(folder, "package.json"), "utf8")) as { readonly version?: unknown };
-  return { archive: join(folder, "bin", "swiftshader.tar.br"), version: String(manifest.version) };
-}
-
-/** Cache roots in order of preference; the first that can be written wins. */
-export function cacheRoots(env: Readonly<Record<string, string | undefined>> = process.env): readonly string[] {
-  const xdg = env["XDG_CACHE_HOME"];
-  const base = xdg !== undefined && xdg !== "" ? xdg : join(homedir(), ".cache");
-  return [join(base, "slimbench"), join(tmpdir(), `slimbench-cache-${process.getuid?.() ?? "user"}`)];
-}
-
-async function isComplete(folder: string): Promise<boolean> {
-  try {
-    const sizes = await Promise.all(FILES.map(async (file) => (await stat(join(folder, file))).size));
-    return sizes.every((size) => size > 0);
-  } catch {
-    return false;
-  }
-}
-
-/** Code is loaded from here: a folder that somebody else made (the temporary folder is open to all) must not be trusted. */
-async function assertOwn(folder: string): Promise<void> {
-  const { uid } = await stat(folder);
-  if (uid !== process.getuid?.()) throw new Error("the folder belongs to another user");
-}
-
-async function unpack(archive: string, root: string, target: string): Promise<void> {
-  await mkdir(root, { recursive: true, mode: 0o700 });
-  await access(root, constants.W_OK);
-  const scratch = await mkdtemp(join(root, "unpack-"));
-  try {
-    const tar = extract(scratch, {
-      ignore: (name) => !FILES.some((file) => name === join(scratch, file)),
-      // The archive's owner is whoever packed it: unpacked as root, the files would be given to a stranger.
-      map: (header) => ({ ...header, uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }),
-    });
-    await pipeline(Readable.from([await readFile(archive)]), createBrotliDecompress(), tar);
-    if (!(await isComplete(scratch))) throw new Error(`${archive} lacks one of ${FILES.join(", ")}`);
-    try {
-      await rename(scratch, target);
-    } catch (error) {
-      // Another process was faster, or an old folder lost files: keep a complete one, replace a damaged one.
-      if (await isComplete(target)) return;
-      await rm(target, { recursive: true, force: true });
-      await rename(scratch, target).catch(() => {
-        throw error;
-      });
-    }
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
-}
-
 /**
  * Unpacks SwiftShader if needed and returns where it is.
  * @throws UnavailableError when this is not Linux x64, the npm package is missing, or no cache folder can be written
  */
-export async function provideSwiftShader(roots: readonly string[] = cacheRoots()): Promise<SwiftShader> {
+export async function provideSwiftShader(roots: readonly string[] = cacheRoots("native")): Promise<SwiftShader> {
   if (process.platform !== "linux" || process.arch !== "x64") {
     throw new UnavailableError(
       "no-gpu",
@@ -104,30 +31,22 @@ export async function provideSwiftShader(roots: readonly string[] = cacheRoots()
       "install a Vulkan driver for this machine (on Debian or Ubuntu: apt-get install mesa-vulkan-drivers)",
     );
   }
-  const found = await findPackage();
-  if (found === undefined) {
+  const archives = await findArchives();
+  if (archives === undefined) {
     throw new UnavailableError(
       "no-swiftshader",
       "webgpu: the npm package @sparticuz/chromium, which holds SwiftShader, is not installed",
       "run npm ci",
     );
   }
-  const failures: string[] = [];
-  for (const root of roots) {
-    const directory = join(root, `swiftshader-${found.version}`);
-    try {
-      if (!(await isComplete(directory))) await unpack(found.archive, root, directory);
-      await assertOwn(directory);
-      return { directory, icd: join(directory, ICD) };
-    } catch (error) {
-      failures.push(`${root}: ${error instanceof Error ? error.message : String(error)}`);
-    }
-  }
-  throw new UnavailableError(
-    "no-cache",
-    `webgpu: SwiftShader cannot be unpacked, got ${failures.join("; ")}`,
-    "free disk space, or set XDG_CACHE_HOME to a folder that can be written",
-  );
+  const directory = await materialize({
+    name: `swiftshader-${archives.version}`,
+    what: "SwiftShader",
+    roots,
+    usable: (folder) => holdsAll(folder, FILES),
+    write: (folder) => extractBrotliTar(join(archives.folder, "swiftshader.tar.br"), folder, (path) => FILES.includes(path)),
+  });
+  return { directory, icd: join(directory, ICD) };
 }
 
 /** Environment that makes a child process load SwiftShader; both spellings of the driver variable, old loaders know only the second. */

@@ -1,16 +1,14 @@
 import { createHash } from "node:crypto";
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as ort from "onnxruntime-node";
 import { afterAll, describe, expect, it } from "vitest";
-import { materialize } from "../../src/data/cache.ts";
 import { readDataset, resolveDataset } from "../../src/data/index.ts";
 import { mulberry32 } from "../../src/data/random.ts";
 import { renderLines, TUNING_SEED } from "../../src/data/textlines/index.ts";
 import { openRenderer } from "../../src/data/textlines/render.ts";
 import { isDirectional, textLine } from "../../src/data/textlines/words.ts";
-import { UnavailableError } from "../../src/errors.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "slimbench-cache-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -105,66 +103,5 @@ describe("textlines", () => {
       expect(header).toMatch(/seed \d+/);
       expect(header).not.toContain(`seed ${TUNING_SEED}`);
     }
-  });
-});
-
-describe("the cache", () => {
-  const write =
-    (text: string) =>
-    (target: string): Promise<void> => {
-      writeFileSync(join(target, "file"), text);
-      return Promise.resolve();
-    };
-  const complete = (target: string): boolean => existsSync(join(target, "file"));
-
-  it("writes once", async () => {
-    const roots = [join(folder, "once")];
-    const path = await materialize("set", complete, write("first"), roots);
-    expect(await materialize("set", complete, write("second"), roots)).toBe(path);
-    expect(readFileSync(join(path, "file"), "utf8")).toBe("first");
-    expect(readdirSync(roots[0]!)).toEqual(["set"]);
-  });
-
-  it("replaces what is damaged", async () => {
-    const roots = [join(folder, "damaged")];
-    const path = await materialize("set", complete, write("first"), roots);
-    rmSync(join(path, "file"));
-    await materialize("set", complete, write("second"), roots);
-    expect(readFileSync(join(path, "file"), "utf8")).toBe("second");
-  });
-
-  it("leaves nothing behind when writing fails", async () => {
-    const roots = [join(folder, "failing")];
-    await expect(materialize("set", complete, () => Promise.reject(new Error("half way")), roots)).rejects.toThrow("half way");
-    expect(readdirSync(roots[0]!)).toEqual([]);
-  });
-
-  it("lets one of two concurrent writers win", async () => {
-    const roots = [join(folder, "race")];
-    const slow = async (target: string): Promise<void> => {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-      await write("slow")(target);
-    };
-    const paths = await Promise.all([materialize("set", complete, slow, roots), materialize("set", complete, write("fast"), roots)]);
-    expect(paths[0]).toBe(paths[1]);
-    expect(readFileSync(join(paths[0], "file"), "utf8")).toBe("fast");
-    expect(readdirSync(roots[0]!)).toEqual(["set"]);
-  });
-
-  it("falls back to the next folder, and says so when none is left", async () => {
-    const blocked = join(folder, "blocked");
-    // A file where a folder should be: not writable even for root.
-    writeFileSync(blocked, "");
-    chmodSync(blocked, 0o444);
-    const second = join(folder, "second");
-    expect(await materialize("set", complete, write("x"), [join(blocked, "a"), second])).toBe(join(second, "set"));
-    const failure = materialize("set", complete, write("x"), [join(blocked, "a"), join(blocked, "b")]);
-    await expect(failure).rejects.toThrow(UnavailableError);
-    await expect(failure).rejects.toThrow(/dataset set: no folder to write it to, tried .*blocked\/a.*blocked\/b/);
-  });
-
-  it("treats a full disk like a folder that cannot be written", async () => {
-    const full = (): Promise<void> => Promise.reject(Object.assign(new Error("no space"), { code: "ENOSPC" }));
-    await expect(materialize("set", complete, full, [join(folder, "full")])).rejects.toThrow(/ENOSPC/);
   });
 });

@@ -5,7 +5,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { materialize } from "../cache.ts";
+import { cacheRoots, materialize } from "../../cache.ts";
 import { readDataset } from "../files.ts";
 import type { DatasetHeader } from "../header.ts";
 import { mulberry32, shuffle } from "../random.ts";
@@ -37,10 +37,12 @@ export function renderLines(
 
 /** @returns path of the header; samples [3, 48, 192] float32 in [-1, 1]. @throws UnavailableError when nothing can be rendered here */
 export async function textlines(split: "test" | "train"): Promise<string> {
-  const folder = await materialize(
-    `textlines-${VERSION}-${process.platform}-${process.arch}`,
-    (candidate) => isComplete(candidate),
-    async (target) => {
+  const folder = await materialize({
+    name: `textlines-${VERSION}-${process.platform}-${process.arch}`,
+    what: "dataset textlines",
+    roots: cacheRoots("datasets"),
+    usable: isComplete,
+    write: async (target) => {
       const renderer = await openRenderer();
       for (const [name, { count, seed }] of Object.entries(SPLITS)) {
         const { frames, labels } = renderLines(renderer, count, seed);
@@ -62,7 +64,7 @@ export async function textlines(split: "test" | "train"): Promise<string> {
         writeFileSync(join(target, `${name}.json`), JSON.stringify(header));
       }
     },
-  );
+  });
   return join(folder, `${split}.json`);
 }
 

@@ -1,45 +1,53 @@
 /**
- * Where built-in datasets live once they are written: `slimbench/datasets/` in the user's cache folder, or in the system's temporary
- * folder where that can't be written. A dataset appears under its final name only when complete (temporary folder, then rename), so
- * that two processes may prepare it at once and an interrupted one leaves nothing half done.
+ * What is made once and kept: built-in datasets, unpacked drivers and browsers. They live in `slimbench/` in the user's cache folder,
+ * or in the system's temporary folder where that can't be written. A folder appears under its final name only when complete (temporary
+ * folder, then rename), so that two processes may prepare it at once and an interrupted one leaves nothing half done.
  */
 import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { isAbsolute, join } from "node:path";
-import { UnavailableError } from "../errors.ts";
+import { UnavailableError } from "./errors.ts";
 
-/** In order of preference. */
-export function cacheRoots(): readonly string[] {
-  const configured = process.env["XDG_CACHE_HOME"] ?? "";
+/** Folders for one kind of content, in order of preference. */
+export function cacheRoots(
+  kind: "datasets" | "native" | "tuning",
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): readonly string[] {
+  const configured = env["XDG_CACHE_HOME"] ?? "";
   // A relative XDG_CACHE_HOME is invalid by its specification, and to be ignored.
   const home = isAbsolute(configured) ? configured : join(homedir(), ".cache");
-  return [join(home, "slimbench", "datasets"), join(tmpdir(), `slimbench-${process.getuid?.() ?? "cache"}`, "datasets")];
+  return [join(home, "slimbench", kind), join(tmpdir(), `slimbench-${process.getuid?.() ?? "cache"}`, kind)];
 }
 
-const UNWRITABLE = new Set(["EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "ENOTDIR", "ENOENT"]);
+export const UNWRITABLE: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "ENOTDIR", "ENOENT"]);
 
-function errorCode(error: unknown): string {
+export function errorCode(error: unknown): string {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 }
 
 /** The temporary folder is shared between users: a folder that someone else put there could hold anything. */
-function isOurs(folder: string): boolean {
+export function isOurs(folder: string): boolean {
   return process.getuid === undefined || statSync(folder).uid === process.getuid();
 }
 
+export interface CachedFolder {
+  /** Folder name; names what is in it and its version. */
+  readonly name: string;
+  /** For messages, e.g. "dataset mnist". */
+  readonly what: string;
+  /** Whether an existing folder is complete and readable; one that is not is replaced. */
+  readonly usable: (folder: string) => boolean;
+  /** Fills an empty folder; may be slow. */
+  readonly write: (folder: string) => Promise<void>;
+  readonly roots: readonly string[];
+}
+
 /**
- * The folder `name` in the cache, written by `write` unless a usable one is there.
- * @param usable says whether an existing folder is complete and readable; one that is not is replaced
- * @param write fills an empty folder; may be slow
+ * The folder in the cache, written unless a usable one is there.
  * @throws UnavailableError when no cache folder can be written (permissions, full disk)
  */
-export async function materialize(
-  name: string,
-  usable: (folder: string) => boolean,
-  write: (folder: string) => Promise<void>,
-  roots: readonly string[] = cacheRoots(),
-): Promise<string> {
+export async function materialize({ name, what, usable, write, roots }: CachedFolder): Promise<string> {
   const failures: string[] = [];
   for (const root of roots) {
     const final = join(root, name);
@@ -54,6 +62,10 @@ export async function materialize(
         failures.push(`${root} belongs to another user`);
         continue;
       }
+      if (existsSync(final) && !isOurs(final)) {
+        failures.push(`${final} belongs to another user`);
+        continue;
+      }
       mkdirSync(temporary);
       await write(temporary);
       return publish(temporary, final, usable);
@@ -65,7 +77,7 @@ export async function materialize(
   }
   throw new UnavailableError(
     "no-cache",
-    `dataset ${name}: no folder to write it to, tried ${failures.join("; ")}`,
+    `${what}: no folder to write it to, tried ${failures.join("; ")}`,
     "Free some space, or set XDG_CACHE_HOME to a folder that can be written",
   );
 }
