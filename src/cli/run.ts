@@ -8,6 +8,8 @@ import type { Plan } from "../harness/plan.ts";
 import { PRESETS } from "../harness/presets.ts";
 import type { PresetName } from "../harness/presets.ts";
 import { runPlan } from "../harness/run.ts";
+import { TUNE_MODES } from "../harness/tuning.ts";
+import type { TuneSetting } from "../harness/tuning.ts";
 import { FORMATS } from "../report/index.ts";
 import { compareResults } from "../results/compare.ts";
 import type { Result, ResultRecord } from "../results/schema.ts";
@@ -32,6 +34,7 @@ interface RunWords {
   readonly format: string;
   readonly filter?: string;
   readonly seed: number;
+  readonly tune: TuneSetting;
   readonly dryRun?: boolean;
   readonly resume?: boolean;
   readonly shard?: string;
@@ -54,6 +57,15 @@ export function runCommand(): Command {
     )
     .option("--filter <regex>", 'only records whose "MODEL RECIPE TARGET" matches')
     .option("--seed <n>", "for samples and shuffles", wholeNumber, 1)
+    .addOption(
+      new Option(
+        "--tune <mode>",
+        "which kernel a layer runs with: cached: as measured on this machine once, now where it has not been (in a process apart, before anything is timed); " +
+          "force: measure anew; off: by estimate",
+      )
+        .choices(TUNE_MODES)
+        .default("cached"),
+    )
     .option("--out <file>", "save the result there, after every record")
     .option("--resume", "keep the finished records of --out and measure the rest")
     .option("--shard <I/N>", "only every N-th record, starting with the I-th")
@@ -79,6 +91,7 @@ async function run(words: RunWords): Promise<void> {
     shard: words.shard,
     preset: words.preset,
     seed: words.seed,
+    tune: words.tune,
   });
   // Whatever is wrong with the files should show now, not after minutes of measuring.
   const baseline = words.baseline === undefined ? undefined : readResult(words.baseline);

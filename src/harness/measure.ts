@@ -2,6 +2,7 @@
  * One record: a fresh child compiles the graph, proves its outputs, and only then is timed; memory and accuracy come after, apart from
  * the timing. Whatever fails becomes a record that says so and keeps what was measured before.
  */
+import type { KernelChoice } from "../engines/tune/types.ts";
 import { NodeHost } from "../hosts/node.ts";
 import { HostError } from "../hosts/protocol.ts";
 import type { MemoryResult } from "../hosts/protocol.ts";
@@ -18,11 +19,14 @@ import type { Preset } from "./presets.ts";
 import type { TargetProbe } from "./probe.ts";
 import type { Reporter } from "./progress.ts";
 import type { SamplingResult } from "./sampling.ts";
-import { accuracySampled, calibratedOnTestSet, opsOnCpu, softwareAdapter, timingWarnings } from "./warnings.ts";
+import { describeTuning, tuneTarget } from "./tuning.ts";
+import type { TuneSetting } from "./tuning.ts";
+import { accuracySampled, calibratedOnTestSet, kernelExcluded, opsOnCpu, softwareAdapter, timingWarnings } from "./warnings.ts";
 
 export interface MeasureContext {
   readonly preset: Preset;
   readonly seed: number;
+  readonly tune: TuneSetting;
   /** At most so many samples for accuracy. */
   readonly accuracySamples?: number | undefined;
   readonly silenceMs: number;
@@ -50,23 +54,49 @@ export async function measureRecord(
 ): Promise<Measured> {
   const gathered: Gathered = { size: pair.size, compute: pair.compute, steps: pair.steps };
   if (probe.adapter !== undefined) gathered.device = { adapter: probe.adapter, software: probe.software === true };
-  const host = new NodeHost({
-    env: probe.env,
-    silenceMs: context.silenceMs,
-    ...(context.childPath === undefined ? {} : { childPath: context.childPath }),
-    onProgress: ({ phase, fraction, ms }) => context.reporter.phase(planned, phase, fraction, ms),
-    onStderr: (text) => context.reporter.output(text),
-  });
+  let host: NodeHost | undefined;
   try {
-    return await measure(host, planned, pair, probe, context, gathered);
+    const choices = await tune(planned, pair, probe, context, gathered);
+    host = new NodeHost({
+      env: probe.env,
+      silenceMs: context.silenceMs,
+      ...(context.childPath === undefined ? {} : { childPath: context.childPath }),
+      onProgress: ({ phase, fraction, ms }) => context.reporter.phase(planned, phase, fraction, ms),
+      onStderr: (text) => context.reporter.output(text),
+    });
+    return await measure(host, planned, pair, probe, context, gathered, choices);
   } catch (error) {
     if (!(error instanceof HostError)) throw error;
     const { code, message, remedy } = error;
     const status = error.unavailable ? "unavailable" : "failed";
     return { record: { ...identityOf(planned), status, reason: { code, message, remedy }, ...gathered } };
   } finally {
-    await host.close();
+    await host?.close();
   }
+}
+
+/** Kernels by measurement, where the engine offers any to choose from. */
+async function tune(
+  planned: PlannedRecord,
+  pair: PreparedPair,
+  probe: TargetProbe,
+  { tune: mode, reporter, silenceMs, childPath }: MeasureContext,
+  gathered: Gathered,
+): Promise<readonly KernelChoice[]> {
+  if (mode === "off") return [];
+  reporter.phase(planned, "tuning", 0);
+  const report = await tuneTarget(planned.target, pair.graphPath, {
+    mode,
+    env: probe.env,
+    silenceMs,
+    childPath,
+    onProgress: (fraction) => reporter.phase(planned, "tuning", fraction),
+    onStderr: (text) => reporter.output(text),
+    onNote: (line) => reporter.note(line),
+  });
+  const tuning = describeTuning(mode, report);
+  if (tuning !== undefined) gathered.tuning = tuning;
+  return report?.choices ?? [];
 }
 
 async function measure(
@@ -76,13 +106,14 @@ async function measure(
   probe: TargetProbe,
   context: MeasureContext,
   gathered: Gathered,
+  choices: readonly KernelChoice[],
 ): Promise<Measured> {
   const { engine, options } = planned.target;
   const identity = identityOf(planned);
   const software = probe.software === true;
 
   context.reporter.phase(planned, "compiling", 0);
-  const opened = await host.request("open", { engine, options, graphPath: pair.graphPath });
+  const opened = await host.request("open", { engine, options, graphPath: pair.graphPath, choices });
   gathered.placement = opened.placement;
   gathered.kernels = [...new Set(opened.placement.map(({ kernel }) => kernel))];
 
@@ -110,6 +141,8 @@ async function measure(
   const warnings: Warning[] = [...timingWarnings(timing, settings, firstMs)];
   if (software) warnings.push(softwareAdapter(probe.adapter ?? planned.target.text));
   const elsewhere = opened.placement.filter((entry) => entry.engine !== engine);
+  const { excluded = [] } = gathered.tuning ?? {};
+  if (excluded.length > 0) warnings.push(kernelExcluded(excluded));
   if (elsewhere.length > 0) warnings.push(opsOnCpu(elsewhere, opened.placement.length));
   const { dataset } = pair.model;
   const calibrates = planned.recipe.steps.some((step) => step.kind === "int8");

@@ -9,6 +9,7 @@ import { loadSuite } from "./suite.ts";
 import type { Suite, SuiteModel } from "./suite.ts";
 import { parseTarget } from "./target.ts";
 import type { Target } from "./target.ts";
+import type { TuneSetting } from "./tuning.ts";
 
 /** The command line's words, as typed. */
 export interface PlanRequest {
@@ -26,6 +27,8 @@ export interface PlanRequest {
   /** Default: the suite's, else `normal`. */
   readonly preset?: PresetName | undefined;
   readonly seed: number;
+  /** Default: off. The command line's is cached. */
+  readonly tune?: TuneSetting | undefined;
 }
 
 export interface PlannedModel {
@@ -45,6 +48,7 @@ export interface Plan {
   readonly suite?: string;
   readonly preset: PresetName;
   readonly seed: number;
+  readonly tune: TuneSetting;
   /** Models together, then recipes with the original first, then targets. */
   readonly records: readonly PlannedRecord[];
   readonly accuracySamples?: number;
@@ -71,6 +75,7 @@ export function makePlan(request: PlanRequest): Plan {
     ...(suite === undefined ? {} : { suite: suite.name }),
     preset: request.preset ?? suite?.preset ?? "normal",
     seed: request.seed,
+    tune: request.tune ?? "off",
     records: chosen,
     ...(suite?.accuracySamples === undefined ? {} : { accuracySamples: suite.accuracySamples }),
     notes: suite?.skipped ?? [],

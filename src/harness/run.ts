@@ -80,6 +80,7 @@ class Run {
     this.#measure = {
       preset: presetOf(plan.preset),
       seed: plan.seed,
+      tune: plan.tune,
       accuracySamples: plan.accuracySamples,
       silenceMs: options.silenceMs,
       reporter: options.reporter,
@@ -230,6 +231,7 @@ function describeConfig(plan: Plan, models: ReadonlyMap<string, PreparedModel>):
     ...(plan.suite === undefined ? {} : { suite: plan.suite }),
     preset: plan.preset,
     seed: plan.seed,
+    tune: plan.tune,
     models: [...models.values()].map(({ planned, sha256, importMs, dataset }) => ({
       name: planned.name,
       file: basename(planned.path),
@@ -282,8 +284,10 @@ function checkSameConfig(old: Result, now: Result): void {
       remedy: "Use the same options, or another --out",
     });
   };
-  for (const key of ["preset", "seed", "accuracySamples"]) {
-    if (old.config[key] !== now.config[key]) refuse(key, old.config[key] ?? "none", now.config[key] ?? "none");
+  for (const key of ["preset", "seed", "tune", "accuracySamples"]) {
+    // Results from before tuning were made without it.
+    const was = key === "tune" ? (old.config[key] ?? "off") : old.config[key];
+    if (was !== now.config[key]) refuse(key, was ?? "none", now.config[key] ?? "none");
   }
   for (const key of ["node", "cpuModel"] as const) {
     if (old.environment[key] !== now.environment[key]) refuse(key, old.environment[key], now.environment[key]);

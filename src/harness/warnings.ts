@@ -15,6 +15,7 @@ export type WarningKey =
   | "fewer-samples-than-asked"
   | "first-run-slow"
   | "interval-wide"
+  | "kernel-excluded"
   | "ops-on-cpu"
   | "outliers"
   | "software-adapter"
@@ -45,6 +46,17 @@ export function opsOnCpu(nodes: readonly { readonly node: string; readonly op: s
     key: "ops-on-cpu",
     evidence: `${nodes.length} of ${total} ops run on the cpu engine: ${ops}`,
     next: "See placement in the record",
+  };
+}
+
+export function kernelExcluded(
+  excluded: readonly { readonly node: string; readonly kernel: string; readonly why: string }[],
+): TypedWarning {
+  const kernels = [...new Set(excluded.map(({ kernel }) => kernel))].join(", ");
+  return {
+    key: "kernel-excluded",
+    evidence: `${kernels} gave wrong results and was not used: ${excluded[0]?.node ?? ""}: ${excluded[0]?.why ?? ""}`,
+    next: "This is a bug in the kernel; see tuning.excluded in the record",
   };
 }
 

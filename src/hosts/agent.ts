@@ -75,12 +75,9 @@ export class Agent {
     if (implementation.tune === undefined || store === undefined) return undefined;
     const context = await this.#host.context(engine === "webgpu");
     const progress = (fraction: number): Promise<void> => this.#report({ phase: "tuning", fraction });
-    return implementation.tune(await this.#readGraph(graphPath), context, options, { mode, store, progress });
-  }
-
-  /** No engine has kernels for 8-bit weights under float activations: widened once here, not on every run. */
-  async #readGraph(path: string): Promise<Graph> {
-    return widenWeights(deserializeGraph(await this.#host.readFile(path), path), evaluateNode);
+    // As `open` does, so that the layers are the same.
+    const graph = widenWeights(deserializeGraph(await this.#host.readFile(graphPath), graphPath), evaluateNode);
+    return implementation.tune(graph, context, options, { mode, store, progress });
   }
 
   async #open({ engine, options, graphPath, choices }: Commands["open"]["args"]): Promise<Commands["open"]["result"]> {
@@ -90,7 +87,7 @@ export class Agent {
     const graph = deserializeGraph(await this.#host.readFile(graphPath), graphPath);
     const loaded = performance.now();
     // No engine has kernels for 8-bit weights under float activations: widened once here, not on every run.
-    this.#session = await implementation.compile(widenWeights(graph, evaluateNode), context, options);
+    this.#session = await implementation.compile(widenWeights(graph, evaluateNode), context, options, choices);
     this.#graph = graph;
     return {
       loadMs: loaded - begin,

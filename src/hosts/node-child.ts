@@ -6,6 +6,7 @@ import type { EngineContext } from "../engines/engine.ts";
 import { Agent } from "./agent.ts";
 import type { MemoryResult, Reply, Request } from "./protocol.ts";
 import { CLOSE, toWireError } from "./protocol.ts";
+import { nodeTuningStore } from "./tuning-store.ts";
 
 const PACKAGE_ROOT = new URL("../../", import.meta.url);
 
@@ -16,6 +17,7 @@ const agent = new Agent({
   readFile,
   readDataset: async (path) => (await import("../data/index.ts")).readDataset(path),
   memory: readMemory,
+  tuningStore: nodeTuningStore,
   flags: process.execArgv,
   progress: (progress) => send({ id: current, type: "progress", progress }),
   breathe: () => new Promise((resolve) => setImmediate(resolve)),

@@ -151,6 +151,18 @@ export const placementSchema = z.looseObject({
   why: z.string().optional(),
 });
 
+export const tuningSchema = z.looseObject({
+  /** `cached`: measurements of earlier runs on this machine held. `force`: everything was measured anew. */
+  mode: z.string(),
+  /** Distinct layers measured in this run, before and apart from the record's own numbers. */
+  measured: count,
+  /** Distinct layers whose measurement was there. */
+  cached: count,
+  ms,
+  /** Kernels whose output was wrong: not used, whatever their speed. */
+  excluded: z.array(z.looseObject({ node: z.string(), kernel: z.string(), why: z.string() })).optional(),
+});
+
 export const deviceSchema = z.looseObject({
   /** GPU adapter as the driver names it. */
   adapter: z.string(),
@@ -181,6 +193,8 @@ const measured = {
   parity: paritySchema.optional(),
   kernels: z.array(z.string()).optional(),
   placement: z.array(placementSchema).optional(),
+  /** How kernels were chosen where there was a choice; absent where they were chosen by estimate. */
+  tuning: tuningSchema.optional(),
   device: deviceSchema.optional(),
   steps: z.array(stepSchema).optional(),
   warnings: z.array(warningSchema).optional(),
@@ -268,6 +282,7 @@ export type Energy = Known<z.infer<typeof energySchema>>;
 export type Parity = Known<z.infer<typeof paritySchema>>;
 export type Warning = Known<z.infer<typeof warningSchema>>;
 export type PlacementEntry = Known<z.infer<typeof placementSchema>>;
+export type Tuning = Known<z.infer<typeof tuningSchema>>;
 export type Device = Known<z.infer<typeof deviceSchema>>;
 export type Tool = Known<z.infer<typeof toolSchema>>;
 export type Environment = Known<z.infer<typeof environmentSchema>>;

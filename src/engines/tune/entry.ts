@@ -1,4 +1,6 @@
 /** Reads a remembered measurement back. Files of a cache may be old, cut short or edited: whatever does not fit is measured again. */
+import { median } from "../../stats/describe.ts";
+import { LEAST_GAIN } from "./race.ts";
 import { TUNING_SCHEMA } from "./types.ts";
 import type { TuneEntry } from "./types.ts";
 
@@ -33,8 +35,16 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 /** For a record's `why`. */
 export function reasonOf({ winner, default: first, gain, rounds, samplesMs }: TuneEntry): string {
-  const samples = `${rounds} ${rounds === 1 ? "sample" : "samples"}`;
-  if (winner !== first) return `tuned: ${gain.toFixed(2)}× faster than ${first} (${samples})`;
-  if (Object.keys(samplesMs).length < 2) return "tuned: no other kernel gave right results";
-  return `tuned: no other kernel is faster by more than the noise (${samples})`;
+  if (winner !== first) return `tuned: ${gain.toFixed(2)}× faster than ${first} (${samplesText(rounds)})`;
+  const own = samplesMs[first] ?? [];
+  const others = Object.entries(samplesMs).filter(([kernel, times]) => kernel !== first && times.length > 0);
+  if (own.length === 0 || others.length === 0) return "tuned: no other kernel gave right results";
+  const [next, times] = others.reduce((a, b) => (median(b[1]) < median(a[1]) ? b : a));
+  const lead = median(times) / median(own);
+  if (lead > 1 + LEAST_GAIN) return `tuned: ${lead.toFixed(2)}× faster than ${next} (${samplesText(times.length)})`;
+  return `tuned: no other kernel is faster by more than the noise (${samplesText(rounds)})`;
+}
+
+function samplesText(count: number): string {
+  return `${count} ${count === 1 ? "sample" : "samples"}`;
 }

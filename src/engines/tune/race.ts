@@ -35,7 +35,7 @@ const OUT_AT = 1.5;
 /** Windows: faster than the one before by this share means that a compiler is still at work. */
 const STILL_FASTER = 0.03;
 /** What a winner gains at least, at the low end of the interval: below, two runs of one kernel differ as much. */
-const LEAST_GAIN = 0.02;
+export const LEAST_GAIN = 0.02;
 const LEAST_CALLS = 3;
 
 /** Name → milliseconds of one call, one sample a round, in order; racers that were sent home have fewer. */
