@@ -8,7 +8,7 @@ import type { Engine, EngineContext, EngineOptions, ProbeResult, Session, TuneRe
 import { tuneGraph } from "../tune/tune.ts";
 import type { KernelChoice, TuneReport } from "../tune/types.ts";
 import { NO_FEATURES } from "./features.ts";
-import { hasSimd, loadModule } from "./module.ts";
+import { hasSimd, loadModules } from "./module.ts";
 import { parseOptions } from "./options.ts";
 import type { Selection } from "./program.ts";
 import { WasmSession } from "./session.ts";
@@ -28,7 +28,7 @@ export const wasmEngine: Engine = {
     if (!simd) return { available: false, reason: NO_SIMD, facts: { simd } };
     try {
       parseOptions(options);
-      await loadModule(context);
+      await loadModules(context);
     } catch (error) {
       if (!(error instanceof UnavailableError)) throw error;
       return { available: false, reason: { code: error.code, message: error.message, remedy: error.remedy }, facts: { simd } };
@@ -38,11 +38,11 @@ export const wasmEngine: Engine = {
 
   async tune(graph: Graph, context: EngineContext, options: EngineOptions, request: TuneRequest): Promise<TuneReport> {
     const selection = selectionOf(options, []);
-    return tuneGraph(graph, await tunable(await loadModule(context), context, options, selection), { ...request, now: context.now });
+    return tuneGraph(graph, await tunable(await loadModules(context), context, options, selection), { ...request, now: context.now });
   },
 
   async compile(graph: Graph, context: EngineContext, options: EngineOptions, choices: readonly KernelChoice[] = []): Promise<Session> {
-    return new WasmSession(graph, await loadModule(context), context.now, selectionOf(options, choices));
+    return new WasmSession(graph, await loadModules(context), context.now, selectionOf(options, choices));
   },
 };
 

@@ -6,8 +6,11 @@ import { invariant } from "../../errors.ts";
 import type { TypedArray } from "../../graph/dtype.ts";
 import { webAssembly } from "./api.ts";
 import type { WasmMemory } from "./api.ts";
+import type { MemoryKind } from "./module.ts";
 
 const PAGE_BYTES = 65536;
+/** 4 GiB. Reserved as addresses, not as memory. */
+const MAX_PAGES = 65536;
 /** Kernels may read this far past any address that they are given. */
 const SLACK_BYTES = 256;
 const ALIGNMENT = 64;
@@ -21,9 +24,9 @@ export class LinearMemory {
   readonly #bytes = { weights: 0, tables: 0 };
   readonly #shared = new Map<string, number>();
 
-  constructor() {
+  constructor(kind: MemoryKind = "own") {
     invariant(webAssembly !== undefined, "memory asked for where there is no WebAssembly");
-    this.memory = new webAssembly.Memory({ initial: 1 });
+    this.memory = new webAssembly.Memory(kind === "own" ? { initial: 1 } : { initial: 1, maximum: MAX_PAGES, shared: true });
   }
 
   get weightBytes(): number {

@@ -1,10 +1,18 @@
-/** Loads build/wasm/kernels.wasm: compiled once a host, instantiated once a session. */
+/**
+ * Loads compiled kernels: a list of modules (the base one, and what this machine offers beyond it), compiled once a host, instantiated
+ * together over one memory. Modules hold code only, no static data, so any number of them shares a memory without getting in each other's way.
+ */
 import { UnavailableError, invariant } from "../../errors.ts";
 import type { EngineContext } from "../engine.ts";
 import { webAssembly } from "./api.ts";
 import type { WasmMemory, WasmModule } from "./api.ts";
+import { importSharedMemory } from "./threads/shared-import.ts";
 
+/** Kernels for plain SIMD. */
 export const MODULE_PATH = "build/wasm/kernels.wasm";
+
+/** What memory a module's code is compiled for: WebAssembly tells the two apart by type, so one module cannot take both. */
+export type MemoryKind = "own" | "shared";
 
 /** Every kernel takes integers only: addresses, counts, codes. */
 export type Kernel = (...args: number[]) => void;
@@ -16,51 +24,78 @@ export function hasSimd(): boolean {
   return webAssembly?.validate(SIMD_MODULE) === true;
 }
 
-const compiled = new WeakMap<EngineContext["readAsset"], Promise<WasmModule>>();
+const compiled = new WeakMap<EngineContext["readAsset"], Map<string, Promise<WasmModule>>>();
 
-/** @throws UnavailableError when the kernels are not built or not readable */
-export function loadModule(context: EngineContext): Promise<WasmModule> {
-  let module = compiled.get(context.readAsset);
+/**
+ * @param paths of modules, from the package root; their exports must not repeat
+ * @throws UnavailableError when the kernels are not built or not readable
+ */
+export function loadModules(
+  context: EngineContext,
+  paths: readonly string[] = [MODULE_PATH],
+  memory: MemoryKind = "own",
+): Promise<readonly WasmModule[]> {
+  return Promise.all(paths.map((path) => loadModule(context, path, memory)));
+}
+
+function loadModule(context: EngineContext, path: string, memory: MemoryKind): Promise<WasmModule> {
+  let modules = compiled.get(context.readAsset);
+  if (modules === undefined) {
+    modules = new Map<string, Promise<WasmModule>>();
+    compiled.set(context.readAsset, modules);
+  }
+  const key = `${memory} ${path}`;
+  let module = modules.get(key);
   if (module === undefined) {
-    module = compile(context);
-    compiled.set(context.readAsset, module);
-    module.catch(() => compiled.delete(context.readAsset));
+    module = compile(context, path, memory);
+    modules.set(key, module);
+    module.catch(() => modules.delete(key));
   }
   return module;
 }
 
-async function compile(context: EngineContext): Promise<WasmModule> {
+async function compile(context: EngineContext, path: string, memory: MemoryKind): Promise<WasmModule> {
   let bytes: Uint8Array;
   try {
-    bytes = await context.readAsset(MODULE_PATH);
+    bytes = await context.readAsset(path);
   } catch (cause) {
-    throw new UnavailableError("wasm-not-built", `target wasm: cannot read ${MODULE_PATH}`, "Run npm run build.", cause);
+    throw new UnavailableError("wasm-not-built", `target wasm: cannot read ${path}`, "Run npm run build.", cause);
   }
   invariant(webAssembly !== undefined, "kernels asked for where there is no WebAssembly");
-  return webAssembly.compile(bytes);
+  return webAssembly.compile(memory === "shared" ? importSharedMemory(bytes) : bytes);
 }
 
+/** Instances over one memory, looked up by name. */
 export class KernelSet {
-  readonly #exports: Readonly<Record<string, unknown>>;
+  readonly #kernels = new Map<string, Kernel>();
+  /** First byte that the modules themselves do not use. */
+  readonly heapBase: number;
 
-  constructor(module: WasmModule, memory: WasmMemory) {
+  constructor(modules: readonly WasmModule[], memory: WasmMemory) {
     invariant(webAssembly !== undefined, "kernels asked for where there is no WebAssembly");
-    this.#exports = new webAssembly.Instance(module, { env: { memory } }).exports;
+    let heapBase = 0;
+    for (const module of modules) {
+      const { exports } = new webAssembly.Instance(module, { env: { memory } });
+      for (const [name, value] of Object.entries(exports)) {
+        invariant(typeof value === "function", `export "${name}" is not a function`);
+        if (name === "heap_base") heapBase = Math.max(heapBase, (value as () => number)());
+        else {
+          invariant(!this.#kernels.has(name), `kernel "${name}" is in two modules`);
+          this.#kernels.set(name, value as Kernel);
+        }
+      }
+    }
+    this.heapBase = heapBase;
   }
 
-  /** Names of all exports. */
+  /** Names of all kernels. */
   get names(): readonly string[] {
-    return Object.keys(this.#exports);
+    return [...this.#kernels.keys()];
   }
 
   get(name: string): Kernel {
-    const kernel = this.#exports[name];
-    invariant(typeof kernel === "function", `kernel "${name}" is not in ${MODULE_PATH}`);
-    return kernel as Kernel;
-  }
-
-  /** First byte that the module itself does not use. */
-  get heapBase(): number {
-    return Number(this.get("heap_base")());
+    const kernel = this.#kernels.get(name);
+    invariant(kernel !== undefined, `kernel "${name}" is in none of the loaded modules`);
+    return kernel;
   }
 }

@@ -46,11 +46,11 @@ export class WasmSession implements Session {
   readonly alternatives: ReadonlyMap<string, readonly string[]>;
 
   /** @throws UnsupportedError naming a node that neither this engine nor the CPU engine runs, DeviceLimitError beyond 4 GiB */
-  constructor(graph: Graph, module: WasmModule, now: () => number, selection: Selection) {
+  constructor(graph: Graph, modules: readonly WasmModule[], now: () => number, selection: Selection) {
     this.#graph = graph;
     this.#now = now;
     const memory = new LinearMemory();
-    const kernels = new KernelSet(module, memory.memory);
+    const kernels = new KernelSet(modules, memory.memory);
     const arena = planArena(graph, ALIGNMENT, OVERREAD_BYTES);
     const scratchOwner = new Scratch();
     const planned: PlannedNode[] = [];

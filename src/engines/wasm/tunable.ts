@@ -9,7 +9,7 @@ import { WasmSession } from "./session.ts";
 
 /** @param selection without choices of kernels */
 export async function tunable(
-  module: WasmModule,
+  modules: readonly WasmModule[],
   { readAsset, now }: EngineContext,
   options: EngineOptions,
   selection: Selection,
@@ -25,11 +25,11 @@ export async function tunable(
       kernels: fingerprint(await readAsset(MODULE_PATH)),
     },
     alternatives(layer) {
-      const session = new WasmSession(layer, module, now, selection);
+      const session = new WasmSession(layer, modules, now, selection);
       session.dispose();
       return session.alternatives.get(layer.nodes[0]!.name) ?? [];
     },
     open: (layer, kernel) =>
-      new WasmSession(layer, module, now, { ...selection, chosen: new Map([[layer.nodes[0]!.name, { kernel, why: "" }]]) }),
+      new WasmSession(layer, modules, now, { ...selection, chosen: new Map([[layer.nodes[0]!.name, { kernel, why: "" }]]) }),
   };
 }

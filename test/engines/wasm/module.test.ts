@@ -4,20 +4,34 @@ import { describe, expect, it } from "vitest";
 import { webAssembly } from "../../../src/engines/wasm/api.ts";
 import { ACTIVATION, BINARY, REDUCE, UNARY } from "../../../src/engines/wasm/codes.ts";
 import { LinearMemory } from "../../../src/engines/wasm/memory.ts";
-import { KernelSet, MODULE_PATH, hasSimd, loadModule } from "../../../src/engines/wasm/module.ts";
+import { KernelSet, MODULE_PATH, hasSimd, loadModules } from "../../../src/engines/wasm/module.ts";
 import { isKernelName } from "../../../src/kernels/names.ts";
 import { WASM_KERNELS } from "../../../src/kernels/wasm.ts";
 import { generatedFiles } from "../../../tools/wasm-gen/files.ts";
 import { context } from "./context.ts";
 
 const ASSEMBLY = new URL("../../../src/engines/wasm/assembly/", import.meta.url);
-/** Rows without code, exports without a row. */
+/** Rows without code. */
 const NO_CODE = ["any_reshape_alias__wasm_simd"];
-const NO_ROW = ["heap_base"];
+
+/** Ids of a module's sections. */
+function sectionsOf(bytes: Uint8Array): number[] {
+  const ids: number[] = [];
+  for (let at = 8; at < bytes.length;) {
+    ids.push(bytes[at++]!);
+    let size = 0;
+    for (let shift = 0, more = true; more; shift += 7) {
+      more = bytes[at]! > 127;
+      size |= (bytes[at++]! & 127) << shift;
+    }
+    at += size;
+  }
+  return ids;
+}
 
 async function exportNames(): Promise<string[]> {
-  const kernels = new KernelSet(await loadModule(context), new LinearMemory().memory);
-  return kernels.names.filter((name) => !NO_ROW.includes(name)).sort();
+  const kernels = new KernelSet(await loadModules(context), new LinearMemory().memory);
+  return [...kernels.names].sort();
 }
 
 describe("wasm module", () => {
@@ -55,8 +69,29 @@ describe("wasm module", () => {
   });
 
   it("asks for nothing but memory, and leaves the host all but its first bytes", async () => {
-    const module = await loadModule(context);
-    expect(new KernelSet(module, new LinearMemory().memory).heapBase).toBeLessThan(65536);
+    expect(new KernelSet(await loadModules(context), new LinearMemory().memory).heapBase).toBeLessThan(65536);
+  });
+
+  it("holds no static data, so that modules can share a memory", async () => {
+    const DATA_SECTION = 11;
+    expect(sectionsOf(await context.readAsset(MODULE_PATH))).not.toContain(DATA_SECTION);
+    // The reader of sections, on a module with one byte of data: (module (memory 1) (data (i32.const 0) "a")).
+    const withData = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 5, 3, 1, 0, 1, 11, 7, 1, 0, 65, 0, 11, 1, 97);
+    expect(sectionsOf(withData)).toContain(DATA_SECTION);
+  });
+
+  it("refuses two modules with the same kernel", async () => {
+    const modules = await loadModules(context, [MODULE_PATH, MODULE_PATH]);
+    expect(() => new KernelSet(modules, new LinearMemory().memory)).toThrow(/kernel ".*" is in two modules/);
+  });
+
+  it("takes shared memory when it is loaded for that, and only then", async () => {
+    const [own, shared] = [await loadModules(context), await loadModules(context, [MODULE_PATH], "shared")];
+    const [ownMemory, sharedMemory] = [new LinearMemory().memory, new LinearMemory("shared").memory];
+    expect(sharedMemory.buffer).toBeInstanceOf(SharedArrayBuffer);
+    expect(new KernelSet(shared, sharedMemory).names).toEqual(new KernelSet(own, ownMemory).names);
+    expect(() => new KernelSet(own, sharedMemory)).toThrow(/memory/);
+    expect(() => new KernelSet(shared, ownMemory)).toThrow(/memory/);
   });
 
   it("is compiled once a host", async () => {
@@ -68,7 +103,7 @@ describe("wasm module", () => {
         return context.readAsset(path);
       },
     };
-    await Promise.all([loadModule(host), loadModule(host)]);
+    await Promise.all([loadModules(host), loadModules(host)]);
     expect(reads).toBe(1);
   });
 
@@ -78,10 +113,10 @@ describe("wasm module", () => {
       ...context,
       readAsset: (path: string): Promise<Uint8Array> => (built ? context.readAsset(path) : Promise.reject(new Error("ENOENT"))),
     };
-    await expect(loadModule(host)).rejects.toMatchObject({ code: "wasm-not-built", remedy: "Run npm run build." });
-    await expect(loadModule(host)).rejects.toThrow(MODULE_PATH);
+    await expect(loadModules(host)).rejects.toMatchObject({ code: "wasm-not-built", remedy: "Run npm run build." });
+    await expect(loadModules(host)).rejects.toThrow(MODULE_PATH);
     built = true;
-    await expect(loadModule(host)).resolves.toBeDefined();
+    await expect(loadModules(host)).resolves.toBeDefined();
   });
 
   it("knows SIMD by a module that only validates with it", () => {
