@@ -2,7 +2,7 @@
 import { ShapeError, formatShape, invariant } from "../errors.ts";
 import { elementCount, type DType, type TypedArray } from "./dtype.ts";
 import { inferNode } from "./infer.ts";
-import type { Graph, Node, OpAttrs, OpName, Quantization, Shape, Sparsity, Tensor } from "./ir.ts";
+import type { Graph, Node, OpAttrs, OpName, Quantization, Shape, Sparsity, Tensor, WeightCode } from "./ir.ts";
 
 export interface OutputSpec {
   readonly name?: string;
@@ -29,7 +29,13 @@ export class GraphBuilder {
   }
 
   /** @throws ShapeError when `data` has another length than `shape` */
-  constant(name: string, dtype: DType, shape: Shape, data: TypedArray, extra: { quant?: Quantization; sparsity?: Sparsity } = {}): string {
+  constant(
+    name: string,
+    dtype: DType,
+    shape: Shape,
+    data: TypedArray,
+    extra: { quant?: Quantization; sparsity?: Sparsity; code?: WeightCode } = {},
+  ): string {
     if (data.length !== elementCount(shape)) {
       throw new ShapeError(`constant "${name}": ${data.length} elements, expected ${elementCount(shape)} for shape ${formatShape(shape)}`);
     }

@@ -1,7 +1,7 @@
 /**
  * The one form a model has inside: a directed acyclic graph over named tensors. Spatial ops are NHWC; importers convert layouts
  * once, so a file's NCHW inputs and outputs show as explicit Transpose nodes at the borders. Graphs are immutable: a pass returns a
- * new one. Quantization is a property of a tensor, sparsity a property of a constant.
+ * new one. Quantization is a property of a tensor, sparsity and a compact code are properties of a constant.
  */
 import type { DType, TypedArray } from "./dtype.ts";
 
@@ -21,6 +21,36 @@ export type Sparsity =
   /** Blocks of `rows` input positions × `cols` consecutive output channels are zero together: `1x8` shares one index over 8 outputs. */
   | { readonly pattern: "block"; readonly rows: number; readonly cols: number };
 
+/** One table for the whole tensor: element i is table[indices[i]]. */
+export interface CodebookCode {
+  readonly kind: "codebook";
+  /** 1 to 256 values. */
+  readonly table: Float32Array;
+  readonly indices: Uint8Array;
+}
+
+/**
+ * The tensor as rows [shape[0]][K], each cut into blocks of `block` elements (the last may be shorter) with a scale of their own:
+ * element = fround(code × scale). Symmetric: code 0 is 0.
+ */
+export interface Int4Code {
+  readonly kind: "int4";
+  readonly block: number;
+  /** [rows][ceil(K / block)] */
+  readonly scales: Float32Array;
+  /** One a byte, -8..7. */
+  readonly codes: Int8Array;
+}
+
+/** IEEE 754 binary16, one a word. */
+export interface Float16Code {
+  readonly kind: "float16";
+  readonly bits: Uint16Array;
+}
+
+/** Fewer bits that decode to exactly a float32 constant's `data` (src/graph/code.ts). Kernels that know the code keep only the code. */
+export type WeightCode = CodebookCode | Int4Code | Float16Code;
+
 export interface Tensor {
   readonly name: string;
   readonly dtype: DType;
@@ -30,6 +60,8 @@ export interface Tensor {
   /** Present: the tensor is a constant. Row-major, `elementCount(shape)` elements. */
   readonly data?: TypedArray;
   readonly sparsity?: Sparsity;
+  /** float32 constants only. Whoever changes the data drops it. */
+  readonly code?: WeightCode;
 }
 
 export interface Constant extends Tensor {

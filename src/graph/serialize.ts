@@ -6,7 +6,7 @@
 import { FormatError } from "../errors.ts";
 import { bytesPerElement, DTYPES, elementCount, viewArray } from "./dtype.ts";
 import type { DType, TypedArray } from "./dtype.ts";
-import type { Graph, Node, Quantization, Sparsity, Tensor } from "./ir.ts";
+import type { Graph, Node, Quantization, Sparsity, Tensor, WeightCode } from "./ir.ts";
 
 const MAGIC = 0x31_4d_4c_53; // "SLM1"
 const VERSION = 1;
@@ -20,7 +20,13 @@ interface TensorHeader {
   readonly quant?: { readonly scales: Section; readonly zeroPoints: Section; readonly axis?: number };
   readonly data?: Section;
   readonly sparsity?: Sparsity;
+  readonly code?: CodeHeader;
 }
+
+type CodeHeader =
+  | { readonly kind: "codebook"; readonly table: Section; readonly indices: Section }
+  | { readonly kind: "int4"; readonly block: number; readonly scales: Section; readonly codes: Section }
+  | { readonly kind: "float16"; readonly bits: Section };
 
 /** Byte offset from the start of the data area, and elements. */
 type Section = readonly [offset: number, length: number];
@@ -61,7 +67,7 @@ export function serializeGraph(graph: Graph): Uint8Array {
 }
 
 function tensorHeader(tensor: Tensor, section: (data: TypedArray) => Section): TensorHeader {
-  const { quant, data, sparsity } = tensor;
+  const { quant, data, sparsity, code } = tensor;
   return {
     name: tensor.name,
     dtype: tensor.dtype,
@@ -77,7 +83,19 @@ function tensorHeader(tensor: Tensor, section: (data: TypedArray) => Section): T
         }),
     ...(data === undefined ? {} : { data: section(data) }),
     ...(sparsity === undefined ? {} : { sparsity }),
+    ...(code === undefined ? {} : { code: codeHeader(code, section) }),
   };
+}
+
+function codeHeader(code: WeightCode, section: (data: TypedArray) => Section): CodeHeader {
+  switch (code.kind) {
+    case "codebook":
+      return { kind: code.kind, table: section(code.table), indices: section(code.indices) };
+    case "int4":
+      return { kind: code.kind, block: code.block, scales: section(code.scales), codes: section(code.codes) };
+    case "float16":
+      return { kind: code.kind, bits: section(code.bits) };
+  }
 }
 
 /**
@@ -122,6 +140,7 @@ export function deserializeGraph(bytes: Uint8Array, where: string): Graph {
       ...(entry.quant === undefined ? {} : { quant: readQuant(entry.quant, entry.name, read) }),
       ...(entry.data === undefined ? {} : { data: read(entry.dtype, entry.data, entry.name) }),
       ...(entry.sparsity === undefined ? {} : { sparsity: entry.sparsity }),
+      ...(entry.code === undefined ? {} : { code: readCode(entry.code, entry.name, read) }),
     });
   }
   return { name: header.name, inputs: header.inputs, outputs: header.outputs, tensors, nodes: header.nodes };
@@ -137,6 +156,23 @@ function readQuant(
     zeroPoints: read("int32", quant.zeroPoints, name) as Int32Array,
     ...(quant.axis === undefined ? {} : { axis: quant.axis }),
   };
+}
+
+function readCode(code: CodeHeader, name: string, read: (dtype: DType, section: Section, name: string) => TypedArray): WeightCode {
+  switch (code.kind) {
+    case "codebook":
+      return {
+        kind: code.kind,
+        table: read("float32", code.table, name) as Float32Array,
+        indices: read("uint8", code.indices, name) as Uint8Array,
+      };
+    case "int4": {
+      const scales = read("float32", code.scales, name) as Float32Array;
+      return { kind: code.kind, block: code.block, scales, codes: read("int8", code.codes, name) as Int8Array };
+    }
+    case "float16":
+      return { kind: code.kind, bits: read("uint16", code.bits, name) as Uint16Array };
+  }
 }
 
 function parseHeader(json: Uint8Array, bad: (what: string) => FormatError): Header {
@@ -163,7 +199,7 @@ function isHeader(value: unknown): value is Header {
 
 function isTensorHeader(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
-  const { name, shape, data, quant } = value as Partial<Record<keyof TensorHeader, unknown>>;
+  const { name, shape, data, quant, code } = value as Partial<Record<keyof TensorHeader, unknown>>;
   const isSection = (s: unknown): boolean => Array.isArray(s) && s.length === 2;
   const quantOk = (q: unknown): boolean =>
     typeof q === "object" &&
@@ -175,8 +211,17 @@ function isTensorHeader(value: unknown): boolean {
     Array.isArray(shape) &&
     shape.every((d) => Number.isSafeInteger(d) && (d as number) >= 0) &&
     (data === undefined || isSection(data)) &&
-    (quant === undefined || quantOk(quant))
+    (quant === undefined || quantOk(quant)) &&
+    (code === undefined || isCodeHeader(code, isSection))
   );
+}
+
+function isCodeHeader(code: unknown, isSection: (s: unknown) => boolean): boolean {
+  if (typeof code !== "object" || code === null) return false;
+  const { kind, table, indices, block, scales, codes, bits } = code as Readonly<Record<string, unknown>>;
+  if (kind === "codebook") return isSection(table) && isSection(indices);
+  if (kind === "int4") return typeof block === "number" && isSection(scales) && isSection(codes);
+  return kind === "float16" && isSection(bits);
 }
 
 function encodeNumber(_key: string, value: unknown): unknown {

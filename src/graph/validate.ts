@@ -3,6 +3,7 @@
  * the node, its op and the shapes.
  */
 import { FormatError, ShapeError, formatShape } from "../errors.ts";
+import { codeFault } from "./code.ts";
 import { elementCount } from "./dtype.ts";
 import { inferNode } from "./infer.ts";
 import type { Graph, Tensor } from "./ir.ts";
@@ -63,6 +64,8 @@ function validateTensor(tensor: Tensor): void {
   if (data !== undefined && data.length !== count) {
     throw new ShapeError(`tensor "${tensor.name}": ${data.length} values for shape ${formatShape(shape)}, expected ${count}`);
   }
+  const fault = codeFault(tensor);
+  if (fault !== undefined) throw new FormatError(`tensor "${tensor.name}": its compact code ${fault}`);
   if (quant === undefined) return;
   const expected = quant.axis === undefined ? 1 : shape[quant.axis];
   if (quant.scales.length !== expected || quant.zeroPoints.length !== expected) {

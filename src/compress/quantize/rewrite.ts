@@ -4,6 +4,7 @@
  */
 import { invariant } from "../../errors.ts";
 import { isConstant, tensorOf } from "../../graph/access.ts";
+import { withoutCode } from "../../graph/code.ts";
 import type { Constant, Graph, Node, Quantization, Tensor } from "../../graph/ir.ts";
 import { channelAxis, isWeighted } from "../layers.ts";
 import type { WeightedNode } from "../layers.ts";
@@ -131,7 +132,7 @@ class Int8Writer {
     const bias = biasName === undefined || biasName === "" ? undefined : (tensorOf(this.#graph, biasName) as Constant);
     const inputScale = this.#gridOf(node.inputs[0]!).scales[0]!;
     const layer = quantizeLayer(weight, channelAxis(node.op), bias?.data, inputScale);
-    inputs[1] = this.#replace({ ...weight, dtype: "int8", data: layer.weight, quant: layer.weightQuant });
+    inputs[1] = this.#replace({ ...withoutCode(weight), dtype: "int8", data: layer.weight, quant: layer.weightQuant });
     this.#promises.push({ kind: "int8Grid", layer: node.name, tensor: inputs[1], by: this.#step });
     if (bias !== undefined && layer.bias !== undefined && layer.biasQuant !== undefined) {
       inputs[2] = this.#replace({ ...bias, dtype: "int32", shape: [layer.bias.length], data: layer.bias, quant: layer.biasQuant });

@@ -5,6 +5,7 @@
  */
 import { formatShape, invariant } from "../../errors.ts";
 import { tensorOf } from "../access.ts";
+import { permuteCode } from "../code.ts";
 import { elementCount } from "../dtype.ts";
 import type { Constant, Graph, Node, OpAttrs, OpName, Quantization, Shape, Tensor } from "../ir.ts";
 import {
@@ -218,9 +219,15 @@ export class LayoutState {
     const quant = constant.quant && permuteQuant(constant.quant, q);
     // Pruning patterns are stated on the stored order; a constant that a file brings has none yet.
     const { sparsity } = constant;
+    const code = constant.code && (identity ? constant.code : permuteCode(constant.code, constant.shape, q));
     const data = identity ? constant.data : permuteData(constant.data, constant.dtype, constant.shape, q);
     const tensor: Constant = { name: constant.name, dtype: constant.dtype, shape: permuteList(constant.shape, q), data };
-    const stored = this.addConstant({ ...tensor, ...(quant && { quant }), ...(identity && sparsity && { sparsity }) });
+    const stored = this.addConstant({
+      ...tensor,
+      ...(quant && { quant }),
+      ...(identity && sparsity && { sparsity }),
+      ...(code && { code }),
+    });
     if (dequantize === undefined) return stored;
     const output = tensorOf(this.graph, dequantize.outputs[0]!);
     const nodeName = this.#tensors.has(output.name) ? this.#freshNode(dequantize.name) : dequantize.name;

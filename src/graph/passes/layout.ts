@@ -7,6 +7,7 @@
  * the exporter uses the same walk on channels-first images.
  */
 import { consumersOf, isConstant, tensorOf } from "../access.ts";
+import { withoutCode } from "../code.ts";
 import { elementCount } from "../dtype.ts";
 import type { Constant, Graph, Node, NodeWith, OpName, Shape, Tensor } from "../ir.ts";
 import {
@@ -202,7 +203,7 @@ class Walker {
     const inverse = invertPerm(perm);
     if (isConstant(tensor) && tensor.quant?.axis === undefined) {
       const data = permuteData(tensor.data, tensor.dtype, padded, inverse);
-      return this.#state.addConstant({ ...tensor, shape: permuteList(padded, inverse), data });
+      return this.#state.addConstant({ ...withoutCode(tensor), shape: permuteList(padded, inverse), data });
     }
     const direct = movesOnlyUnits(padded, inverse);
     const reshaped = this.#state.reshape(own, direct ? permuteList(padded, inverse) : padded);
@@ -263,7 +264,7 @@ class Walker {
     const [n, k] = [constant.shape[0]!, constant.shape[1]!];
     const data = constant.data.slice();
     for (let row = 0; row < n; row++) for (let j = 0; j < k; j++) data[row * k + j] = constant.data[row * k + columns[j]!]!;
-    const permuted: Constant = { ...constant, data };
+    const permuted: Constant = { ...withoutCode(constant), data };
     return this.#state.form({ ...view, base: { ...view.base, constant: permuted, forms: new Map() } });
   }
 

@@ -1,4 +1,5 @@
 /** Constants as real numbers, and the geometry of nodes that have weights: shared by the passes that fold into them. */
+import { withoutCode } from "../code.ts";
 import type { Activation, Node, Tensor } from "../ir.ts";
 import type { GraphEdit } from "./edit.ts";
 
@@ -74,7 +75,7 @@ export function rescaledInputs(
     const weights = edit.tensor(w);
     if (!(weights.data instanceof Float32Array)) return undefined;
     weightName = edit.setTensor({
-      ...weights,
+      ...withoutCode(weights),
       name: edit.uniqueTensor(`${w}__scaled`),
       data: scaleChannels(weights, scale, channelAxis(node.op)),
     });

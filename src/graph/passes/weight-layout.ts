@@ -2,6 +2,7 @@
  * Brings dequantized weights into the form that fusion expects: a transpose or reshape behind the Dequantize of a constant moves into
  * the constant, and a matrix product with constant second operand becomes a dense layer.
  */
+import { permuteCode, withoutCode } from "../code.ts";
 import { elementCount } from "../dtype.ts";
 import type { Graph, Node, NodeWith, Quantization, Shape, Tensor } from "../ir.ts";
 import { permuteData, permuteList, permuteQuant } from "../permute.ts";
@@ -61,12 +62,14 @@ function transposedConstant(edit: GraphEdit, node: Node, b: Tensor): string | un
   if (stored.data === undefined) return undefined;
   const perm = [1, 0];
   const { quant } = stored;
+  const code = stored.code && permuteCode(stored.code, stored.shape, perm);
   const transposed = edit.setTensor({
-    ...stored,
+    ...withoutCode(stored),
     name: edit.uniqueTensor(`${stored.name}__transposed`),
     shape: permuteList(stored.shape, perm),
     data: permuteData(stored.data, stored.dtype, stored.shape, perm),
     ...(quant && { quant: permuteQuant(quant, perm) }),
+    ...(code && { code }),
   });
   if (dequantize === undefined) return transposed;
   const real = edit.define(`${b.name}__transposed`, "float32", permuteList(b.shape, perm));
