@@ -7,7 +7,32 @@ import { F32_IMPORTS, I8_IMPORTS, f32Stores, i8Stores } from "./epilogue.ts";
 import type { TileRow } from "./epilogue.ts";
 import { range, source } from "./text.ts";
 
-type Access = "rows" | "table";
+export type Access = "rows" | "table";
+
+/** A register tile, and the names of what is made of it. */
+export interface Tile {
+  /** Start of the tile functions' names, unique within a file. */
+  readonly prefix: string;
+  readonly dtype: "f32" | "i8";
+  /** Rows of a whole tile. */
+  readonly rows: number;
+  /** Statement that adds one step's products of the splatted input x and the weights b to the accumulator c. */
+  readonly accumulate: (c: string, x: string, b: string) => string;
+}
+
+const F32_TILE: Tile = {
+  prefix: "f32",
+  dtype: "f32",
+  rows: 4,
+  accumulate: (c, x, b) => `${c} = f32x4.add(${c}, f32x4.mul(${x}, ${b}));`,
+};
+
+const I8_TILE: Tile = {
+  prefix: "i8",
+  dtype: "i8",
+  rows: 4,
+  accumulate: (c, x, b) => `${c} = i32x4.add(${c}, i32x4.dot_i16x8_s(${x}, ${b}));`,
+};
 
 /** How a tile finds its input rows: at a fixed stride, or through a table of byte offsets plus segment offsets (convolution). */
 function rowPointers(rows: number, access: Access): string[] {
@@ -56,23 +81,22 @@ function tileRows(rows: number, vectors: number): TileRow[] {
   }));
 }
 
-function tile(dtype: "f32" | "i8", rows: number, width: Width, access: Access): string[] {
+function tileFunction(tile: Tile, rows: number, width: Width, access: Access): string[] {
+  const { dtype } = tile;
   const vectors = width === "x4part" ? 1 : 2;
   const outputs = tileRows(rows, vectors);
-  const accumulate = (c: string, x: string, b: string): string =>
-    dtype === "f32" ? `${c} = f32x4.add(${c}, f32x4.mul(${x}, ${b}));` : `${c} = i32x4.add(${c}, i32x4.dot_i16x8_s(${x}, ${b}));`;
   const step = [
     ...range(vectors).map((v) => `const b${v} = v128.load(w, ${v * 16});`),
     ...outputs.flatMap(({ accumulators }, r) => [
       `const x${r} = v128.load32_splat(p${r});`,
-      ...accumulators.map((c, v) => accumulate(c, `x${r}`, `b${v}`)),
+      ...accumulators.map((c, v) => tile.accumulate(c, `x${r}`, `b${v}`)),
     ]),
   ];
   const count = width === "x8" ? undefined : "columns";
   const params = `k: usize, w: usize, c: usize, ldc: usize${count === undefined ? "" : ", columns: usize"}, ${dtype === "f32" ? "act: usize, " : ""}post: usize`;
   return source(
-    rows === 4 && width === "x8",
-    `function ${tileName(dtype, rows, width, access)}(${INPUT_PARAMS[access]}, ${params}): void`,
+    rows === tile.rows && width === "x8",
+    `function ${tileName(tile, rows, width, access)}(${INPUT_PARAMS[access]}, ${params}): void`,
     [
       ...rowPointers(rows, access),
       ...(dtype === "i8" ? ["const scales = w + 32;"] : []),
@@ -87,22 +111,20 @@ function tile(dtype: "f32" | "i8", rows: number, width: Width, access: Access): 
   );
 }
 
-/** Loops over blocks of `mb` rows, panels of 8 columns, and 4 rows at a time, so that a panel stays in L1 and a row block in L2. */
-function driver(name: string, dtype: "f32" | "i8", access: Access): string[] {
-  const isFloat = dtype === "f32";
+/** Loops over blocks of `mb` rows, panels of 8 columns, and a tile's rows at a time, so that a panel stays in L1 and a row block in L2. */
+function driver(name: string, tile: Tile, access: Access): string[] {
+  const isFloat = tile.dtype === "f32";
   const bytes = isFloat ? 4 : 1;
   const post = isFloat ? "act, post" : "post";
   const header = isFloat ? "32" : "64";
   const length = access === "rows" ? "k" : "k * segmentCount";
   const call = (rows: number, width: Width): string =>
-    `${tileName(dtype, rows, width, access)}(${INPUT_ARGS[access]}, k, w0, c0 + i * ldc, ldc${width === "x8" ? "" : ", n - j"}, ${post});`;
+    `${tileName(tile, rows, width, access)}(${INPUT_ARGS[access]}, k, w0, c0 + i * ldc, ldc${width === "x8" ? "" : ", n - j"}, ${post});`;
   const panel = (width: Width): string[] => [
     `const c0 = c + j * ${bytes};`,
     "let i = m0;",
-    `for (; i + 4 <= m1; i += 4) ${call(4, width)}`,
-    `if (m1 - i == 3) ${call(3, width)}`,
-    `else if (m1 - i == 2) ${call(2, width)}`,
-    `else if (m1 - i == 1) ${call(1, width)}`,
+    `for (; i + ${tile.rows} <= m1; i += ${tile.rows}) ${call(tile.rows, width)}`,
+    ...partialRows(tile).map((rows, i) => `${i === 0 ? "" : "else "}if (m1 - i == ${rows}) ${call(rows, width)}`),
   ];
   return source(
     false,
@@ -127,13 +149,20 @@ function driver(name: string, dtype: "f32" | "i8", access: Access): string[] {
   );
 }
 
-function tileName(dtype: "f32" | "i8", rows: number, width: Width, access: Access): string {
-  return `${dtype}Tile${rows}${width}${access === "rows" ? "" : "Indirect"}`;
+/** Rows of the tiles that end a block: one fewer than a whole one, down to 1. */
+function partialRows({ rows }: Tile): number[] {
+  return range(rows - 1).map((i) => rows - 1 - i);
 }
 
-function family(name: string, dtype: "f32" | "i8", access: Access): string[] {
+function tileName({ prefix }: Tile, rows: number, width: Width, access: Access): string {
+  return `${prefix}Tile${rows}${width}${access === "rows" ? "" : "Indirect"}`;
+}
+
+/** The tile at every width and height, and the kernel `name` that covers a product with them. */
+export function family(name: string, tile: Tile, access: Access): string[] {
   const widths: readonly Width[] = ["x8", "x8part", "x4part"];
-  return [...widths.flatMap((width) => [4, 3, 2, 1].flatMap((rows) => tile(dtype, rows, width, access))), ...driver(name, dtype, access)];
+  const heights = [tile.rows, ...partialRows(tile)];
+  return [...widths.flatMap((width) => heights.flatMap((rows) => tileFunction(tile, rows, width, access))), ...driver(name, tile, access)];
 }
 
 /**
@@ -189,8 +218,8 @@ export function denseF32(): string[] {
   return [
     F32_IMPORTS,
     "",
-    ...family("f32_gemm_packed_4x8__wasm_simd", "f32", "rows"),
-    ...family("f32_conv_indirect_4x8__wasm_simd", "f32", "table"),
+    ...family("f32_gemm_packed_4x8__wasm_simd", F32_TILE, "rows"),
+    ...family("f32_conv_indirect_4x8__wasm_simd", F32_TILE, "table"),
     ...gemv(),
   ];
 }
@@ -199,7 +228,7 @@ export function denseI8(): string[] {
   return [
     I8_IMPORTS,
     "",
-    ...family("i8_gemm_pairs_4x8__wasm_simd", "i8", "rows"),
-    ...family("i8_conv_pairs_4x8__wasm_simd", "i8", "table"),
+    ...family("i8_gemm_pairs_4x8__wasm_simd", I8_TILE, "rows"),
+    ...family("i8_conv_pairs_4x8__wasm_simd", I8_TILE, "table"),
   ];
 }
