@@ -19,8 +19,11 @@ export interface Candidate<P> {
   readonly requires: readonly Feature[];
   /** Whether it skips zeros: `sparse=on` and `sparse=off` choose by this. */
   readonly sparse: boolean;
-  /** @returns undefined when it cannot execute the problem */
-  estimate(problem: P): Estimate | undefined;
+  /**
+   * @param features of the session, all of `requires` among them
+   * @returns undefined when it cannot execute the problem
+   */
+  estimate(problem: P, features: ReadonlySet<Feature>): Estimate | undefined;
   plan(context: PlanContext, problem: P): NodePlan;
 }
 
@@ -35,7 +38,7 @@ export function planBest<P>(context: PlanContext, candidates: readonly Candidate
   for (const candidate of candidates) {
     if (!candidate.requires.every((feature) => features.has(feature))) continue;
     if (candidate.sparse && sparse === "off") continue;
-    const estimate = candidate.estimate(problem);
+    const estimate = candidate.estimate(problem, features);
     if (estimate !== undefined) applicable.push({ candidate, estimate });
   }
   const forceSparse = sparse === "on" && applicable.some(({ candidate }) => candidate.sparse);

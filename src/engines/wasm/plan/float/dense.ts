@@ -2,31 +2,38 @@
 import { packDenseF32 } from "../../pack.ts";
 import type { KernelCall, NodePlan, PlanContext } from "../../program.ts";
 import { activationCode, floatPost } from "../../records.ts";
-import type { Candidate } from "../candidates.ts";
+import type { Feature } from "../../features.ts";
+import type { Candidate, Estimate } from "../candidates.ts";
 import { rowBlock } from "../windows.ts";
 import { paddedInput } from "./problem.ts";
 import type { FloatProblem } from "./problem.ts";
 
-type Access = "vector" | "rows" | "windows";
+/** How a tile finds its inputs: one row, rows at a stride, or a table of windows. */
+export type Access = "vector" | "rows" | "windows";
 
 function accessOf({ windows }: FloatProblem): Access {
   if (windows.stride === undefined) return "windows";
   return windows.m === 1 ? "vector" : "rows";
 }
 
-const ESTIMATE = { cost: 1, why: "dense weights" };
-
-function dense(kernel: string, access: Access): Candidate<FloatProblem> {
+/** @param tileRows rows of the kernel's whole tile */
+export function denseCandidate(
+  kernel: string,
+  access: Access,
+  tileRows: number,
+  requires: readonly Feature[],
+  estimate: (problem: FloatProblem, features: ReadonlySet<Feature>) => Estimate,
+): Candidate<FloatProblem> {
   return {
     kernel,
-    requires: [],
+    requires,
     sparse: false,
-    estimate: (problem) => (accessOf(problem) === access ? ESTIMATE : undefined),
-    plan: (context, problem) => planDense(kernel, access, context, problem),
+    estimate: (problem, features) => (accessOf(problem) === access ? estimate(problem, features) : undefined),
+    plan: (context, problem) => planDense(kernel, access, tileRows, context, problem),
   };
 }
 
-function planDense(kernel: string, access: Access, context: PlanContext, problem: FloatProblem): NodePlan {
+function planDense(kernel: string, access: Access, tileRows: number, context: PlanContext, problem: FloatProblem): NodePlan {
   const { windows, groups, n, k, weights, output } = problem;
   const { m, run } = windows;
   const act = activationCode(problem.activation);
@@ -39,7 +46,7 @@ function planDense(kernel: string, access: Access, context: PlanContext, problem
   );
   const where =
     access === "windows" ? [context.table(windows.rows), context.table(windows.segments), windows.segments.length] : [windows.stride ?? 0];
-  const mb = rowBlock(m, k * 4);
+  const mb = Math.ceil(rowBlock(m, k * 4) / tileRows) * tileRows;
   const call = (base: number, g: number): KernelCall => {
     const from = base + g * run * 4;
     const to = output + g * n * 4;
@@ -57,8 +64,11 @@ function planDense(kernel: string, access: Access, context: PlanContext, problem
   };
 }
 
+const simd = (kernel: string, access: Access): Candidate<FloatProblem> =>
+  denseCandidate(kernel, access, 4, [], () => ({ cost: 1, why: "dense weights" }));
+
 export const DENSE_F32: readonly Candidate<FloatProblem>[] = [
-  dense("f32_gemv_packed_1x24__wasm_simd", "vector"),
-  dense("f32_gemm_packed_4x8__wasm_simd", "rows"),
-  dense("f32_conv_indirect_4x8__wasm_simd", "windows"),
+  simd("f32_gemv_packed_1x24__wasm_simd", "vector"),
+  simd("f32_gemm_packed_4x8__wasm_simd", "rows"),
+  simd("f32_conv_indirect_4x8__wasm_simd", "windows"),
 ];

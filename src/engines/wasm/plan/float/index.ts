@@ -5,8 +5,9 @@ import { candidateList, planBest } from "../candidates.ts";
 import { BLOCK_SPARSE_F32 } from "./block-sparse.ts";
 import { DENSE_F32 } from "./dense.ts";
 import type { FloatProblem } from "./problem.ts";
+import { RELAXED_F32 } from "./relaxed.ts";
 
-export const FLOAT_CANDIDATES = candidateList<FloatProblem>([...DENSE_F32, BLOCK_SPARSE_F32]);
+export const FLOAT_CANDIDATES = candidateList<FloatProblem>([...DENSE_F32, ...RELAXED_F32, BLOCK_SPARSE_F32]);
 
 export function planFloat(context: PlanContext, node: string, problem: FloatProblem): NodePlan {
   const plan = planBest(context, FLOAT_CANDIDATES, problem, node);
