@@ -15,6 +15,25 @@ export interface EngineContext {
   readonly now: () => number;
   /** The WebGPU entry point (`navigator.gpu`, or Dawn's in Node); absent where there is none. */
   readonly gpu?: GPU;
+  /** Absent where the host starts no threads. */
+  readonly threads?: ThreadHost;
+}
+
+/** Starts threads that share memory with this one. */
+export interface ThreadHost {
+  /** Cores that this process may use. */
+  readonly available: number;
+  /**
+   * Starts a thread that runs `serveThread` (wasm/threads/worker.ts).
+   * @param data handed to it; a structured clone of it, shared memory shared
+   * @param onEnd called at most once, when the thread ends although nobody terminated it
+   * @returns once the thread is ready
+   */
+  start(data: unknown, onEnd: (reason: string) => void): Promise<Thread>;
+}
+
+export interface Thread {
+  terminate(): void;
 }
 
 /** `key=value` options of a target (`wasm:threads=2,simd=off`), already split; an engine rejects keys it does not know. */
@@ -75,6 +94,17 @@ export interface Session {
   dispose(): void;
 }
 
+/** A loop that keeps to registers: what the engine could do at most with products of one type. */
+export interface Peak {
+  /** Type of the layers that it bounds. */
+  readonly type: "float32" | "int8";
+  /** The operation, in words. */
+  readonly name: string;
+  /** Multiplications and additions of one `run`, which takes about a tenth of a millisecond to a millisecond. */
+  readonly operations: number;
+  readonly run: () => void;
+}
+
 /** How an engine shall tune a graph. */
 export interface TuneRequest {
   readonly mode: TuneMode;
@@ -86,6 +116,8 @@ export interface TuneRequest {
 export interface Engine {
   readonly name: string;
   probe(context: EngineContext, options: EngineOptions): Promise<ProbeResult>;
+  /** Loops that bound what kernels can reach; of one type there may be several. Absent: unknown. */
+  peaks?(context: EngineContext, options: EngineOptions): Promise<readonly Peak[]>;
   /**
    * Measures which kernels are fastest here; apart from `compile`, so that it can happen in another process than what is measured later.
    * Absent: the engine has no choice of kernels, or does not measure.

@@ -6,7 +6,6 @@ import { invariant } from "../../errors.ts";
 import type { TypedArray } from "../../graph/dtype.ts";
 import { webAssembly } from "./api.ts";
 import type { WasmMemory } from "./api.ts";
-import type { MemoryKind } from "./module.ts";
 
 const PAGE_BYTES = 65536;
 /** 4 GiB. Reserved as addresses, not as memory. */
@@ -14,6 +13,9 @@ const MAX_PAGES = 65536;
 /** Kernels may read this far past any address that they are given. */
 const SLACK_BYTES = 256;
 const ALIGNMENT = 64;
+
+/** Plain memory, or memory that threads share. WebAssembly tells the two apart by type, so one module cannot take both. */
+export type MemoryKind = "own" | "shared";
 
 /** What a constant counts as: packed weights, or tables that describe shapes. */
 export type ConstantKind = "weights" | "tables";

@@ -6,16 +6,15 @@ import { UnavailableError, invariant } from "../../errors.ts";
 import type { EngineContext } from "../engine.ts";
 import { webAssembly } from "./api.ts";
 import type { WasmMemory, WasmModule } from "./api.ts";
+import type { MemoryKind } from "./memory.ts";
+import type { KernelCall } from "./program.ts";
 import { importSharedMemory } from "./threads/shared-import.ts";
 
 /** Kernels for plain SIMD. */
 export const MODULE_PATH = "build/wasm/kernels.wasm";
 
-/** What memory a module's code is compiled for: WebAssembly tells the two apart by type, so one module cannot take both. */
-export type MemoryKind = "own" | "shared";
-
 /** Every kernel takes integers only: addresses, counts, codes. */
-export type Kernel = (...args: number[]) => void;
+export type Kernel = (...args: number[]) => undefined;
 
 /** `(module (func (drop (i32x4.splat (i32.const 0)))))` */
 const SIMD_MODULE = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 10, 9, 1, 7, 0, 65, 0, 253, 17, 26, 11);
@@ -98,4 +97,9 @@ export class KernelSet {
     invariant(kernel !== undefined, `kernel "${name}" is in none of the loaded modules`);
     return kernel;
   }
+}
+
+/** Bound once, so that a call costs no argument array. */
+export function bindCall(kernels: KernelSet, { kernel, args }: KernelCall): () => undefined {
+  return kernels.get(kernel).bind(undefined, ...args);
 }

@@ -10,6 +10,20 @@ import type { Feature } from "./features.ts";
 export interface KernelCall {
   readonly kernel: string;
   readonly args: readonly number[];
+  /** How threads can share it; absent: one thread makes the call. */
+  readonly split?: Split;
+}
+
+export interface Split {
+  /** Equal pieces that can be computed apart: a row, a tile of rows, a panel of columns. Results never depend on who computes which. */
+  readonly units: number;
+  /** Microseconds that the whole call is expected to take on one thread. */
+  readonly cost: number;
+  /**
+   * Arguments of the call for units [from, to).
+   * @param piece number of this piece, below the session's `maxPieces`: for scratch memory that pieces cannot share
+   */
+  readonly part: (from: number, to: number, piece: number) => readonly number[];
 }
 
 export interface NodePlan {
@@ -39,15 +53,25 @@ export interface Selection {
 export class PlanContext {
   readonly graph: Graph;
   readonly selection: Selection;
+  /** Pieces into which a call may be split, at most; 1 in a session of one thread. */
+  readonly maxPieces: number;
   readonly #memory: LinearMemory;
   readonly #arena: number;
   readonly #offsets: ReadonlyMap<string, number>;
   readonly #constants = new Map<string, number>();
   readonly #alternatives = new Map<string, readonly string[]>();
 
-  constructor(graph: Graph, memory: LinearMemory, arena: number, offsets: ReadonlyMap<string, number>, selection: Selection) {
+  constructor(
+    graph: Graph,
+    memory: LinearMemory,
+    arena: number,
+    offsets: ReadonlyMap<string, number>,
+    selection: Selection,
+    maxPieces: number,
+  ) {
     this.graph = graph;
     this.selection = selection;
+    this.maxPieces = maxPieces;
     this.#memory = memory;
     this.#arena = arena;
     this.#offsets = offsets;

@@ -1,6 +1,6 @@
 /**
  * A compiled graph: one memory, one list of bound calls. `run` copies inputs in, makes the calls and copies outputs out; it allocates
- * nothing but the outputs.
+ * nothing but the outputs. With threads, the memory is shared and calls that pay are split into groups of pieces, one group after another.
  */
 import { DeviceLimitError, ShapeError, formatShape } from "../../errors.ts";
 import { isConstant, tensorOf } from "../../graph/access.ts";
@@ -10,21 +10,25 @@ import type { Graph, Node } from "../../graph/ir.ts";
 import { createCpuKernel } from "../cpu/kernel.ts";
 import type { CpuKernel } from "../cpu/kernel.ts";
 import { Scratch } from "../cpu/kernels/shared.ts";
-import type { NodeProfile, Placement, Session, SessionMemory } from "../engine.ts";
+import type { NodeProfile, Placement, Session, SessionMemory, ThreadHost } from "../engine.ts";
 import { planArena } from "../plan.ts";
 import type { WasmModule } from "./api.ts";
 import { LinearMemory } from "./memory.ts";
-import { KernelSet } from "./module.ts";
+import { KernelSet, bindCall } from "./module.ts";
 import { planNode } from "./plan/index.ts";
 import { PlanContext } from "./program.ts";
 import type { KernelCall, NodePlan, Selection } from "./program.ts";
+import type { CallGroup } from "./threads/control.ts";
+import { ThreadPool } from "./threads/pool.ts";
+import { maxPieces, piecesOf } from "./threads/schedule.ts";
 
 const ALIGNMENT = 64;
 /** Kernels load whole vectors, so they may read this far behind a tensor. */
 const OVERREAD_BYTES = 64;
 const ALIAS = "any_reshape_alias__wasm_simd";
 
-type Step = () => void;
+/** Makes a call. A promise only from a group of pieces that other threads have not finished in good time. */
+type Step = () => Promise<void> | undefined;
 
 interface PlannedNode {
   readonly node: Node;
@@ -42,27 +46,36 @@ export class WasmSession implements Session {
   #steps: readonly Step[];
   readonly #placement: readonly Placement[];
   readonly #sizes: SessionMemory;
+  /** Calls split for threads; empty in a session of one. */
+  readonly #groups: CallGroup[] = [];
+  readonly #startPool: ((host: ThreadHost) => Promise<ThreadPool>) | undefined;
+  #pool: ThreadPool | undefined;
   /** Node → kernels that could execute it, best estimate first; only nodes with more than one. */
   readonly alternatives: ReadonlyMap<string, readonly string[]>;
 
-  /** @throws UnsupportedError naming a node that neither this engine nor the CPU engine runs, DeviceLimitError beyond 4 GiB */
-  constructor(graph: Graph, modules: readonly WasmModule[], now: () => number, selection: Selection) {
+  /**
+   * @param modules for shared memory when there is more than one thread
+   * @param threads with more than one, `startThreads` comes before the first run
+   * @throws UnsupportedError naming a node that neither this engine nor the CPU engine runs, DeviceLimitError beyond 4 GiB
+   */
+  constructor(graph: Graph, modules: readonly WasmModule[], now: () => number, selection: Selection, threads = 1) {
     this.#graph = graph;
     this.#now = now;
-    const memory = new LinearMemory();
+    const memory = new LinearMemory(threads === 1 ? "own" : "shared");
     const kernels = new KernelSet(modules, memory.memory);
     const arena = planArena(graph, ALIGNMENT, OVERREAD_BYTES);
     const scratchOwner = new Scratch();
     const planned: PlannedNode[] = [];
-    let scratch = 0;
     let scratchBytes = 0;
+    let scheduled: readonly (readonly (KernelCall | number)[])[];
     try {
       memory.reserve(kernels.heapBase);
       const base = memory.reserve(arena.peakBytes);
-      const context = new PlanContext(graph, memory, base, arena.offsets, selection);
+      const context = new PlanContext(graph, memory, base, arena.offsets, selection, maxPieces(threads));
       for (const node of graph.nodes) planned.push(planOrFallBack(context, node, arena.aliasOf, scratchOwner));
       scratchBytes = Math.max(0, ...planned.map(({ plan }) => plan?.scratchBytes ?? 0));
-      scratch = memory.reserve(scratchBytes);
+      const scratch = memory.reserve(scratchBytes);
+      scheduled = planned.map(({ plan }) => (plan?.calls(scratch) ?? []).map((call) => this.#schedule(call, threads)));
       this.#views = viewsOf(graph, memory, context);
       this.alternatives = context.alternatives;
     } catch (cause) {
@@ -72,12 +85,22 @@ export class WasmSession implements Session {
         "Use a smaller input shape or a smaller model.",
       );
     }
-    this.#nodeSteps = planned.map(({ node, plan, cpu }) => {
-      if (plan !== undefined) return plan.calls(scratch).map((call) => bindCall(kernels, call));
-      return cpu === undefined ? [] : [this.#bindCpu(node, cpu)];
+    const bind = (call: KernelCall): (() => undefined) => bindCall(kernels, call);
+    this.#nodeSteps = planned.map(({ node, cpu }, i) => {
+      if (cpu !== undefined) return [this.#bindCpu(node, cpu)];
+      return scheduled[i]!.map((call): Step => (typeof call === "number" ? () => this.#pool!.run(call) : bind(call)));
     });
     this.#steps = this.#nodeSteps.flat();
-    this.#placement = planned.map(({ placement }) => placement);
+    this.#placement = planned.map(({ placement }, i) => {
+      const isShared = scheduled[i]!.some((call) => typeof call === "number");
+      return isShared
+        ? { ...placement, why: `${placement.why === undefined ? "" : `${placement.why}; `}shared by ${threads} threads` }
+        : placement;
+    });
+    const groups = this.#groups;
+    if (groups.length > 0) {
+      this.#startPool = (host) => ThreadPool.start(host, { modules, memory: memory.memory, groups, threads }, now, bind);
+    }
     this.#sizes = {
       weights: memory.weightBytes + cpuWeightBytes(graph, planned),
       activationsPeak: arena.peakBytes + scratchBytes + memory.tableBytes + scratchOwner.bytes,
@@ -85,11 +108,21 @@ export class WasmSession implements Session {
     };
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- synchronous work behind an asynchronous contract; throws become rejections
+  /**
+   * Starts threads if any call is shared.
+   * @throws UnavailableError when the host cannot
+   */
+  async startThreads(host: ThreadHost): Promise<void> {
+    this.#pool = await this.#startPool?.(host);
+  }
+
   async run(inputs: readonly TypedArray[]): Promise<readonly TypedArray[]> {
     this.#load(inputs);
     const steps = this.#steps;
-    for (let i = 0; i < steps.length; i++) steps[i]!();
+    for (let i = 0; i < steps.length; i++) {
+      const late = steps[i]!();
+      if (late !== undefined) await late;
+    }
     return this.#graph.outputs.map((name) => this.#views.get(name)!.slice());
   }
 
@@ -101,19 +134,24 @@ export class WasmSession implements Session {
     return this.#placement;
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- as run
   async profile(inputs: readonly TypedArray[]): Promise<readonly NodeProfile[]> {
     this.#load(inputs);
-    return this.#nodeSteps.map((steps, i) => {
+    const profile: NodeProfile[] = [];
+    for (const [i, steps] of this.#nodeSteps.entries()) {
       const start = this.#now();
-      for (const step of steps) step();
+      for (const step of steps) {
+        const late = step();
+        if (late !== undefined) await late;
+      }
       const { node, op, kernel } = this.#placement[i]!;
-      return { node, op, kernel, ms: this.#now() - start };
-    });
+      profile.push({ node, op, kernel, ms: this.#now() - start });
+    }
+    return profile;
   }
 
-  /** Lets go of the memory; a WebAssembly memory is freed when nothing refers to it. */
+  /** Ends threads and lets go of the memory; a WebAssembly memory is freed when nothing refers to it. */
   dispose(): void {
+    this.#pool?.dispose();
     this.#views = new Map();
     this.#nodeSteps = [];
     this.#steps = [];
@@ -123,10 +161,20 @@ export class WasmSession implements Session {
     const views = this.#views;
     const inputs = node.inputs.map((name) => (name === "" ? undefined : views.get(name)));
     const output = views.get(node.outputs[0]!)!;
-    return () => kernel.run(inputs, output);
+    return () => {
+      kernel.run(inputs, output);
+      return undefined;
+    };
+  }
+
+  /** @returns the call, or the number of the group that it was split into */
+  #schedule(call: KernelCall, threads: number): KernelCall | number {
+    const pieces = piecesOf(call, threads);
+    return pieces === undefined ? call : this.#groups.push(pieces) - 1;
   }
 
   #load(inputs: readonly TypedArray[]): void {
+    this.#pool?.check();
     const { inputs: names, name: graphName, tensors } = this.#graph;
     if (inputs.length !== names.length) {
       throw new ShapeError(
@@ -161,11 +209,6 @@ function planOrFallBack(context: PlanContext, node: Node, aliases: ReadonlyMap<s
   if (plan !== undefined) return { node, placement: place(plan.kernel, "wasm", plan.why), plan };
   const cpu = createCpuKernel(context.graph, node, { scratch });
   return { node, placement: place(cpu.name, "cpu"), cpu };
-}
-
-/** Bound once, so that a call costs no argument array. */
-function bindCall(kernels: KernelSet, { kernel, args }: KernelCall): Step {
-  return kernels.get(kernel).bind(undefined, ...args);
 }
 
 /** Every tensor's live data: views on the arena, and the constants' own arrays. Made after the last growth, which detaches views. */
