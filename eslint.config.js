@@ -44,6 +44,6 @@ export default tseslint.config(
     ],
     rules: { "@typescript-eslint/no-non-null-assertion": "off" },
   },
-  { files: ["src/cli/**", "tools/**", "src/hosts/*child*"], rules: { "no-console": "off" } },
+  { files: ["src/cli/**", "tools/**", "src/hosts/*child*", "src/hosts/page/**"], rules: { "no-console": "off" } },
   { files: ["*.js", "tools/*.mjs", "test/hosts/children/*.mjs"], ...tseslint.configs.disableTypeChecked },
 );

@@ -6,21 +6,24 @@ import { checkTarget } from "../harness/checkup.ts";
 import { parseTarget } from "../harness/target.ts";
 import { packageVersion } from "../harness/version.ts";
 import { sentences } from "./errors.ts";
+import { browserOption } from "./options.ts";
 
 export function doctorCommand(): Command {
   return new Command("doctor")
     .description("check every target: does it work here, and what mends it")
-    .argument("[targets...]", "targets to check; default: all that run in this version")
+    .argument("[targets...]", "targets to check (default: every engine in Node and in Chrome)")
+    .addOption(browserOption())
     .action(doctor);
 }
 
-async function doctor(words: readonly string[]): Promise<void> {
-  const targets = (words.length === 0 ? ENGINE_NAMES : words).map(parseTarget);
+async function doctor(words: readonly string[], { browser }: { readonly browser?: string }): Promise<void> {
+  const all = [...ENGINE_NAMES, ...ENGINE_NAMES.map((engine) => `${engine}@chrome`)];
+  const targets = (words.length === 0 ? all : words).map(parseTarget);
   const width = Math.max(...targets.map(({ text }) => text.length));
   console.log(`slimbench ${packageVersion()}, Node ${process.version}, ${process.platform} ${process.arch}`);
   let broken = 0;
   for (const target of targets) {
-    const { works, detail, remedy, software } = await checkTarget(target);
+    const { works, detail, remedy, software } = await checkTarget(target, { browser });
     if (!works) broken++;
     const mark = works ? pc.green("works ") : pc.red("broken");
     const label = software && works ? "software GPU, " : "";

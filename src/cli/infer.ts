@@ -12,7 +12,7 @@ import { inferAll } from "../harness/infer.ts";
 import type { Outputs } from "../harness/parity.ts";
 import { parseTarget } from "../harness/target.ts";
 import { openModel } from "./open-model.ts";
-import { collect, collectShape, seconds } from "./options.ts";
+import { browserOption, collect, collectShape, seconds } from "./options.ts";
 
 interface InferOptions {
   readonly input: readonly string[];
@@ -20,6 +20,7 @@ interface InferOptions {
   readonly shape?: ReadonlyMap<string, readonly number[]>;
   readonly each?: boolean;
   readonly timeout: number;
+  readonly browser?: string;
   readonly verbose?: boolean;
 }
 
@@ -32,6 +33,7 @@ export function inferCommand(): Command {
     .option("--shape <NAME=DIMS>", "bind an input's dynamic dimensions, e.g. x=1,3,48,192; repeatable", collectShape)
     .option("--each", "inputs hold many samples along their first dimension: run each, join the outputs")
     .option("--timeout <seconds>", "end the child after so long without a sign of life", seconds, 120)
+    .addOption(browserOption())
     .addOption(new Option("--format <format>", "form of the output").choices(["json"]).default("json"))
     .action(infer);
 }
@@ -44,6 +46,7 @@ async function infer(spec: string, options: InferOptions): Promise<void> {
     options.each === true ? splitSamples(graph, arrays) : [graph.inputs.map((name) => checkInput(tensorOf(graph, name), arrays.get(name)))];
   const outputs = await inferAll(graph, target, runs, {
     silenceMs: options.timeout * 1000,
+    browser: options.browser,
     ...(options.verbose === true ? { onStderr: (text: string) => process.stderr.write(text) } : {}),
   });
   process.stdout.write(`${JSON.stringify({ outputs: describeOutputs(graph, outputs, options.each === true) })}\n`);

@@ -1,5 +1,5 @@
 /** Option parsers that several commands share. */
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 import { parseShape } from "../harness/plan.ts";
 
 /** A repeatable option that takes one value each time. */
@@ -32,4 +32,8 @@ export function percent(text: string): number {
   const n = Number(text);
   if (text.trim() === "" || !(n >= 0 && n < 1000)) throw new InvalidArgumentError(`got "${text}", expected a percentage from 0.`);
   return n;
+}
+
+export function browserOption(): Option {
+  return new Option("--browser <path>", "the browser for @chrome targets (default: an installed one, else the one from npm)");
 }

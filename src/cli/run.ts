@@ -15,7 +15,7 @@ import { compareResults } from "../results/compare.ts";
 import type { Result, ResultRecord } from "../results/schema.ts";
 import { readResult, writeResult } from "../results/store.ts";
 import { sentences } from "./errors.ts";
-import { collectShape, percent, seconds, wholeNumber } from "./options.ts";
+import { browserOption, collectShape, percent, seconds, wholeNumber } from "./options.ts";
 import { printComparison, printResult } from "./output.ts";
 import { createReporter } from "./progress-bar.ts";
 
@@ -39,6 +39,7 @@ interface RunWords {
   readonly resume?: boolean;
   readonly shard?: string;
   readonly timeout: number;
+  readonly browser?: string;
   readonly verbose?: boolean;
 }
 
@@ -72,6 +73,7 @@ export function runCommand(): Command {
     .option("--baseline <file>", "compare with an earlier result; exit 1 on a regression")
     .option("--threshold <percent>", "latency may change by so much before it counts (default: 5)", percent)
     .addOption(new Option("--format <format>", "what to print on standard output").choices(FORMATS).default("table"))
+    .addOption(browserOption())
     .option("--dry-run", "print what would be measured and stop")
     .option("--timeout <seconds>", "end a child after so long without a sign of life", seconds, 120)
     .option("--verbose", "show stack traces and the output of child processes")
@@ -109,6 +111,7 @@ async function run(words: RunWords): Promise<void> {
     reporter: createReporter({ stream: process.stderr, verbose: words.verbose === true }),
     silenceMs: words.timeout * 1000,
     signal: interrupt.signal,
+    browser: words.browser,
     ...(resume === undefined ? {} : { resume }),
     ...(out === undefined ? {} : { onProgress: (partial: Result) => writeResult(out, partial) }),
   }).finally(() => interrupt.release());

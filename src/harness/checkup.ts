@@ -6,7 +6,7 @@ import { inferAll } from "./infer.ts";
 import { checkParity } from "./parity.ts";
 import { referenceOutputs } from "./prepare.ts";
 import { probeTarget } from "./probe.ts";
-import type { TargetProbe } from "./probe.ts";
+import type { ProbeOptions, TargetProbe } from "./probe.ts";
 import type { Target } from "./target.ts";
 
 export interface Checkup {
@@ -21,9 +21,9 @@ export interface Checkup {
 const SILENCE_MS = 60_000;
 const MAX_FACT_LENGTH = 30;
 
-export async function checkTarget(target: Target): Promise<Checkup> {
+export async function checkTarget(target: Target, options: ProbeOptions = {}): Promise<Checkup> {
   try {
-    const probe = await probeTarget(target);
+    const probe = await probeTarget(target, options);
     const software = probe.software === true;
     if (!probe.available)
       return { works: false, detail: probe.reason?.message ?? "cannot run here", remedy: probe.reason?.remedy ?? "", software };

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { UnavailableError } from "../errors.ts";
 import type { Graph } from "../graph/ir.ts";
 import { serializeGraph } from "../graph/serialize.ts";
-import { NodeHost } from "../hosts/node.ts";
+import { openHost } from "../hosts/open.ts";
 import type { Outputs } from "./parity.ts";
 import type { Inputs } from "./prepare.ts";
 import { probeTarget } from "./probe.ts";
@@ -15,6 +15,8 @@ import type { Target } from "./target.ts";
 export interface InferOptions {
   readonly silenceMs: number;
   readonly onStderr?: (text: string) => void;
+  /** The browser to use in place of the one that is found. */
+  readonly browser?: string | undefined;
   /** Saves the probe where the caller has made it. */
   readonly probe?: TargetProbe;
 }
@@ -29,7 +31,7 @@ export async function inferAll(
   inputs: readonly Inputs[],
   options: InferOptions,
 ): Promise<readonly Outputs[]> {
-  const probe = options.probe ?? (await probeTarget(target));
+  const probe = options.probe ?? (await probeTarget(target, options));
   if (!probe.available) {
     const { code, message, remedy } = probe.reason ?? {
       code: "unavailable",
@@ -39,8 +41,7 @@ export async function inferAll(
     throw new UnavailableError(code, message, remedy);
   }
   const folder = await mkdtemp(join(tmpdir(), "slimbench-"));
-  const host = new NodeHost({
-    env: probe.env,
+  const host = await openHost(probe.place, {
     silenceMs: options.silenceMs,
     ...(options.onStderr === undefined ? {} : { onStderr: options.onStderr }),
   });

@@ -3,7 +3,9 @@
  * the timing. Whatever fails becomes a record that says so and keeps what was measured before.
  */
 import type { KernelChoice } from "../engines/tune/types.ts";
-import { NodeHost } from "../hosts/node.ts";
+import { UnavailableError } from "../errors.ts";
+import type { Host } from "../hosts/host.ts";
+import { openHost } from "../hosts/open.ts";
 import { HostError } from "../hosts/protocol.ts";
 import type { MemoryResult } from "../hosts/protocol.ts";
 import type { FailedRecord, Latency, MemoryBytes, OkRecord, ResultRecord, Warning } from "../results/schema.ts";
@@ -54,21 +56,20 @@ export async function measureRecord(
 ): Promise<Measured> {
   const gathered: Gathered = { size: pair.size, compute: pair.compute, steps: pair.steps };
   if (probe.adapter !== undefined) gathered.device = { adapter: probe.adapter, software: probe.software === true };
-  let host: NodeHost | undefined;
+  let host: Host | undefined;
   try {
     const choices = await tune(planned, pair, probe, context, gathered);
-    host = new NodeHost({
-      env: probe.env,
+    host = await openHost(probe.place, {
       silenceMs: context.silenceMs,
-      ...(context.childPath === undefined ? {} : { childPath: context.childPath }),
+      childPath: context.childPath,
       onProgress: ({ phase, fraction, ms }) => context.reporter.phase(planned, phase, fraction, ms),
       onStderr: (text) => context.reporter.output(text),
     });
     return await measure(host, planned, pair, probe, context, gathered, choices);
   } catch (error) {
-    if (!(error instanceof HostError)) throw error;
+    if (!(error instanceof HostError || error instanceof UnavailableError)) throw error;
     const { code, message, remedy } = error;
-    const status = error.unavailable ? "unavailable" : "failed";
+    const status = error instanceof UnavailableError || error.unavailable ? "unavailable" : "failed";
     return { record: { ...identityOf(planned), status, reason: { code, message, remedy }, ...gathered } };
   } finally {
     await host?.close();
@@ -87,7 +88,7 @@ async function tune(
   reporter.phase(planned, "tuning", 0);
   const report = await tuneTarget(planned.target, pair.graphPath, {
     mode,
-    env: probe.env,
+    place: probe.place,
     silenceMs,
     childPath,
     onProgress: (fraction) => reporter.phase(planned, "tuning", fraction),
@@ -100,7 +101,7 @@ async function tune(
 }
 
 async function measure(
-  host: NodeHost,
+  host: Host,
   planned: PlannedRecord,
   pair: PreparedPair,
   probe: TargetProbe,
@@ -154,10 +155,7 @@ async function measure(
 }
 
 /** One inference after the other; the first is the cold one. */
-async function runAll(
-  host: NodeHost,
-  inputs: readonly Inputs[],
-): Promise<{ readonly outputs: readonly Outputs[]; readonly firstMs: number }> {
+async function runAll(host: Host, inputs: readonly Inputs[]): Promise<{ readonly outputs: readonly Outputs[]; readonly firstMs: number }> {
   const outputs: Outputs[] = [];
   let firstMs = 0;
   for (const [i, one] of inputs.entries()) {
@@ -185,7 +183,7 @@ function describeMemory({ session, jsHeapBytes, rssPeakBytes }: MemoryResult): M
 }
 
 /** Classifies as much of the test set as the time allows; nothing without a dataset. */
-async function classify(host: NodeHost, pair: PreparedPair, medianMs: number, context: MeasureContext): Promise<Measured["predictions"]> {
+async function classify(host: Host, pair: PreparedPair, medianMs: number, context: MeasureContext): Promise<Measured["predictions"]> {
   const { dataset } = pair.model;
   if (dataset === undefined) return undefined;
   const { count } = dataset.test;
@@ -215,7 +213,7 @@ export async function evaluateOriginal(
   engine: { readonly name: string; readonly probe: TargetProbe },
   silenceMs: number,
 ): Promise<Int32Array> {
-  const host = new NodeHost({ env: engine.probe.env, silenceMs });
+  const host = await openHost(engine.probe.place, { silenceMs });
   try {
     await host.request("open", { engine: engine.name, options: {}, graphPath });
     return (await host.request("classify", { datasetPath, indices })).predictions;

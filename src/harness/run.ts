@@ -32,6 +32,8 @@ export interface RunOptions {
   readonly reporter: Reporter;
   /** A child without a sign of life for so long is ended. */
   readonly silenceMs: number;
+  /** The browser to use in place of the one that is found. */
+  readonly browser?: string | undefined;
   /** Ends the run early; what is done is kept. */
   readonly signal: AbortSignal;
   /** A result to go on from: its `ok` records are kept and not measured again. */
@@ -121,7 +123,7 @@ class Run {
     for (const record of pending) {
       if (signal.aborted || this.#probes.has(record.target.text)) continue;
       reporter.phase(record, "probing", 0);
-      this.#probes.set(record.target.text, await probeTarget(record.target));
+      this.#probes.set(record.target.text, await probeTarget(record.target, this.#options));
     }
   }
 

@@ -4,7 +4,8 @@
  */
 import { loadEngine } from "../engines/registry.ts";
 import type { TuneMode, TuneReport } from "../engines/tune/types.ts";
-import { NodeHost } from "../hosts/node.ts";
+import { openHost } from "../hosts/open.ts";
+import type { HostPlace } from "../hosts/open.ts";
 import { HostError } from "../hosts/protocol.ts";
 import type { Tuning } from "../results/schema.ts";
 import type { Target } from "./target.ts";
@@ -15,7 +16,7 @@ export type TuneSetting = (typeof TUNE_MODES)[number];
 
 export interface TuningContext {
   readonly mode: TuneMode;
-  readonly env: Readonly<Record<string, string>>;
+  readonly place: HostPlace;
   readonly silenceMs: number;
   readonly childPath?: string | undefined;
   readonly onProgress: (fraction: number) => void;
@@ -30,10 +31,9 @@ export interface TuningContext {
 export async function tuneTarget(target: Target, graphPath: string, context: TuningContext): Promise<TuneReport | undefined> {
   const { engine, options, host: place } = target;
   if (place.kind !== "node" || (await loadEngine(engine)).tune === undefined) return undefined;
-  const host = new NodeHost({
-    env: context.env,
+  const host = await openHost(context.place, {
     silenceMs: context.silenceMs,
-    ...(context.childPath === undefined ? {} : { childPath: context.childPath }),
+    childPath: context.childPath,
     onProgress: ({ fraction }) => context.onProgress(fraction),
     onStderr: context.onStderr,
   });

@@ -29,7 +29,7 @@ function typeOf(value: ArrayBufferView): TypeName {
   return found;
 }
 
-export function encodeMessage(message: unknown): Uint8Array {
+export function encodeMessage(message: unknown): Uint8Array<ArrayBuffer> {
   const parts: { readonly offset: number; readonly bytes: Uint8Array }[] = [];
   let size = 0;
   const header = JSON.stringify(message, (_, value: unknown) => {
@@ -79,8 +79,10 @@ function revive(value: unknown, encoded: Uint8Array, start: number): unknown {
   const bytes = length * constructor.BYTES_PER_ELEMENT;
   const from = start + offset;
   if (from + bytes > encoded.length) throw damaged(`a section that ends at ${from + bytes} in a message of ${encoded.length} bytes`);
-  // A copy: aligned, and free of the message that it came in.
-  return new constructor(encoded.slice(from, from + bytes).buffer);
+  // A copy: aligned, and free of the message that it came in. Not `encoded.slice`, which is a view where a Node Buffer comes in.
+  const copy = new Uint8Array(bytes);
+  copy.set(encoded.subarray(from, from + bytes));
+  return new constructor(copy.buffer);
 }
 
 function isCount(n: unknown): boolean {

@@ -1,0 +1,25 @@
+/** Where an engine can live, and how to start it there. */
+import { BrowserHost } from "./browser/host.ts";
+import type { FoundBrowser } from "./browser/find.ts";
+import type { BrowserGpu } from "./browser/launch.ts";
+import type { Host, HostOptions } from "./host.ts";
+import { NodeHost } from "./node.ts";
+
+export type HostPlace =
+  | {
+      readonly kind: "node";
+      /** Added to the child's environment: where the GPU driver lies. */
+      readonly env: Readonly<Record<string, string>>;
+    }
+  | { readonly kind: "chrome"; readonly browser: FoundBrowser; readonly gpu: BrowserGpu };
+
+export interface OpenOptions extends HostOptions {
+  /** Another child script, for tests. */
+  readonly childPath?: string | undefined;
+}
+
+/** @throws UnavailableError when a browser does not start */
+export async function openHost(place: HostPlace, { childPath, ...options }: OpenOptions): Promise<Host> {
+  if (place.kind === "chrome") return BrowserHost.open({ ...options, browser: place.browser, gpu: place.gpu });
+  return new NodeHost({ ...options, env: place.env, ...(childPath === undefined ? {} : { childPath }) });
+}
