@@ -109,6 +109,8 @@ export interface Peak {
 export interface TuneRequest {
   readonly mode: TuneMode;
   readonly store: TuningStore;
+  /** Kernels that ran in this process before and need little warming up; grows. */
+  readonly warm?: Set<string>;
   /** Sign of life between layers; 0..1. */
   readonly progress?: (fraction: number) => Promise<void>;
 }

@@ -1,5 +1,6 @@
-/** A model as the user names it (path or `npm:PACKAGE/PATH`) → its bytes and its graph, passes applied. Formats load lazily. */
+/** A model as the user names it (path, `npm:PACKAGE/PATH` or `kernel:SHAPE`) → its bytes and its graph, passes applied. Formats load lazily. */
 import type { Graph, Shape } from "../graph/ir.ts";
+import { isKernelModel, parseShapeText, shapeText } from "./kernels/shape.ts";
 
 export interface OpenedModel {
   readonly graph: Graph;
@@ -18,6 +19,7 @@ export interface OpenOptions {
 
 /** @throws FormatError, UnsupportedError, ShapeError, UsageError: each names the file and what to do */
 export async function openModel(spec: string, options: OpenOptions = {}): Promise<OpenedModel> {
+  if (isKernelModel(spec)) return makeModel(spec);
   const [{ loadModelFile }, { importModel }, { evaluateNode }] = await Promise.all([
     import("../formats/source.ts"),
     import("../formats/detect.ts"),
@@ -32,4 +34,13 @@ export async function openModel(spec: string, options: OpenOptions = {}): Promis
     path: file.path,
     name,
   };
+}
+
+/** A model of one layer, made from its shape. */
+async function makeModel(spec: string): Promise<OpenedModel> {
+  const [{ kernelGraph }, { exportOnnx }] = await Promise.all([import("./kernels/model.ts"), import("../formats/onnx/export.ts")]);
+  const shape = parseShapeText(spec);
+  const graph = kernelGraph(shape);
+  const text = shapeText(shape);
+  return { graph, bytes: exportOnnx(graph), path: text, name: text };
 }

@@ -4,6 +4,8 @@ import { parseRecipe, readRecipeFile } from "../compress/recipe.ts";
 import type { Recipe } from "../compress/recipe.ts";
 import { UsageError } from "../errors.ts";
 import { recordKey } from "../results/schema.ts";
+import { isKernelModel, parseShapeText, shapeLabel, shapeText } from "./kernels/shape.ts";
+import { skipsZeros, withSparse } from "./kernels/sweep.ts";
 import type { PresetName } from "./presets.ts";
 import { loadSuite } from "./suite.ts";
 import type { Suite, SuiteModel } from "./suite.ts";
@@ -36,6 +38,8 @@ export interface PlannedModel {
   readonly path: string;
   readonly shapes: ReadonlyMap<string, readonly number[]>;
   readonly dataset?: string;
+  /** Kernels: what the shape was taken from. */
+  readonly layer?: string;
 }
 
 export interface PlannedRecord {
@@ -49,6 +53,8 @@ export interface Plan {
   readonly preset: PresetName;
   readonly seed: number;
   readonly tune: TuneSetting;
+  /** Every model is a single layer (`kernel:…`): the rows of one are measured in turn in one process, and rates are printed. */
+  readonly kernels: boolean;
   /** Models together, then recipes with the original first, then targets. */
   readonly records: readonly PlannedRecord[];
   readonly accuracySamples?: number;
@@ -65,9 +71,13 @@ export function makePlan(request: PlanRequest): Plan {
   const models = chooseModels(request, suite);
   const targets = distinct(request.targets ?? suite?.targets ?? DEFAULT_TARGETS).map(parseTarget);
   const records: PlannedRecord[] = [];
-  for (const { model, recipes } of models) {
+  for (const { model, recipes, sweep = [] } of models) {
     for (const recipe of orderRecipes(request.recipes ?? recipes)) {
       for (const target of targets) records.push({ model, recipe, target });
+    }
+    if (request.recipes !== undefined) continue;
+    for (const recipe of orderRecipes(sweep)) {
+      for (const target of targets.filter(skipsZeros)) records.push({ model, recipe, target: withSparse(target) });
     }
   }
   const chosen = takeShard(applyFilter(records, request.filter), request.shard);
@@ -76,6 +86,7 @@ export function makePlan(request: PlanRequest): Plan {
     preset: request.preset ?? suite?.preset ?? "normal",
     seed: request.seed,
     tune: request.tune ?? "off",
+    kernels: models.length > 0 && models.every(({ model }) => isKernelModel(model.path)),
     records: chosen,
     ...(suite?.accuracySamples === undefined ? {} : { accuracySamples: suite.accuracySamples }),
     notes: suite?.skipped ?? [],
@@ -94,13 +105,17 @@ function chooseSuite({ suite, models, modelsDir }: PlanRequest): Suite | undefin
 }
 
 function isModelFile(text: string): boolean {
-  return text.startsWith("npm:") || /\.(onnx|tflite)$/i.test(text) || text.includes("/") || existsSync(text);
+  return text.startsWith("npm:") || isKernelModel(text) || /\.(onnx|tflite)$/i.test(text) || text.includes("/") || existsSync(text);
 }
 
-function chooseModels(
-  request: PlanRequest,
-  suite: Suite | undefined,
-): readonly { readonly model: PlannedModel; readonly recipes: readonly string[] }[] {
+interface ChosenModel {
+  readonly model: PlannedModel;
+  readonly recipes: readonly string[];
+  /** Recipes to run with kernels that skip zeros, whether it pays or not. */
+  readonly sweep?: readonly string[];
+}
+
+function chooseModels(request: PlanRequest, suite: Suite | undefined): readonly ChosenModel[] {
   const words = request.models;
   if (words === undefined) return (suite?.models ?? []).map((model) => fromSuite(model, request, suite));
   const names = new Set<string>();
@@ -115,24 +130,27 @@ function chooseModels(
   });
 }
 
-function fromSuite(
-  model: SuiteModel,
-  request: PlanRequest,
-  suite: Suite | undefined,
-): { readonly model: PlannedModel; readonly recipes: readonly string[] } {
+function fromSuite(model: SuiteModel, request: PlanRequest, suite: Suite | undefined): ChosenModel {
   const shapes = new Map(Object.entries(model.shapes ?? {}));
   for (const [name, shape] of request.shapes ?? []) shapes.set(name, shape);
   return {
-    model: { name: model.name, path: model.path, shapes, ...datasetOf(request.dataset ?? model.dataset) },
+    model: {
+      name: model.name,
+      path: model.path,
+      shapes,
+      ...datasetOf(request.dataset ?? model.dataset),
+      ...(model.layer === undefined ? {} : { layer: model.layer }),
+    },
     recipes: model.recipes ?? suite?.recipes ?? ["fp32"],
+    ...(model.sweep === undefined ? {} : { sweep: model.sweep }),
   };
 }
 
-function fromFile(
-  word: string,
-  request: PlanRequest,
-  suite: Suite | undefined,
-): { readonly model: PlannedModel; readonly recipes: readonly string[] } {
+function fromFile(word: string, request: PlanRequest, suite: Suite | undefined): ChosenModel {
+  if (isKernelModel(word)) {
+    const shape = parseShapeText(word);
+    return { model: { name: shapeLabel(shape), path: shapeText(shape), shapes: new Map() }, recipes: ["fp32"] };
+  }
   if (!isModelFile(word)) {
     const known = suite?.models.map((model) => model.name).join(", ") ?? "";
     throw new UsageError(

@@ -1,7 +1,7 @@
 /**
  * Suite files: which models, recipes and targets belong together. Data only, JSON or JSON with comments; found by name in the
  * package's `suites/`, or by path. Model paths are relative to the suite file, `npm:PACKAGE/PATH`, or `dir:FILE` for a file in the
- * folder that the user names with --models-dir.
+ * folder that the user names with --models-dir. A suite of kernels lists shapes of single layers in place of models.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
@@ -10,6 +10,7 @@ import { z } from "zod";
 import { parseRecipe } from "../compress/recipe.ts";
 import { FormatError, UsageError } from "../errors.ts";
 import { hint } from "./hint.ts";
+import { kernelModels, kernelsSchema, sweepsSchema } from "./kernels/suite.ts";
 import { PRESETS } from "./presets.ts";
 import type { PresetName } from "./presets.ts";
 
@@ -28,7 +29,10 @@ const modelSchema = z.strictObject({
 const suiteSchema = z.strictObject({
   name: word,
   about: z.string(),
-  models: z.array(modelSchema).min(1),
+  models: z.array(modelSchema).min(1).optional(),
+  /** In place of models. */
+  kernels: kernelsSchema.optional(),
+  sweeps: sweepsSchema.optional(),
   recipes: z.array(word).min(1),
   targets: z.array(word).min(1),
   /** Used where the command line names none. */
@@ -43,6 +47,10 @@ export interface SuiteModel {
   readonly shapes?: Readonly<Record<string, readonly number[]>> | undefined;
   readonly dataset?: string | undefined;
   readonly recipes?: readonly string[] | undefined;
+  /** Kernels: what the shape was taken from. */
+  readonly layer?: string;
+  /** Kernels: recipes besides the suite's, which run with kernels that skip zeros whether it pays or not. */
+  readonly sweep?: readonly string[];
 }
 
 export interface Suite {
@@ -71,20 +79,47 @@ export function suiteNames(): readonly string[] {
  */
 export function loadSuite(nameOrPath: string, modelsDir?: string): Suite {
   const path = suitePath(nameOrPath);
-  return resolveFiles(parseSuite(path), path, modelsDir);
+  const suite = parseSuite(path);
+  const { kernels, sweeps = {} } = suite;
+  if (kernels === undefined) return resolveFiles(suite, path, modelsDir);
+  return { ...suite, models: kernelModels(kernels, sweeps, path), skipped: [] };
 }
 
-function parseSuite(path: string): z.infer<typeof suiteSchema> {
-  const parsed = suiteSchema.safeParse(parseJsonWithComments(readText(path), path));
+type SuiteFile = z.infer<typeof suiteSchema>;
+
+function parseSuite(path: string): SuiteFile {
+  const content = parseJsonWithComments(readText(path), path);
+  const parsed = suiteSchema.safeParse(content);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
-    const at = issue?.path.map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`)).join("") ?? "";
     throw new FormatError(
-      `${path}: ${at.replace(/^\./, "") || "suite"}: ${issue?.message.toLowerCase() ?? "invalid"}`,
+      `${path}: ${placeOf(issue?.path ?? [], content)}: ${issue?.message.toLowerCase() ?? "invalid"}`,
       "See suites/_template.jsonc",
     );
   }
+  const { models, kernels, sweeps } = parsed.data;
+  if ((models === undefined) === (kernels === undefined)) {
+    throw new FormatError(
+      `${path}: expected either "models" or "kernels", got ${models === undefined ? "neither" : "both"}`,
+      "See suites/_template.jsonc",
+    );
+  }
+  if (kernels === undefined && sweeps !== undefined) throw new FormatError(`${path}: sweeps: only kernels are swept`, "Leave sweeps out");
   return parsed.data;
+}
+
+/** `models[2].shapes.x[0] of "lenet5"`: the place, and the entry that it is in where that has a name. */
+function placeOf(path: readonly PropertyKey[], content: unknown): string {
+  let at = content;
+  let text = "";
+  let entry = "";
+  for (const part of path) {
+    text += typeof part === "number" ? `[${part}]` : `.${String(part)}`;
+    at = typeof at === "object" && at !== null ? (at as Record<PropertyKey, unknown>)[part] : undefined;
+    const name = typeof part === "number" && typeof at === "object" && at !== null && "name" in at ? at.name : undefined;
+    if (typeof name === "string") entry = ` of "${name}"`;
+  }
+  return `${text.replace(/^\./, "") || "suite"}${path.at(-1) === "name" ? "" : entry}`;
 }
 
 function suitePath(nameOrPath: string): string {
@@ -109,12 +144,12 @@ function readText(path: string): string {
   }
 }
 
-function resolveFiles(suite: z.infer<typeof suiteSchema>, path: string, modelsDir: string | undefined): Suite {
+function resolveFiles({ models: listed = [], ...suite }: SuiteFile, path: string, modelsDir: string | undefined): Suite {
   const skipped: string[] = [];
   const models: SuiteModel[] = [];
-  const needsFolder = suite.models.some((model) => model.path.startsWith("dir:"));
+  const needsFolder = listed.some((model) => model.path.startsWith("dir:"));
   if (needsFolder && modelsDir === undefined) {
-    const files = suite.models.map((model) => model.path.replace("dir:", "")).join(", ");
+    const files = listed.map((model) => model.path.replace("dir:", "")).join(", ");
     throw new UsageError(`--suite ${suite.name}: needs --models-dir DIR, a folder that holds any of ${files}`);
   }
   if (modelsDir !== undefined && !existsSync(modelsDir)) throw new UsageError(`--models-dir ${modelsDir}: no such folder`);
@@ -122,7 +157,7 @@ function resolveFiles(suite: z.infer<typeof suiteSchema>, path: string, modelsDi
     if (file.startsWith("dir:")) return resolve(modelsDir ?? "", file.slice("dir:".length));
     return file.startsWith("npm:") ? file : resolve(dirname(path), file);
   };
-  for (const { dataset: datasets, recipes, ...model } of suite.models) {
+  for (const { dataset: datasets, recipes, ...model } of listed) {
     const file = locate(model.path);
     if (model.path.startsWith("dir:") && !existsSync(file)) {
       skipped.push(`${model.name}: skipped, ${file} does not exist`);
@@ -168,9 +203,20 @@ function needsCalibration(recipe: string): boolean {
   return parseRecipe(recipe).steps.some((step) => step.kind === "int8");
 }
 
-/** Every suite of the package: name, purpose and models with their paths as written. */
-export function describeSuites(): readonly Pick<z.infer<typeof suiteSchema>, "name" | "about" | "models">[] {
-  return suiteNames().map((name) => parseSuite(suitePath(name)));
+export interface SuiteDescription {
+  readonly name: string;
+  readonly about: string;
+  /** Paths as written. */
+  readonly models: readonly { readonly name: string; readonly path: string; readonly dataset?: string | readonly string[] | undefined }[];
+}
+
+/** Every suite of the package. */
+export function describeSuites(): readonly SuiteDescription[] {
+  return suiteNames().map((file) => {
+    const { name, about, models, kernels = [], sweeps = {} } = parseSuite(suitePath(file));
+    const shapes = kernelModels(kernels, sweeps, file).map((kernel) => ({ ...kernel, path: `${kernel.path}, ${kernel.layer ?? ""}` }));
+    return { name, about, models: models ?? shapes };
+  });
 }
 
 /** JSON with line and block comments and trailing commas, as in tsconfig files. */

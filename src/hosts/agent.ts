@@ -13,7 +13,9 @@ import { widenWeights } from "../graph/passes/fold-constants.ts";
 import { deserializeGraph } from "../graph/serialize.ts";
 import { classesOf, feederFor, largestIndex } from "../harness/feed.ts";
 import { sampleLatency } from "../harness/sampling.ts";
-import type { CommandName, Commands, MemoryResult, Progress } from "./protocol.ts";
+import { raceLayers } from "./layer-race.ts";
+import type { AddedGraph } from "./layer-race.ts";
+import type { CommandName, Commands, MemoryResult, Opened, Progress } from "./protocol.ts";
 
 export interface AgentHost {
   /** `withGpu`: the engine needs a GPU object, which may take a moment to open. */
@@ -31,6 +33,12 @@ export interface AgentHost {
   readonly breathe: () => Promise<void>;
 }
 
+interface Compiled {
+  readonly session: Session;
+  readonly graph: Graph;
+  readonly opened: Opened;
+}
+
 /** Between two signs of life. */
 const PROGRESS_MS = 200;
 const MEMORY_RUNS = 3;
@@ -38,6 +46,8 @@ const MEMORY_RUNS = 3;
 export class Agent {
   readonly #host: AgentHost;
   #session: Session | undefined;
+  readonly #added: AddedGraph[] = [];
+  readonly #warm = new Set<string>();
   #graph: Graph | undefined;
   #lastProgress = 0;
 
@@ -50,6 +60,8 @@ export class Agent {
       probe: (a) => this.#probe(a),
       tune: (a) => this.#tune(a),
       open: (a) => this.#open(a),
+      add: (a) => this.#add(a),
+      race: (a) => this.#race(a),
       run: (a) => this.#run(a),
       time: (a) => this.#time(a),
       memory: (a) => this.#memory(a),
@@ -61,6 +73,7 @@ export class Agent {
 
   dispose(): void {
     this.#session?.dispose();
+    for (const { session } of this.#added.splice(0)) session.dispose();
     this.#session = undefined;
   }
 
@@ -77,24 +90,51 @@ export class Agent {
     const progress = (fraction: number): Promise<void> => this.#report({ phase: "tuning", fraction });
     // As `open` does, so that the layers are the same.
     const graph = widenWeights(deserializeGraph(await this.#host.readFile(graphPath), graphPath), evaluateNode);
-    return implementation.tune(graph, context, options, { mode, store, progress });
+    return implementation.tune(graph, context, options, { mode, store, warm: this.#warm, progress });
   }
 
-  async #open({ engine, options, graphPath, choices }: Commands["open"]["args"]): Promise<Commands["open"]["result"]> {
+  async #open(word: Commands["open"]["args"]): Promise<Commands["open"]["result"]> {
+    const { session, graph, opened } = await this.#compile(word);
+    this.#session = session;
+    this.#graph = graph;
+    return opened;
+  }
+
+  async #compile({ engine, options, graphPath, choices }: Commands["open"]["args"]): Promise<Compiled> {
     const begin = performance.now();
     const implementation = await loadEngine(engine);
     const context = await this.#host.context(engine === "webgpu");
     const graph = deserializeGraph(await this.#host.readFile(graphPath), graphPath);
     const loaded = performance.now();
     // No engine has kernels for 8-bit weights under float activations: widened once here, not on every run.
-    this.#session = await implementation.compile(widenWeights(graph, evaluateNode), context, options, choices);
-    this.#graph = graph;
-    return {
+    const session = await implementation.compile(widenWeights(graph, evaluateNode), context, options, choices);
+    const opened = {
       loadMs: loaded - begin,
       compileMs: performance.now() - loaded,
-      placement: this.#session.placement(),
+      placement: session.placement(),
       flags: this.#host.flags,
     };
+    return { session, graph, opened };
+  }
+
+  async #add({ inputs, ...word }: Commands["add"]["args"]): Promise<Commands["add"]["result"]> {
+    const { session, opened } = await this.#compile(word);
+    const begin = performance.now();
+    const outputs = await session.run(inputs);
+    const ms = performance.now() - begin;
+    const index = this.#added.push({ session, inputs }) - 1;
+    return { ...opened, index, outputs, ms, memory: session.memory() };
+  }
+
+  async #race({ engine, options, added, settings }: Commands["race"]["args"]): Promise<Commands["race"]["result"]> {
+    const implementation = await loadEngine(engine);
+    const graphs = added.map((index) => this.#added[index] ?? noGraph(index));
+    const peaks = await implementation.peaks?.(await this.#host.context(engine === "webgpu"), options);
+    const begin = performance.now();
+    const mostMs = settings.limitMs + graphs.length * settings.warmup.floorMs;
+    return raceLayers(graphs, peaks ?? [], settings, this.#warm, () =>
+      this.#report({ phase: "timing", fraction: Math.min(1, (performance.now() - begin) / mostMs) }),
+    );
   }
 
   async #run({ inputs }: Commands["run"]["args"]): Promise<Commands["run"]["result"]> {
@@ -148,4 +188,8 @@ export class Agent {
     this.#host.progress(progress);
     await this.#host.breathe();
   }
+}
+
+function noGraph(index: number): never {
+  throw new UsageError(`host: no graph ${index} is open. Send \`add\` first`);
 }

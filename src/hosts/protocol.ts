@@ -2,7 +2,8 @@
  * What crosses the border to a host (a child process now, a page later): commands in, replies and progress out, nothing else. Timing
  * loops run on the far side. Everything here survives structured cloning; errors cross as plain objects and are rebuilt.
  */
-import type { Placement, ProbeResult, SessionMemory } from "../engines/engine.ts";
+import type { Peak, Placement, ProbeResult, SessionMemory } from "../engines/engine.ts";
+import type { RaceSettings } from "../engines/tune/race.ts";
 import type { KernelChoice, TuneMode, TuneReport } from "../engines/tune/types.ts";
 import { SlimbenchError, UnavailableError, UnsupportedError } from "../errors.ts";
 import type { TypedArray } from "../graph/dtype.ts";
@@ -17,6 +18,20 @@ export interface Commands {
   open: {
     readonly args: EngineWord & { readonly graphPath: string; readonly choices?: readonly KernelChoice[] };
     readonly result: Opened;
+  };
+  /** Compiles one more graph beside those that were added before, and runs it once. */
+  add: {
+    readonly args: EngineWord & {
+      readonly graphPath: string;
+      readonly choices?: readonly KernelChoice[];
+      readonly inputs: readonly TypedArray[];
+    };
+    readonly result: Added;
+  };
+  /** Times the products (convolutions, dense layers) of added graphs in turn, and loops that bound them. */
+  race: {
+    readonly args: EngineWord & { readonly added: readonly number[]; readonly settings: RaceSettings };
+    readonly result: Raced;
   };
   run: { readonly args: { readonly inputs: readonly TypedArray[] }; readonly result: RunResult };
   /** Warms up and samples, rotating over the given inferences' inputs. */
@@ -43,6 +58,26 @@ export interface Opened {
   readonly compileMs: number;
   readonly placement: readonly Placement[];
   readonly flags: readonly string[];
+}
+
+export interface Added extends Opened, RunResult {
+  /** Number of the graph, for `race`. */
+  readonly index: number;
+  readonly memory: SessionMemory;
+}
+
+export interface Raced {
+  /** As many as asked for, in that order. */
+  readonly times: readonly RaceTimes[];
+  readonly peaks: readonly (RaceTimes & Pick<Peak, "type" | "name" | "operations">)[];
+  readonly clockStepMs: number;
+}
+
+export interface RaceTimes {
+  /** Milliseconds, one a round. */
+  readonly samples: readonly number[];
+  /** Executions that a sample is the mean of. */
+  readonly calls: number;
 }
 
 export interface RunResult {

@@ -5,7 +5,8 @@
 import { UsageError } from "../../errors.ts";
 import type { TypedArray } from "../../graph/dtype.ts";
 import type { Graph } from "../../graph/ir.ts";
-import type { Engine, EngineContext, EngineOptions, NodeProfile, Placement, ProbeResult, Session, SessionMemory } from "../engine.ts";
+import type { Engine, EngineContext, EngineOptions, NodeProfile, Peak, Placement, ProbeResult, Session, SessionMemory } from "../engine.ts";
+import { cpuPeaks } from "./peak.ts";
 import { compileProgram, copyOutputs, loadInputs } from "./program.ts";
 import type { Program } from "./program.ts";
 
@@ -81,6 +82,10 @@ export const cpuEngine: Engine = {
       parseOptions(options);
       return { available: true, facts: {} };
     });
+  },
+
+  peaks(): Promise<readonly Peak[]> {
+    return Promise.resolve(cpuPeaks());
   },
 
   compile(graph: Graph, context: EngineContext, options: EngineOptions): Promise<Session> {

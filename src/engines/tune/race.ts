@@ -17,6 +17,8 @@ export interface RaceSettings {
   /** A sample is the mean of as many calls as fill this. */
   readonly blockMs: number;
   readonly rounds: number;
+  /** After three rounds, who takes so many times as long as the fastest is out; absent: all stay. */
+  readonly outAt?: number;
   /** No further round after this long; the first three are always run. */
   readonly limitMs: number;
 }
@@ -26,12 +28,12 @@ export const RACE_SETTINGS: RaceSettings = {
   warmup: { floorMs: 300, windowMs: 60, maxMs: 1500 },
   blockMs: 0.5,
   rounds: 17,
+  outAt: 1.5,
   limitMs: 400,
 };
 
 /** Rounds after which who is slow may be sent home. */
 const FIRST_ROUNDS = 3;
-const OUT_AT = 1.5;
 /** Windows: faster than the one before by this share means that a compiler is still at work. */
 const STILL_FASTER = 0.03;
 /** What a winner gains at least, at the low end of the interval: below, two runs of one kernel differ as much. */
@@ -40,6 +42,12 @@ const LEAST_CALLS = 3;
 
 /** Name → milliseconds of one call, one sample a round, in order; racers that were sent home have fewer. */
 export type RaceSamples = ReadonlyMap<string, readonly number[]>;
+
+export interface RaceResult {
+  readonly samples: RaceSamples;
+  /** Name → calls that a sample is the mean of. */
+  readonly calls: ReadonlyMap<string, number>;
+}
 
 /**
  * @param racers the first is the default: it stays in to the end, since the others are compared with it
@@ -50,25 +58,32 @@ export async function race(
   settings: RaceSettings,
   now: () => number,
   floorMs: (name: string) => number = () => settings.warmup.floorMs,
-): Promise<RaceSamples> {
+): Promise<RaceResult> {
   const samples = new Map<string, number[]>();
-  const blocks = new Map<string, number>();
+  const calls = new Map<string, number>();
   for (const racer of racers) {
     const callMs = await warmUp(racer, settings, now, floorMs(racer.name));
-    blocks.set(racer.name, callMs > 0 ? Math.max(1, Math.ceil(settings.blockMs / callMs)) : 1);
+    calls.set(racer.name, callMs > 0 ? Math.max(1, Math.ceil(settings.blockMs / callMs)) : 1);
     samples.set(racer.name, []);
   }
   let running = racers;
   const begin = now();
   for (let round = 1; round <= settings.rounds; round++) {
-    for (const racer of running) samples.get(racer.name)!.push(await mean(racer, blocks.get(racer.name)!));
+    for (const racer of running) samples.get(racer.name)!.push(await mean(racer, calls.get(racer.name)!));
     if (round < FIRST_ROUNDS) continue;
-    const medians = new Map(running.map(({ name }) => [name, median(samples.get(name)!)]));
-    const leader = Math.min(...medians.values());
-    running = running.filter((racer) => racer === racers[0] || medians.get(racer.name)! <= OUT_AT * leader);
-    if (running.length < 2 || now() - begin >= settings.limitMs) break;
+    if (settings.outAt !== undefined) {
+      running = withoutSlow(running, samples, settings.outAt);
+      if (running.length < 2) break;
+    }
+    if (now() - begin >= settings.limitMs) break;
   }
-  return samples;
+  return { samples, calls };
+}
+
+function withoutSlow(running: readonly Racer[], samples: RaceSamples, outAt: number): readonly Racer[] {
+  const typical = running.map(({ name }) => median(samples.get(name)!));
+  const leader = Math.min(...typical);
+  return running.filter((_, i) => i === 0 || typical[i]! <= outAt * leader);
 }
 
 /** @returns milliseconds of a call at the end */

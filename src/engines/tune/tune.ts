@@ -23,9 +23,9 @@ export interface Tunable {
   /** What its times depend on: features, options, the build of its kernels. */
   readonly facts: Readonly<Record<string, string>>;
   /** Kernels that can execute the one node of `layer`, best estimate first; fewer than two where there is no choice. */
-  alternatives(layer: Graph): readonly string[];
+  alternatives(layer: Graph): Promise<readonly string[]>;
   /** A session of the one-node graph with that kernel. */
-  open(layer: Graph, kernel: string): Session;
+  open(layer: Graph, kernel: string): Promise<Session>;
 }
 
 export interface TuneOptions {
@@ -33,21 +33,23 @@ export interface TuneOptions {
   readonly store: TuningStore;
   readonly now: () => number;
   readonly progress?: (fraction: number) => Promise<void>;
+  /** Kernels that ran in this process before; grows. */
+  readonly warm?: Set<string>;
   readonly settings?: RaceSettings;
 }
 
 /** More are not worth the time that the least likely take. */
 const MOST_CANDIDATES = 12;
-/** A kernel that ran another layer before is compiled already. */
-const WARM_FLOOR_MS = 20;
+/** Warm-up of a kernel that ran another layer before: it is compiled already. */
+export const WARM_FLOOR_MS = 20;
 
 export async function tuneGraph(graph: Graph, engine: Tunable, options: TuneOptions): Promise<TuneReport> {
   const { now, store, mode, progress } = options;
   const begin = now();
   const machine = { ...store.machine, engine: engine.name, ...engine.facts };
   const folder = `${engine.name}-${fingerprint(JSON.stringify(Object.entries(machine).sort()))}`;
-  const known = new Map<string, TuneEntry>();
   const warm = new Set<string>();
+  const known = new Map<string, TuneEntry>();
   const choices: KernelChoice[] = [];
   const excluded: TuneReport["excluded"][number][] = [];
   const notes = new Set<string>();
@@ -57,7 +59,7 @@ export async function tuneGraph(graph: Graph, engine: Tunable, options: TuneOpti
     await progress?.(done++ / graph.nodes.length);
     if (!hasConstantWeights(graph, node)) continue;
     const layer = layerGraph(graph, node);
-    const kernels = engine.alternatives(layer).slice(0, MOST_CANDIDATES);
+    const kernels = (await engine.alternatives(layer)).slice(0, MOST_CANDIDATES);
     if (kernels.length < 2) continue;
     const key = layerKey(graph, node, kernels);
     let entry = known.get(key);
@@ -66,7 +68,7 @@ export async function tuneGraph(graph: Graph, engine: Tunable, options: TuneOpti
       if (entry !== undefined) cached++;
     }
     if (entry === undefined) {
-      entry = { ...(await measure(layer, engine, kernels, options, warm)), key, machine };
+      entry = { ...(await measure(layer, engine, kernels, { warm, ...options })), key, machine };
       await keep(store, folder, key, entry, notes);
     }
     known.set(key, entry);
@@ -106,13 +108,11 @@ async function keep(store: TuningStore, folder: string, key: string, entry: Tune
   }
 }
 
-/** @param warm kernels that ran before; grows */
 async function measure(
   layer: Graph,
   engine: Tunable,
   kernels: readonly string[],
-  { now, settings = RACE_SETTINGS }: TuneOptions,
-  warm: Set<string>,
+  { now, warm, settings = RACE_SETTINGS }: TuneOptions & { readonly warm: Set<string> },
 ): Promise<Omit<TuneEntry, "key" | "machine">> {
   const [node] = layer.nodes as readonly [Node];
   const inputs = layerInputs(layer);
@@ -128,7 +128,7 @@ async function measure(
   const sessions: Session[] = [];
   try {
     for (const kernel of kernels) {
-      const session = engine.open(layer, kernel);
+      const session = await engine.open(layer, kernel);
       sessions.push(session);
       const { pass, message } = compareOutputs([expected], await session.run(inputs), tolerance);
       if (pass) racers.push({ name: kernel, call: async () => (await session.profile(inputs)).reduce((sum, { ms }) => sum + ms, 0) });
@@ -140,7 +140,7 @@ async function measure(
       return { schema: TUNING_SCHEMA, default: kernels[0]!, winner: kernels[0]!, gain: 1, rounds: 0, samplesMs: {}, excluded };
     }
     const floor = (name: string): number => (warm.has(name) ? WARM_FLOOR_MS : settings.warmup.floorMs);
-    const samples = racers.length < 2 ? new Map([[first, []]]) : await race(racers, settings, now, floor);
+    const samples = racers.length < 2 ? new Map([[first, []]]) : (await race(racers, settings, now, floor)).samples;
     for (const { name } of racers) if (racers.length > 1) warm.add(name);
     return { schema: TUNING_SCHEMA, default: first, ...judge(samples, first), samplesMs: Object.fromEntries(samples), excluded };
   } finally {

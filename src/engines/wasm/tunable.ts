@@ -1,35 +1,40 @@
 /** What the tuner needs of this engine: which kernels can execute a layer, and a session that uses one of them. */
-import type { EngineContext, EngineOptions } from "../engine.ts";
+import type { Graph } from "../../graph/ir.ts";
+import type { EngineContext, EngineOptions, Session } from "../engine.ts";
 import { fingerprint } from "../tune/hash.ts";
 import type { Tunable } from "../tune/tune.ts";
-import type { WasmModule } from "./api.ts";
-import { MODULE_PATH } from "./module.ts";
+import type { KernelChoice } from "../tune/types.ts";
 import type { Selection } from "./program.ts";
 import { WasmSession } from "./session.ts";
 
-/** @param selection without choices of kernels */
+/**
+ * @param modulePaths of the kernels that sessions use
+ * @param compile as the engine's own
+ */
 export async function tunable(
-  modules: readonly WasmModule[],
-  { readAsset, now }: EngineContext,
+  { readAsset }: EngineContext,
   options: EngineOptions,
-  selection: Selection,
+  { features }: Pick<Selection, "features">,
+  modulePaths: readonly string[],
+  compile: (layer: Graph, options: EngineOptions, choices: readonly KernelChoice[]) => Promise<Session>,
 ): Promise<Tunable> {
+  const modules = await Promise.all(modulePaths.map(readAsset));
   return {
     name: "wasm",
     facts: {
-      features: [...selection.features].sort().join(" "),
+      features: [...features].sort().join(" "),
       options: Object.entries(options)
         .map(([key, value]) => `${key}=${value}`)
         .sort()
         .join(","),
-      kernels: fingerprint(await readAsset(MODULE_PATH)),
+      kernels: modules.map(fingerprint).join(" "),
     },
-    alternatives(layer) {
-      const session = new WasmSession(layer, modules, now, selection);
+    async alternatives(layer) {
+      // Planning needs no threads.
+      const session = await compile(layer, { ...options, threads: "1" }, []);
       session.dispose();
-      return session.alternatives.get(layer.nodes[0]!.name) ?? [];
+      return session instanceof WasmSession ? (session.alternatives.get(layer.nodes[0]!.name) ?? []) : [];
     },
-    open: (layer, kernel) =>
-      new WasmSession(layer, modules, now, { ...selection, chosen: new Map([[layer.nodes[0]!.name, { kernel, why: "" }]]) }),
+    open: (layer, kernel) => compile(layer, options, [{ node: layer.nodes[0]!.name, kernel, why: "being tuned" }]),
   };
 }
