@@ -1,13 +1,16 @@
 /** Binary, Unary, Quantize, Dequantize, Requantize. */
 import { outputTensor, requireInput } from "../../../graph/access.ts";
-import { elementCount } from "../../../graph/dtype.ts";
+import { bytesPerElement, elementCount } from "../../../graph/dtype.ts";
 import type { Node, Quantization, Tensor, UnaryAttrs } from "../../../graph/ir.ts";
 import { isByte, isQuantized } from "../../cpu/kernels/shared.ts";
 import { addParams, integerRange, inverseScale, perTensor, quantizedClamp, unaryTable } from "../../../graph/numerics.ts";
 import { BINARY, UNARY } from "../codes.ts";
-import type { NodePlan, PlanContext, Planner } from "../program.ts";
+import type { KernelCall, NodePlan, PlanContext, Planner } from "../program.ts";
 import { activationCode, fitsMagic, floatPair, floatPost, integerPost, tilePost } from "../records.ts";
+import { RATE, splitRows, splitRun } from "./split.ts";
+import type { Range } from "./split.ts";
 import { broadcastStrides, mergeLoops, padLoops } from "./strides.ts";
+import type { LoopPlan } from "./strides.ts";
 
 export const planBinary: Planner<"Binary"> = (context, node) => {
   const a = requireInput(context.graph, node, 0);
@@ -16,24 +19,61 @@ export const planBinary: Planner<"Binary"> = (context, node) => {
   if (elementCount(out.shape) === 0) return undefined;
   const loops = padLoops(mergeLoops(out.shape, [broadcastStrides(a.shape, out.shape), broadcastStrides(b.shape, out.shape)]), 4);
   if (loops === undefined) return undefined;
-  const plan = (): number => context.table(Int32Array.of(...loops.dims, ...loops.strides[0]!, ...loops.strides[1]!));
   const { fn, activation } = node.attrs;
-  if (isQuantized(out)) return planIntegerBinary(context, node, a, b, out, plan);
+  if (isQuantized(out)) return planIntegerBinary(context, node, a, b, out, loops);
   if (a.dtype !== "float32" || b.dtype !== "float32" || out.dtype !== "float32") return undefined;
   const kernel = "f32_binary_broadcast_1x4__wasm_simd";
-  const post = (): readonly number[] => [activationCode(activation), context.table(floatPost(activation))];
+  const finish = (): readonly number[] => [activationCode(activation), context.table(floatPost(activation))];
   if (fn === "pow") {
     // Squares are the common case; other exponents are left to the CPU engine.
     if (b.data?.length !== 1 || b.data[0] !== 2 || elementCount(a.shape) !== elementCount(out.shape)) return undefined;
-    const x = context.address(a);
-    const n = elementCount(out.shape);
-    const square = context.table(Int32Array.of(1, 1, 1, n, 0, 0, 0, 1, 0, 0, 0, 1));
-    const args = [x, x, context.address(out), square, BINARY.mul, ...post()];
-    return { kernel, calls: () => [{ kernel, args }] };
+    const square = { dims: [1, 1, 1, elementCount(out.shape)], strides: [ONCE, ONCE] };
+    return broadcastPlan(context, kernel, [a, a, out], square, [BINARY.mul, ...finish()]);
   }
-  const args = [context.address(a), context.address(b), context.address(out), plan(), BINARY[fn], ...post()];
-  return { kernel, calls: () => [{ kernel, args }] };
+  return broadcastPlan(context, kernel, [a, b, out], loops, [BINARY[fn], ...finish()]);
 };
+
+/** Strides of an operand that is one run. */
+const ONCE = [0, 0, 0, 1];
+
+/** A call over four loops, shared along the outermost of more than one round. */
+function broadcastPlan(
+  context: PlanContext,
+  kernel: string,
+  operands: readonly [Tensor, Tensor, Tensor],
+  { dims, strides }: LoopPlan,
+  rest: readonly number[],
+): NodePlan {
+  const bytes = bytesPerElement(operands[2].dtype);
+  const [a, b, out] = operands.map((tensor) => context.address(tensor)) as [number, number, number];
+  const [aStrides = [], bStrides = []] = strides;
+  const longer = dims.findIndex((size) => size > 1);
+  const axis = longer < 0 ? dims.length - 1 : longer;
+  const inner = elementCount(dims.slice(axis + 1));
+  const args = ({ from, to }: Range): readonly number[] => {
+    const part = dims.map((size, d) => (d === axis ? to - from : size));
+    const table = context.table(Int32Array.of(...part, ...aStrides, ...bStrides));
+    const start = [a + from * aStrides[axis]! * bytes, b + from * bStrides[axis]! * bytes, out + from * inner * bytes];
+    return [...start, table, ...rest];
+  };
+  const cost = elementCount(dims) / RATE.map;
+  const split = inner === 1 ? splitRun(dims[axis]!, cost, args) : splitRows(dims[axis]!, cost, args);
+  const call = { kernel, args: args({ from: 0, to: dims[axis]! }), split };
+  return { kernel, calls: () => [call] };
+}
+
+/** A kernel from `count` elements at `from` to as many at `to`: arguments [from, to, count, ...rest]. */
+export function mapCall(
+  kernel: string,
+  [from, fromBytes]: readonly [number, number],
+  [to, toBytes]: readonly [number, number],
+  count: number,
+  rate: number,
+  rest: readonly number[],
+): KernelCall {
+  const args = (part: Range): readonly number[] => [from + part.from * fromBytes, to + part.from * toBytes, part.to - part.from, ...rest];
+  return { kernel, args: args({ from: 0, to: count }), split: splitRun(count, count / rate, args) };
+}
 
 /** Zero point as the kernels see it: of signed bytes, which uint8 becomes by flipping the top bit. */
 function signedZeroPoint(tensor: Tensor & { readonly quant: Quantization }): number {
@@ -46,7 +86,7 @@ function planIntegerBinary(
   a: Tensor,
   b: Tensor,
   out: Tensor & { readonly quant: Quantization },
-  plan: () => number,
+  loops: LoopPlan,
 ): NodePlan | undefined {
   const { fn, activation } = node.attrs;
   if (!isQuantized(a) || !isQuantized(b) || !isByte(out.dtype) || a.dtype !== out.dtype || b.dtype !== out.dtype) return undefined;
@@ -74,11 +114,8 @@ function planIntegerBinary(
     new Int16Array(post.buffer).fill(signedZeroPoint(out), 24, 32);
   }
   const kernel = "i8_binary_broadcast_1x8__wasm_simd";
-  const args = [
-    ...[context.address(a), context.address(b), context.address(out), plan()],
-    ...[fn === "mul" ? BINARY.mul : BINARY.add, isSigned ? 0 : 0x80, context.table(post)],
-  ];
-  return { kernel, calls: () => [{ kernel, args }] };
+  const rest = [fn === "mul" ? BINARY.mul : BINARY.add, isSigned ? 0 : 0x80, context.table(post)];
+  return broadcastPlan(context, kernel, [a, b, out], loops, rest);
 }
 
 /** Code and parameters of a float unary op; undefined where there is no kernel. */
@@ -99,6 +136,9 @@ function unaryCode(attrs: UnaryAttrs): { readonly code: number; readonly post: F
   }
 }
 
+/** Unary codes of a few instructions; the others compute exponentials or logarithms. */
+const SIMPLE: ReadonlySet<number> = new Set([UNARY.clamp, UNARY.hardswish, UNARY.hardsigmoid, UNARY.leakyrelu, UNARY.abs, UNARY.neg]);
+
 export const planUnary: Planner<"Unary"> = (context, node) => {
   const x = requireInput(context.graph, node, 0);
   const out = outputTensor(context.graph, node);
@@ -107,8 +147,10 @@ export const planUnary: Planner<"Unary"> = (context, node) => {
   const unary = unaryCode(node.attrs);
   if (unary === undefined) return undefined;
   const kernel = "f32_unary_map_1x4__wasm_simd";
-  const args = [context.address(x), context.address(out), elementCount(x.shape), unary.code, context.table(unary.post)];
-  return { kernel, calls: () => [{ kernel, args }] };
+  const rest = [unary.code, context.table(unary.post)];
+  const rate = SIMPLE.has(unary.code) ? RATE.map : RATE.math;
+  const call = mapCall(kernel, [context.address(x), 4], [context.address(out), 4], elementCount(x.shape), rate, rest);
+  return { kernel, calls: () => [call] };
 };
 
 /** Byte → byte through 256 entries. */
@@ -121,6 +163,10 @@ export function byteTable(
   return context.table(Uint8Array.from(unaryTable(attrs, x.quant, x.dtype, out.quant, out.dtype), (q) => q & 255));
 }
 
+export function tableCall(from: number, to: number, count: number, table: number): KernelCall {
+  return mapCall("i8_table_map_1x8__wasm_simd", [from, 1], [to, 1], count, RATE.map, [table]);
+}
+
 function planTable(
   context: PlanContext,
   x: Tensor & { readonly quant: Quantization },
@@ -128,9 +174,8 @@ function planTable(
   attrs: UnaryAttrs | undefined,
 ): NodePlan | undefined {
   if (!isByte(x.dtype) || !isByte(out.dtype) || x.quant.scales.length !== 1 || out.quant.scales.length !== 1) return undefined;
-  const kernel = "i8_table_map_1x8__wasm_simd";
-  const args = [context.address(x), context.address(out), elementCount(x.shape), byteTable(context, x, out, attrs)];
-  return { kernel, calls: () => [{ kernel, args }] };
+  const call = tableCall(context.address(x), context.address(out), elementCount(x.shape), byteTable(context, x, out, attrs));
+  return { kernel: call.kernel, calls: () => [call] };
 }
 
 export const planRequantize: Planner<"Requantize"> = (context, node) => {
@@ -147,8 +192,8 @@ export const planQuantize: Planner<"Quantize"> = (context, node) => {
   const inverse = context.table(Float32Array.of(inverseScale(scale)));
   const post = context.table(integerPost(zeroPoint, ...integerRange(out.dtype)));
   const kernel = "f32_quantize_map_1x8__wasm_simd";
-  const args = [context.address(x), context.address(out), elementCount(x.shape), inverse, post];
-  return { kernel, calls: () => [{ kernel, args }] };
+  const call = mapCall(kernel, [context.address(x), 4], [context.address(out), 1], elementCount(x.shape), RATE.map, [inverse, post]);
+  return { kernel, calls: () => [call] };
 };
 
 export const planDequantize: Planner<"Dequantize"> = (context, node) => {
@@ -158,6 +203,7 @@ export const planDequantize: Planner<"Dequantize"> = (context, node) => {
   const scale = context.table(Float32Array.of(perTensor(x.quant).scale));
   const kernel = "f32_dequantize_map_1x4__wasm_simd";
   const flip = x.dtype === "uint8" ? 0x80 : 0;
-  const args = [context.address(x), context.address(out), elementCount(x.shape), scale, signedZeroPoint(x), flip];
-  return { kernel, calls: () => [{ kernel, args }] };
+  const rest = [scale, signedZeroPoint(x), flip];
+  const call = mapCall(kernel, [context.address(x), 1], [context.address(out), 4], elementCount(x.shape), RATE.map, rest);
+  return { kernel, calls: () => [call] };
 };

@@ -4,11 +4,14 @@ import { elementCount } from "../../../graph/dtype.ts";
 import type { KernelCall, Planner } from "../program.ts";
 import { floatPost } from "../records.ts";
 import { planMatMulConstant } from "./conv.ts";
+import { RATE, splitRows } from "./split.ts";
+import type { Range } from "./split.ts";
 import { broadcastStrides } from "./strides.ts";
 import { rowBlock } from "./windows.ts";
 
 /** Batches beyond which a call a batch would cost more than it computes. */
 const BATCH_LIMIT = 4096;
+const TILE_ROWS = 4;
 
 export const planMatMul: Planner<"MatMul"> = (context, node) => {
   const constant = planMatMulConstant(context, node);
@@ -29,6 +32,7 @@ export const planMatMul: Planner<"MatMul"> = (context, node) => {
   const bStarts = starts(b.shape, k * n);
   const [from, right, to] = [context.address(a), context.address(b), context.address(out)];
   const post = context.table(floatPost(undefined));
+  const units = Math.ceil(m / TILE_ROWS);
   const panelBytes = Math.ceil(n / 8) * (1 + k) * 32;
   const kernel = m === 1 ? "f32_gemv_packed_1x24__wasm_simd" : "f32_gemm_packed_4x8__wasm_simd";
   return {
@@ -39,6 +43,10 @@ export const planMatMul: Planner<"MatMul"> = (context, node) => {
         const bStart = right + bStarts[i]!;
         const c = to + i * m * n * 4;
         const left = transposeA ? scratch + panelBytes : from + aStart;
+        const rows = ({ from: first, to: end }: Range): readonly number[] => [
+          ...[left + first * TILE_ROWS * k * 4, k * 4, k, scratch, c + first * TILE_ROWS * n * 4, n * 4],
+          ...[Math.min(end * TILE_ROWS, m) - first * TILE_ROWS, n, rowBlock(m, k * 4), 0, post],
+        ];
         const [kStride, nStride] = transposeB ? [4, k * 4] : [n * 4, 4];
         return [
           ...(bStart === (i > 0 ? right + bStarts[i - 1]! : -1)
@@ -47,7 +55,7 @@ export const planMatMul: Planner<"MatMul"> = (context, node) => {
           ...(transposeA ? [{ kernel: "any_transpose_4x4__wasm_simd", args: [from + aStart, left, 1, k, m] }] : []),
           m === 1
             ? { kernel, args: [left, k, scratch, c, n, 0, post] }
-            : { kernel, args: [left, k * 4, k, scratch, c, n * 4, m, n, rowBlock(m, k * 4), 0, post] },
+            : { kernel, args: rows({ from: 0, to: units }), split: splitRows(units, (m * n * k) / RATE.f32, rows) },
         ];
       }),
   };

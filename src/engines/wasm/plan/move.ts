@@ -8,7 +8,9 @@ import type { Node, NodeWith, Tensor } from "../../../graph/ir.ts";
 import { isByte, isQuantized, sameQuantization, stridesOf } from "../../cpu/kernels/shared.ts";
 import { integerRange, inverseScale, perTensor, quantizeValue } from "../../../graph/numerics.ts";
 import type { KernelCall, NodePlan, PlanContext, Planner } from "../program.ts";
-import { byteTable } from "./elementwise.ts";
+import { byteTable, tableCall } from "./elementwise.ts";
+import { RATE, splitRows } from "./split.ts";
+import type { Range } from "./split.ts";
 import { broadcastStrides, mergeLoops, padLoops } from "./strides.ts";
 
 const ROWS = "any_copy_rows__wasm_simd";
@@ -30,7 +32,7 @@ function gridChange(x: Tensor, out: Tensor): "same" | "table" | undefined {
 function regrid(context: PlanContext, x: Tensor, out: Tensor): readonly KernelCall[] {
   if (gridChange(x, out) !== "table" || !isQuantized(x) || !isQuantized(out)) return [];
   const at = context.address(out);
-  return [{ kernel: "i8_table_map_1x8__wasm_simd", args: [at, at, elementCount(out.shape), byteTable(context, x, out, undefined)] }];
+  return [tableCall(at, at, elementCount(out.shape), byteTable(context, x, out, undefined))];
 }
 
 /**
@@ -57,18 +59,43 @@ function copyCall(
     const swapped = source[last] === columns && source[last - 1] === 1 && target[last] === 1 && target[last - 1] === rows;
     const batch = rank === 3 ? d[0]! : 1;
     if (swapped && (rank === 2 || (source[0] === rows * columns && target[0] === rows * columns))) {
-      return { kernel: TRANSPOSE, args: [from, to, batch, rows, columns] };
+      const matrix = rows * columns * 4;
+      const args = (part: Range): readonly number[] => [
+        from + part.from * matrix,
+        to + part.from * matrix,
+        part.to - part.from,
+        rows,
+        columns,
+      ];
+      return { kernel: TRANSPOSE, args: args({ from: 0, to: batch }), split: splitRows(batch, (batch * matrix) / RATE.bytes, args) };
     }
   }
   if (rank <= 2 && source[last] === 1 && target[last] === 1) {
     const count = rank === 1 ? 1 : d[0]!;
     const stride = (strides: readonly number[]): number => (rank === 1 ? 0 : strides[0]! * elementBytes);
-    return { kernel: ROWS, args: [from, stride(source), to, stride(target), d[last]! * elementBytes, count] };
+    return rowsCall(from, stride(source), to, stride(target), d[last]! * elementBytes, count);
   }
   const loops = padLoops(merged, 5);
   if (loops === undefined) return undefined;
   const bytes = loops.strides.map((strides) => strides.map((s) => s * elementBytes));
-  return { kernel: STRIDED, args: [from, to, context.table(Int32Array.of(elementBytes, ...loops.dims, ...bytes[0]!, ...bytes[1]!))] };
+  const longer = loops.dims.findIndex((size) => size > 1);
+  const axis = longer < 0 ? rank - 1 : longer;
+  const args = (part: Range): readonly number[] => {
+    const sizes = loops.dims.map((size, i) => (i === axis ? part.to - part.from : size));
+    const table = context.table(Int32Array.of(elementBytes, ...sizes, ...bytes[0]!, ...bytes[1]!));
+    return [from + part.from * bytes[0]![axis]!, to + part.from * bytes[1]![axis]!, table];
+  };
+  const count = loops.dims[axis]!;
+  const split = splitRows(count, elementCount(dims) / RATE.map, args);
+  return { kernel: STRIDED, args: args({ from: 0, to: count }), split };
+}
+
+function rowsCall(from: number, fromStride: number, to: number, toStride: number, rowBytes: number, count: number): KernelCall {
+  const args = (part: Range): readonly number[] => [
+    ...[from + part.from * fromStride, fromStride, to + part.from * toStride, toStride, rowBytes],
+    part.to - part.from,
+  ];
+  return { kernel: ROWS, args: args({ from: 0, to: count }), split: splitRows(count, (rowBytes * count) / RATE.bytes, args) };
 }
 
 /** out = x read from element `offset` with `steps` elements per output dimension. */
@@ -132,9 +159,9 @@ export const planConcat: Planner<"Concat"> = (context, node) => {
     scratchBytes,
     calls: (scratch) =>
       parts.flatMap(({ from, to, bytes, table }): KernelCall[] => {
-        const copy = (source: number): KernelCall => ({ kernel: ROWS, args: [source, bytes, to, rowBytes, bytes, outer] });
+        const copy = (source: number): KernelCall => rowsCall(source, bytes, to, rowBytes, bytes, outer);
         if (table === undefined) return [copy(from)];
-        return [{ kernel: "i8_table_map_1x8__wasm_simd", args: [from, scratch, bytes * outer, table] }, copy(scratch)];
+        return [tableCall(from, scratch, bytes * outer, table), copy(scratch)];
       }),
   };
 };
@@ -144,8 +171,14 @@ function planRows(context: PlanContext, x: Tensor, out: Tensor, table: Int32Arra
   if (gridChange(x, out) === undefined || table.length > GATHER_LIMIT) return undefined;
   const size = bytesPerElement(x.dtype);
   const offsets = context.table(table.map((row) => row * rowElements * size));
-  const args = [context.address(x), offsets, context.address(out), rowElements * size, table.length];
-  const calls = [{ kernel: GATHER, args }, ...regrid(context, x, out)];
+  const [from, to] = [context.address(x), context.address(out)];
+  const rowBytes = rowElements * size;
+  const args = (part: Range): readonly number[] => [
+    ...[from, offsets + part.from * 4, to + part.from * rowBytes, rowBytes],
+    part.to - part.from,
+  ];
+  const split = splitRows(table.length, (table.length * rowBytes) / RATE.bytes, args);
+  const calls = [{ kernel: GATHER, args: args({ from: 0, to: table.length }), split }, ...regrid(context, x, out)];
   return { kernel: GATHER, calls: () => calls };
 }
 

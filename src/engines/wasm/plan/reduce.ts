@@ -1,12 +1,15 @@
 /** Pooling, Reduce and Softmax. */
 import { outputTensor, requireInput } from "../../../graph/access.ts";
-import { elementCount } from "../../../graph/dtype.ts";
+import { bytesPerElement, elementCount } from "../../../graph/dtype.ts";
 import type { NodeWith, Quantization, Tensor } from "../../../graph/ir.ts";
 import { isByte, isQuantized, sameQuantization } from "../../cpu/kernels/shared.ts";
 import { integerRange, perTensor, quantizedClamp, softmaxTable, unaryTable } from "../../../graph/numerics.ts";
 import { REDUCE } from "../codes.ts";
-import type { NodePlan, PlanContext, Planner } from "../program.ts";
+import type { KernelCall, NodePlan, PlanContext, Planner } from "../program.ts";
 import { floatPost, integerPost, windowRecord } from "../records.ts";
+import { tableCall } from "./elementwise.ts";
+import { RATE, splitRows, splitWindows } from "./split.ts";
+import type { Range } from "./split.ts";
 
 type QuantizedTensor = Tensor & { readonly quant: Quantization };
 
@@ -28,24 +31,36 @@ export function planPool(context: PlanContext, node: NodeWith<"MaxPool2D"> | Nod
   const { activation, kernel: window, countIncludePad } = node.attrs;
   const isMax = node.op === "MaxPool2D";
   if (activation?.kind === "hardswish" || elementCount(out.shape) === 0 || node.attrs.pads.some((p) => p < 0)) return undefined;
-  const geometry = (): number => context.table(windowRecord(x.shape, out.shape, window, node.attrs, countIncludePad));
+  const record = windowRecord(x.shape, out.shape, window, node.attrs, countIncludePad);
+  const [batch = 1] = x.shape;
+  const elementBytes = bytesPerElement(x.dtype);
+  const image = { input: (elementCount(x.shape) / batch) * elementBytes, output: (elementCount(out.shape) / batch) * elementBytes };
+  const cost = (elementCount(out.shape) * window[0] * window[1]) / RATE.depthwise;
+  const call = (kernel: string, rest: readonly number[]): KernelCall => {
+    const [from, to] = [context.address(x), context.address(out)];
+    const args = (xOffset: number, outOffset: number, geometry: number): readonly number[] => [
+      ...[from + xOffset, to + outOffset, geometry],
+      ...rest,
+    ];
+    const split = splitWindows(context, record, image, false, cost, args);
+    return { kernel, args: args(0, 0, context.table(record)), split };
+  };
   if (x.dtype === "float32" && out.dtype === "float32") {
     const kernel = "f32_pool_direct_1x4__wasm_simd";
-    const args = [context.address(x), context.address(out), geometry(), isMax ? 1 : 0, context.table(floatPost(activation))];
-    return { kernel, calls: () => [{ kernel, args }] };
+    const calls = [call(kernel, [isMax ? 1 : 0, context.table(floatPost(activation))])];
+    return { kernel, calls: () => calls };
   }
   if (!isQuantized(x) || !isQuantized(out) || !isByte(x.dtype) || !isByte(out.dtype)) return undefined;
   const [lo, hi] = quantizedClamp(activation, out.quant, out.dtype);
   const post = isMax ? 0 : context.table(averagePost(x, out, lo, hi));
   const kernel = "i8_pool_direct_1x8__wasm_simd";
-  const args = [context.address(x), context.address(out), geometry(), isMax ? 1 : 0, flipOf(x), post];
-  const calls = [{ kernel, args }];
+  const calls = [call(kernel, [isMax ? 1 : 0, flipOf(x), post])];
   if (isMax && (activation !== undefined || x.dtype !== out.dtype || !sameQuantization(x.quant, out.quant))) {
     // The maximum is taken on the input's grid; a table carries it to the output's and clamps it.
     const grid = unaryTable(undefined, x.quant, x.dtype, out.quant, out.dtype);
     const table = context.table(Uint8Array.from(grid, (q) => Math.min(Math.max(q, lo), hi) & 255));
     const at = context.address(out);
-    calls.push({ kernel: "i8_table_map_1x8__wasm_simd", args: [at, at, elementCount(out.shape), table] });
+    calls.push(tableCall(at, at, elementCount(out.shape), table));
   }
   return { kernel, calls: () => calls };
 }
@@ -99,8 +114,13 @@ export const planSoftmax: Planner<"Softmax"> = (context, node) => {
   if (x.dtype === "float32" && out.dtype === "float32") {
     const factor = context.table(Float32Array.of(beta));
     const kernel = inner === 1 ? "f32_softmax_rows_1x4__wasm_simd" : "f32_softmax_strided_1x4__wasm_simd";
-    const args = inner === 1 ? [from, to, outer, n, factor] : [from, to, outer, n, inner, factor];
-    return { kernel, calls: () => [{ kernel, args }] };
+    const row = n * inner * 4;
+    const args = (rows: Range): readonly number[] => {
+      const start = [from + rows.from * row, to + rows.from * row, rows.to - rows.from, n];
+      return inner === 1 ? [...start, factor] : [...start, inner, factor];
+    };
+    const split = splitRows(outer, elementCount(x.shape) / RATE.math, args);
+    return { kernel, calls: () => [{ kernel, args: args({ from: 0, to: outer }), split }] };
   }
   if (!isQuantized(x) || !isByte(x.dtype) || x.dtype !== out.dtype || inner !== 1 || n > INTEGER_CLASSES) return undefined;
   const { scale, zeroPoint } = perTensor(out.quant);

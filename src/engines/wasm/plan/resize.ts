@@ -6,6 +6,8 @@ import type { AxisTaps } from "../../cpu/kernels/resize.ts";
 import { sameQuantization } from "../../cpu/kernels/shared.ts";
 import type { PlanContext, Planner } from "../program.ts";
 import { planPixelMap } from "./move.ts";
+import { RATE, splitRows } from "./split.ts";
+import type { Range } from "./split.ts";
 
 export const planResize: Planner<"Resize"> = (context, node) => {
   const x = requireInput(context.graph, node, 0);
@@ -21,9 +23,17 @@ export const planResize: Planner<"Resize"> = (context, node) => {
   const rows = tapRecord(context, axisTaps(attrs, 1, h, oh));
   const columns = tapRecord(context, axisTaps(attrs, 2, w, ow));
   if (rows === undefined || columns === undefined) return undefined;
-  const args = [context.address(x), context.address(out), n, h * w * c * 4, w * c * 4, c, oh, ow, rows, columns];
-  return { kernel, calls: () => [{ kernel, args }] };
+  const [from, to] = [context.address(x), context.address(out)];
+  const args = ({ from: y0, to: y1 }: Range): readonly number[] => [
+    ...[from, to + y0 * ow * c * 4, n, h * w * c * 4, w * c * 4, c],
+    ...[y1 - y0, ow, rows + y0 * TAP_BYTES, columns],
+  ];
+  const split = n === 1 ? splitRows(oh, elementCount(out.shape) / RATE.resize, args) : undefined;
+  return { kernel, calls: () => [{ kernel, args: args({ from: 0, to: oh }), ...(split && { split }) }] };
 };
+
+/** Of one entry of `tapRecord`. */
+const TAP_BYTES = 12;
 
 /** [low index, high index, weight of high] per output; undefined when the weights don't sum to 1 (outside pixels excluded). */
 function tapRecord(context: PlanContext, { indices, weights }: AxisTaps): number | undefined {

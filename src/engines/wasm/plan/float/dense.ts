@@ -1,15 +1,20 @@
 /** Dense candidates of a float layer: the 4×8 tile over a matrix, over a table of windows, and matrix × vector. */
-import { packDenseF32 } from "../../pack.ts";
+import { PANEL, packDenseF32 } from "../../pack.ts";
 import type { KernelCall, NodePlan, PlanContext } from "../../program.ts";
 import { activationCode, floatPost } from "../../records.ts";
 import type { Feature } from "../../features.ts";
 import type { Candidate, Estimate } from "../candidates.ts";
+import { RATE, splitProduct } from "../split.ts";
+import type { OutputTiles, Range } from "../split.ts";
 import { rowBlock } from "../windows.ts";
 import { paddedInput } from "./problem.ts";
 import type { FloatProblem } from "./problem.ts";
 
 /** How a tile finds its inputs: one row, rows at a stride, or a table of windows. */
 export type Access = "vector" | "rows" | "windows";
+
+/** Columns that the matrix × vector kernel takes at once. */
+const VECTOR_COLUMNS = 24;
 
 function accessOf({ windows }: FloatProblem): Access {
   if (windows.stride === undefined) return "windows";
@@ -44,15 +49,32 @@ function planDense(kernel: string, access: Access, tileRows: number, context: Pl
   const packed = Array.from({ length: groups }, (_, g) =>
     context.weights(packDenseF32({ data: weights, offset: g * n * k, n, k }, bias.subarray(g * n, (g + 1) * n))),
   );
-  const where =
-    access === "windows" ? [context.table(windows.rows), context.table(windows.segments), windows.segments.length] : [windows.stride ?? 0];
+  const [table, segments] = access === "windows" ? [context.table(windows.rows), context.table(windows.segments)] : [0, 0];
+  const lda = windows.stride ?? 0;
   const mb = Math.ceil(rowBlock(m, k * 4) / tileRows) * tileRows;
+  const panelBytes = (1 + k) * PANEL * 4;
+  const tiles: OutputTiles = {
+    m,
+    n,
+    tile: [tileRows, access === "vector" ? VECTOR_COLUMNS : PANEL],
+    outputBytes: 4,
+    input: m * k * 4,
+    weights: n * k * 4,
+    cost: (m * n * k) / RATE.f32,
+  };
   const call = (base: number, g: number): KernelCall => {
-    const from = base + g * run * 4;
-    const to = output + g * n * 4;
-    const w = packed[g]!;
-    if (access === "vector") return { kernel, args: [from, k, w, to, n, act, post] };
-    return { kernel, args: [from, ...where, access === "windows" ? run : k, w, to, ldc, m, n, mb, act, post] };
+    const args = (rows: Range, columns: Range): readonly number[] => {
+      const from = base + g * run * 4;
+      const w = packed[g]! + (columns.from / PANEL) * panelBytes;
+      const to = output + rows.from * ldc + (g * n + columns.from) * 4;
+      const width = columns.to - columns.from;
+      if (access === "vector") return [from, k, w, to, width, act, post];
+      const size = [w, to, ldc, rows.to - rows.from, width, mb, act, post];
+      return access === "rows"
+        ? [from + rows.from * lda, lda, k, ...size]
+        : [from, table + rows.from * 4, segments, windows.segments.length, run, ...size];
+    };
+    return { kernel, args: args({ from: 0, to: m }, { from: 0, to: n }), split: splitProduct(tiles, args) };
   };
   return {
     kernel,

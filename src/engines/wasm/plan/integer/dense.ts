@@ -1,7 +1,9 @@
 /** Dense candidates of an integer layer on plain SIMD: int16 pairs through the dot product. */
-import { packDenseI8 } from "../../pack.ts";
+import { PANEL, packDenseI8 } from "../../pack.ts";
 import type { KernelCall } from "../../program.ts";
 import type { Candidate } from "../candidates.ts";
+import { RATE, splitProduct } from "../split.ts";
+import type { Range } from "../split.ts";
 import { rowBlock } from "../windows.ts";
 import { biasOf, postOf, widenedInput } from "./problem.ts";
 import type { IntegerProblem } from "./problem.ts";
@@ -26,8 +28,10 @@ function pairs(kernel: string, access: "rows" | "windows"): Candidate<IntegerPro
       });
       const wide = widenedInput(context, problem);
       const mb = rowBlock(m, k * 2);
-      const where =
-        windows.stride === undefined ? [context.table(windows.rows), context.table(segments), segments.length] : [windows.stride];
+      const [table, shifts] = windows.stride === undefined ? [context.table(windows.rows), context.table(segments)] : [0, 0];
+      const pairCount = Math.ceil(run / 2);
+      const panelBytes = (2 + segments.length * pairCount) * PANEL * 4;
+      const tiles = { m, n, tile: [4, PANEL], outputBytes: 1, input: m * k * 2, weights: n * k * 2, cost: (m * n * k) / RATE.i8 } as const;
       return {
         kernel,
         scratchBytes: wide.bytes,
@@ -35,7 +39,15 @@ function pairs(kernel: string, access: "rows" | "windows"): Candidate<IntegerPro
           wide.call(scratch),
           ...packed.map((w, g): KernelCall => {
             const from = scratch + g * run * 2;
-            return { kernel, args: [from, ...where, Math.ceil(run / 2), w, output + g * n, groups * n, m, n, mb, post] };
+            const args = (rows: Range, columns: Range): readonly number[] => [
+              ...(windows.stride === undefined
+                ? [from, table + rows.from * 4, shifts, segments.length]
+                : [from + rows.from * windows.stride, windows.stride]),
+              ...[pairCount, w + (columns.from / PANEL) * panelBytes],
+              ...[output + rows.from * groups * n + g * n + columns.from, groups * n],
+              ...[rows.to - rows.from, columns.to - columns.from, mb, post],
+            ];
+            return { kernel, args: args({ from: 0, to: m }, { from: 0, to: n }), split: splitProduct(tiles, args) };
           }),
         ],
       };

@@ -1,0 +1,144 @@
+/**
+ * How calls are shared among threads: along rows of the output (or panels of columns, where weights outweigh inputs), in whole tiles, so that every
+ * output is computed by the same instructions in the same order as by one thread, and results are identical to the bit.
+ */
+import type { PlanContext, Split } from "../program.ts";
+
+/**
+ * Expected work of one thread in a microsecond, by which calls too small to share are told from others: multiply-adds, bytes moved, or elements.
+ * Measured with tools/bench-wasm.ts on a 2024 server core, Node 20; what counts is the order of magnitude.
+ */
+export const RATE = { f32: 22_000, i8: 44_000, depthwise: 14_000, bytes: 8_000, map: 2_000, resize: 800, math: 600 } as const;
+
+const CACHE_LINE = 64;
+/** Elements that a vector kernel takes at a time, and more, so that pieces don't meet within a cache line. */
+const RUN = 64;
+
+export interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface OutputTiles {
+  readonly m: number;
+  readonly n: number;
+  /** Rows and columns of a tile. */
+  readonly tile: readonly [number, number];
+  readonly outputBytes: number;
+  /** Bytes of the operands. */
+  readonly input: number;
+  readonly weights: number;
+  readonly cost: number;
+}
+
+/** Panels of columns that are enough to share. */
+const MIN_COLUMN_UNITS = 4;
+
+/**
+ * Of an m × n product: by rows every thread reads all weights, by columns all inputs, so the larger operand is the one to divide. Columns
+ * only where a piece's share of an output row fills a cache line.
+ * @param args of the call for some rows and columns; ranges start at whole tiles
+ */
+export function splitProduct(tiles: OutputTiles, args: (rows: Range, columns: Range, piece: number) => readonly number[]): Split {
+  const { m, n, tile, cost } = tiles;
+  const wide = m === 1 ? tile[1] : Math.max(tile[1], CACHE_LINE / tiles.outputBytes);
+  const columnUnits = Math.ceil(n / wide);
+  const rowUnits = Math.ceil(m / tile[0]);
+  const byColumns = rowUnits === 1 || (tiles.weights > tiles.input && columnUnits >= MIN_COLUMN_UNITS);
+  const [units, unit, end] = byColumns ? [columnUnits, wide, n] : [rowUnits, tile[0], m];
+  const range = (from: number, to: number): Range => ({ from: from * unit, to: Math.min(to * unit, end) });
+  return {
+    units,
+    cost,
+    part: (from, to, piece) =>
+      byColumns ? args({ from: 0, to: m }, range(from, to), piece) : args(range(from, to), { from: 0, to: n }, piece),
+  };
+}
+
+/** Of `count` independent rows. */
+export function splitRows(count: number, cost: number, args: (rows: Range, piece: number) => readonly number[]): Split {
+  return { units: count, cost, part: (from, to, piece) => args({ from, to }, piece) };
+}
+
+/** Of `count` elements that lie in one run. */
+export function splitRun(count: number, cost: number, args: (elements: Range) => readonly number[]): Split {
+  return {
+    units: Math.ceil(count / RUN),
+    cost,
+    part: (from, to) => args({ from: from * RUN, to: Math.min(to * RUN, count) }),
+  };
+}
+
+/** Words of `windowRecord` and `padRecord` (src/engines/wasm/records.ts). */
+const WINDOW = { batch: 0, height: 1, outHeight: 4, strideY: 8, padTop: 12 } as const;
+
+/**
+ * Of a window kernel: by rows of the one image, or by images.
+ * @param record of the whole call
+ * @param imageBytes of one image: input and output
+ * @param base whether the kernel reads a padded copy: its windows start at the given address and never above it
+ * @param args for the addresses of input and output, and the address of the record
+ */
+export function splitWindows(
+  context: PlanContext,
+  record: Int32Array,
+  imageBytes: { readonly input: number; readonly output: number },
+  isPadded: boolean,
+  cost: number,
+  args: (inputOffset: number, outputOffset: number, geometry: number) => readonly number[],
+): Split {
+  const batch = record[WINDOW.batch]!;
+  if (batch > 1) {
+    return splitRows(batch, cost, ({ from, to }) => {
+      const part = record.slice();
+      part[WINDOW.batch] = to - from;
+      return args(from * imageBytes.input, from * imageBytes.output, context.table(part));
+    });
+  }
+  const height = record[WINDOW.height]!;
+  const rows = record[WINDOW.outHeight]!;
+  return splitRows(rows, cost, ({ from, to }) => {
+    const skipped = from * record[WINDOW.strideY]!;
+    const part = record.slice();
+    part[WINDOW.outHeight] = to - from;
+    part[WINDOW.padTop] = record[WINDOW.padTop]! - skipped;
+    if (isPadded) part[WINDOW.height] = height - skipped;
+    const inputOffset = isPadded ? skipped * (imageBytes.input / height) : 0;
+    return args(inputOffset, from * (imageBytes.output / rows), context.table(part));
+  });
+}
+
+const PAD = { batch: 0, height: 1, row: 2, top: 3, bottom: 4, left: 5, right: 6 } as const;
+
+/**
+ * Of a padded copy, by input rows of the one image; undefined for a batch.
+ * @param outBytes bytes written per byte read
+ * @param overrun elements that the kernel may write behind a row, which the right border must cover so that pieces don't meet
+ * @param args for the addresses of input and output, and the address of the record
+ */
+export function splitPadded(
+  context: PlanContext,
+  record: Int32Array,
+  outBytes: number,
+  overrun: number,
+  args: (inputOffset: number, outputOffset: number, geometry: number) => readonly number[],
+): Split | undefined {
+  const [batch = 1, height = 1, row = 0, top = 0, bottom = 0, left = 0, right = 0] = record;
+  const cost = (batch * (height + top + bottom) * (left + row + right) * outBytes) / RATE.bytes;
+  if (height === 1 && batch === 1 && top + bottom + left + right === 0) {
+    return splitRun(row, cost, ({ from, to }) => {
+      const part = record.slice();
+      part[PAD.row] = to - from;
+      return args(from, from * outBytes, context.table(part));
+    });
+  }
+  if (batch > 1 || (row % (overrun + 1) !== 0 && right < overrun)) return undefined;
+  const stride = (left + row + right) * outBytes;
+  return splitRows(height, cost, ({ from, to }) => {
+    const part = record.slice();
+    part[PAD.height] = to - from;
+    if (from > 0) part[PAD.top] = 0;
+    if (to < height) part[PAD.bottom] = 0;
+    return args(from * row, (from === 0 ? 0 : top + from) * stride, context.table(part));
+  });
+}
