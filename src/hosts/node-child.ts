@@ -6,6 +6,7 @@ import type { EngineContext } from "../engines/engine.ts";
 import { Agent } from "./agent.ts";
 import type { MemoryResult, Reply, Request } from "./protocol.ts";
 import { CLOSE, toWireError } from "./protocol.ts";
+import { nodeThreads } from "./node-threads.ts";
 import { nodeTuningStore } from "./tuning-store.ts";
 
 const PACKAGE_ROOT = new URL("../../", import.meta.url);
@@ -27,6 +28,7 @@ async function openContext(withGpu: boolean): Promise<EngineContext> {
   const base: EngineContext = {
     readAsset: (path) => readFile(new URL(path, PACKAGE_ROOT)),
     now: () => performance.now(),
+    threads: nodeThreads(),
   };
   if (!withGpu) return base;
   const { openNodeGpu } = await import("./gpu.ts");
