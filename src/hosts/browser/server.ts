@@ -142,6 +142,8 @@ export class PageServer {
 
   #pathOf(url: string): string | undefined {
     const { pathname, searchParams } = new URL(url, "http://127.0.0.1");
+    // Again: `..` has been resolved by now.
+    if (!pathname.startsWith(this.#prefix)) return undefined;
     const rest = pathname.slice(this.#prefix.length);
     if (rest === "file") return this.#files.get(searchParams.get("name") ?? "");
     if (Object.hasOwn(PAGE_FILES, rest)) return fileURLToPath(new URL(`build/page/${PAGE_FILES[rest] ?? ""}`, PACKAGE_ROOT));
