@@ -1,11 +1,23 @@
-/** Catalogue rows of the wasm kernels: one for each export of build/wasm/kernels.wasm. */
+/** Catalogue rows of the wasm kernels: one for each export of the modules in build/wasm. */
 import type { KernelRow } from "./names.ts";
 
 function row(name: string, ops: readonly string[], about: string): KernelRow {
   return { name: `${name}__wasm_simd`, engine: "wasm", ops, requires: ["simd"], about };
 }
 
+/** @param feature of relaxed SIMD, as probed (src/engines/wasm/features.ts) */
+function relaxedRow(name: string, feature: string, ops: readonly string[], about: string): KernelRow {
+  return { name: `${name}__wasm_relaxed`, engine: "wasm", ops, requires: ["simd", feature], about };
+}
+
 const WEIGHTED = ["Conv2D", "Dense", "MatMul"];
+/** Compact codes of weights, and what their kernels do. */
+const CODED: readonly (readonly [kind: string, about: string])[] = [
+  ["codebook4", "Up to 16 shared values by 4-bit indices"],
+  ["codebook8", "Up to 256 shared values by 8-bit indices"],
+  ["int4", "4-bit weights with a scale per block and output"],
+  ["float16", "float16 weights widened exactly"],
+];
 
 export const WASM_KERNELS: readonly KernelRow[] = [
   row("f32_gemm_packed_4x8", [...WEIGHTED], "4 rows × 8 columns in registers, load-splat inputs, weights in panels [N/8][bias 8, K × 8]."),
@@ -15,7 +27,17 @@ export const WASM_KERNELS: readonly KernelRow[] = [
     ["Conv2D", "DepthwiseConv2D"],
     "The 4×8 tile over a table of window offsets; padding in a copy of the image.",
   ),
+  ...CODED.flatMap(([kind, about]) => [
+    row(`f32_gemv_${kind}_1x24`, [...WEIGHTED], `${about}; one row, three panels of 8 columns side by side.`),
+    row(`f32_gemm_${kind}_4x8`, [...WEIGHTED], `${about}; a panel of 8 columns at a time for the dense tile.`),
+    row(`f32_conv_${kind}_4x8`, ["Conv2D", "DepthwiseConv2D"], `${about}; a panel of 8 columns at a time for the indirect tile.`),
+  ]),
   row("f32_spmm_1x8_4x8", [...WEIGHTED], "The 4×8 tile over a list of non-zero inputs per 8 outputs (1×8 blocks), byte offsets."),
+  row("f32_spmm_1x4_8x4", [...WEIGHTED], "Blocks of 8 pixels, transposed; 4 outputs share a list of non-zero inputs (1×4 blocks)."),
+  row("f32_spmm_csr_24x1", [...WEIGHTED], "Blocks of 24 pixels, transposed; every output has its own list: zeros anywhere."),
+  row("f32_spmv_1x8_1x8", [...WEIGHTED], "One row times 1×8-sparse weights, two entries a step."),
+  row("f32_spmv_1x4_1x4", [...WEIGHTED], "One row times 1×4-sparse weights, four entries a step."),
+  row("f32_spmv_csr_1x1", [...WEIGHTED], "One row times weights with zeros anywhere, four inputs put together in a vector."),
   row("i8_gemm_pairs_4x8", [...WEIGHTED], "int16 pairs through the dot product, 4×8, int32 accumulators, float32 requantization."),
   row(
     "i8_conv_pairs_4x8",
@@ -23,6 +45,8 @@ export const WASM_KERNELS: readonly KernelRow[] = [
     "The int16-pair tile over a table of window offsets into a widened, padded copy.",
   ),
   row("i8_spmm_1x8_4x8", [...WEIGHTED], "Non-zero inputs per 8 outputs, two a step, over blocks of 4 interleaved pixels."),
+  row("i8_spmm_1x4_8x4", [...WEIGHTED], "As f32_spmm_1x4_8x4 in int16, two inputs a step through the dot product."),
+  row("i8_spmm_csr_24x1", [...WEIGHTED], "As f32_spmm_csr_24x1 in int16, two inputs a step through the dot product."),
   row("i8_spmv_1x8_1x8", [...WEIGHTED], "One row times 1×8-sparse weights, two inputs a step."),
   row("f32_depthwise_w3s1_1x4", ["DepthwiseConv2D"], "Kernel width 3, stride 1: 4 neighbouring outputs × 4 channels, inputs shared."),
   row("f32_depthwise_w3s2_1x3", ["DepthwiseConv2D"], "Kernel width 3, stride 2: 3 neighbouring outputs × 4 channels, inputs shared."),
@@ -68,4 +92,16 @@ export const WASM_KERNELS: readonly KernelRow[] = [
   row("any_gather_rows", ["Gather", "Resize"], "Rows picked by a table of byte offsets."),
   row("any_transpose_4x4", ["Transpose", "MatMul"], "Batches of 32-bit matrices, 4×4 at a time in registers."),
   row("any_reshape_alias", ["Reshape"], "No code: the output shares the input's bytes."),
+  relaxedRow("f32_gemm_packed_6x8", "relaxed-madd", [...WEIGHTED], "6 rows × 8 columns in registers, fused multiply-add; V8 13 and newer."),
+  relaxedRow("f32_conv_indirect_6x8", "relaxed-madd", ["Conv2D", "DepthwiseConv2D"], "The 6×8 tile over a table of window offsets."),
+  relaxedRow("f32_gemm_packed_4x8", "relaxed-madd", [...WEIGHTED], "The 4×8 tile with fused multiply-add."),
+  relaxedRow("f32_conv_indirect_4x8", "relaxed-madd", ["Conv2D", "DepthwiseConv2D"], "The 4×8 tile with fused multiply-add over windows."),
+  relaxedRow(
+    "i8_gemm_dot_4x8",
+    "relaxed-dot",
+    [...WEIGHTED],
+    "Unsigned × signed bytes, four inputs a step, 4×8; int8 inputs as x xor 0x80.",
+  ),
+  relaxedRow("i8_conv_dot_4x8", "relaxed-dot", ["Conv2D", "DepthwiseConv2D"], "The byte tile over a table of window offsets."),
+  relaxedRow("i8_unsign_rows", "relaxed-dot", [...WEIGHTED, "DepthwiseConv2D"], "8 bits to unsigned form, bordered with the zero point."),
 ];

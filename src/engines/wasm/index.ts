@@ -7,8 +7,8 @@ import type { Graph } from "../../graph/ir.ts";
 import type { Engine, EngineContext, EngineOptions, Peak, ProbeResult, Session, TuneRequest } from "../engine.ts";
 import { tuneGraph } from "../tune/tune.ts";
 import type { KernelChoice, TuneReport } from "../tune/types.ts";
-import { NO_FEATURES } from "./features.ts";
-import { MODULE_PATH, hasSimd, loadModules } from "./module.ts";
+import { NO_FEATURES, hostFeatures } from "./features.ts";
+import { MODULE_PATH, RELAXED_MODULE_PATH, loadModules } from "./module.ts";
 import { parseOptions } from "./options.ts";
 import { wasmPeaks } from "./peak.ts";
 import type { Selection } from "./program.ts";
@@ -22,50 +22,71 @@ const NO_SIMD = {
   remedy: "Use Node 20.19 or newer, or a browser of 2021 or newer.",
 };
 
+const NO_RELAXED = {
+  code: "no-wasm-relaxed",
+  message: "target wasm: relaxed=on, but this host has no relaxed SIMD that computes what kernels need",
+  remedy: "Use Node 22 or newer, or Chrome 120 or newer, or relaxed=auto.",
+};
+
 export const wasmEngine: Engine = {
   name: "wasm",
 
   async probe(context: EngineContext, options: EngineOptions): Promise<ProbeResult> {
-    const simd = hasSimd();
-    if (!simd) return { available: false, reason: NO_SIMD, facts: { simd } };
+    const { features, ...found } = await hostFeatures();
     const cores = context.threads === undefined ? {} : { cores: context.threads.available };
-    let threads: number;
     try {
-      ({ threads } = parseOptions(options));
+      const { modules, threads } = await setUp(options, []);
       if (threads > 1) requireThreads(context);
-      await loadModules(context);
+      await loadModules(context, modules);
+      return { available: true, facts: { ...found, threads, ...cores } };
     } catch (error) {
       if (!(error instanceof UnavailableError)) throw error;
-      return { available: false, reason: { code: error.code, message: error.message, remedy: error.remedy }, facts: { simd } };
+      return { available: false, reason: { code: error.code, message: error.message, remedy: error.remedy }, facts: found };
     }
-    return { available: true, facts: { simd, threads, ...cores } };
   },
 
   async tune(graph: Graph, context: EngineContext, options: EngineOptions, request: TuneRequest): Promise<TuneReport> {
-    const selection = selectionOf(options, []);
-    const engine = await tunable(context, options, selection, [MODULE_PATH], (layer, words, choices) =>
+    const { selection, modules } = await setUp(options, []);
+    const engine = await tunable(context, options, selection, modules, (layer, words, choices) =>
       wasmEngine.compile(layer, context, words, choices),
     );
     return tuneGraph(graph, engine, { ...request, now: context.now });
   },
 
-  peaks(_context: EngineContext, options: EngineOptions): Promise<readonly Peak[]> {
-    return wasmPeaks(selectionOf(options, []).features, parseOptions(options).threads);
+  async peaks(_context: EngineContext, options: EngineOptions): Promise<readonly Peak[]> {
+    const { selection, threads } = await setUp(options, []);
+    return wasmPeaks(selection.features, threads);
   },
 
   async compile(graph: Graph, context: EngineContext, options: EngineOptions, choices: readonly KernelChoice[] = []): Promise<Session> {
-    const selection = selectionOf(options, choices);
-    const { threads } = parseOptions(options);
-    if (threads === 1) return new WasmSession(graph, await loadModules(context), context.now, selection);
+    const { selection, modules, threads } = await setUp(options, choices);
+    if (threads === 1) return new WasmSession(graph, await loadModules(context, modules), context.now, selection);
     const host = requireThreads(context);
-    const session = new WasmSession(graph, await loadModules(context, [MODULE_PATH], "shared"), context.now, selection, threads);
+    const session = new WasmSession(graph, await loadModules(context, modules, "shared"), context.now, selection, threads);
     await session.startThreads(host);
     return session;
   },
 };
 
-function selectionOf(options: EngineOptions, choices: readonly KernelChoice[]): Selection {
-  const { sparse } = parseOptions(options);
-  if (!hasSimd()) throw new UnavailableError(NO_SIMD.code, NO_SIMD.message, NO_SIMD.remedy);
-  return { features: NO_FEATURES, sparse, chosen: new Map(choices.map((choice) => [choice.node, choice])) };
+interface Setup {
+  readonly selection: Selection;
+  /** Files of the kernels that it can choose from. */
+  readonly modules: readonly string[];
+  readonly threads: number;
+}
+
+/** @throws UsageError for bad options, UnavailableError for what this host lacks */
+async function setUp(options: EngineOptions, choices: readonly KernelChoice[]): Promise<Setup> {
+  const { sparse, coded, relaxed, threads } = parseOptions(options);
+  const host = await hostFeatures();
+  if (!host.simd) throw new UnavailableError(NO_SIMD.code, NO_SIMD.message, NO_SIMD.remedy);
+  if (relaxed === "on" && host.features.size === 0) {
+    throw new UnavailableError(NO_RELAXED.code, NO_RELAXED.message, NO_RELAXED.remedy);
+  }
+  const features = relaxed === "off" ? NO_FEATURES : host.features;
+  return {
+    selection: { features, sparse, coded, chosen: new Map(choices.map((choice) => [choice.node, choice])) },
+    modules: features.size === 0 ? [MODULE_PATH] : [MODULE_PATH, RELAXED_MODULE_PATH],
+    threads,
+  };
 }

@@ -12,6 +12,8 @@ import { importSharedMemory } from "./threads/shared-import.ts";
 
 /** Kernels for plain SIMD. */
 export const MODULE_PATH = "build/wasm/kernels.wasm";
+/** What is loaded beside them where the host's relaxed SIMD is of use. */
+export const RELAXED_MODULE_PATH = "build/wasm/relaxed.wasm";
 
 /** Every kernel takes integers only: addresses, counts, codes. */
 export type Kernel = (...args: number[]) => undefined;

@@ -6,7 +6,10 @@ import type { Selection } from "./program.ts";
 export interface WasmOptions {
   readonly threads: number;
   readonly simd: boolean;
+  /** `auto`: kernels of relaxed SIMD are candidates where the host has it; `on`: it must have it. */
+  readonly relaxed: "auto" | "on" | "off";
   readonly sparse: Selection["sparse"];
+  readonly coded: Selection["coded"];
 }
 
 const PARSERS: { readonly [K in keyof WasmOptions]: (value: string) => WasmOptions[K] } = {
@@ -15,7 +18,9 @@ const PARSERS: { readonly [K in keyof WasmOptions]: (value: string) => WasmOptio
     return Number(value);
   },
   simd: (value) => oneOf("simd", value, ["on", "off"]) === "on",
+  relaxed: (value) => oneOf("relaxed", value, ["auto", "on", "off"]),
   sparse: (value) => oneOf("sparse", value, ["auto", "on", "off"]),
+  coded: (value) => oneOf("coded", value, ["auto", "on", "off"]),
 };
 
 /** @throws UsageError for unknown keys and values, UnavailableError for known ones that this version does not implement */
@@ -28,11 +33,10 @@ export function parseOptions(options: EngineOptions): WasmOptions {
   const parsed: WasmOptions = {
     threads: PARSERS.threads(options["threads"] ?? "1"),
     simd: PARSERS.simd(options["simd"] ?? "on"),
+    relaxed: PARSERS.relaxed(options["relaxed"] ?? "auto"),
     sparse: PARSERS.sparse(options["sparse"] ?? "auto"),
+    coded: PARSERS.coded(options["coded"] ?? "auto"),
   };
-  if (parsed.threads > 1) {
-    throw new UnavailableError("not-implemented", `target wasm: threads=${parsed.threads} is not supported yet`, "Use threads=1.");
-  }
   if (!parsed.simd) throw new UnavailableError("not-implemented", "target wasm: simd=off is not supported yet", "Use simd=on.");
   return parsed;
 }

@@ -4,40 +4,74 @@ import { describe, expect, it } from "vitest";
 import { webAssembly } from "../../../src/engines/wasm/api.ts";
 import { ACTIVATION, BINARY, REDUCE, UNARY } from "../../../src/engines/wasm/codes.ts";
 import { LinearMemory } from "../../../src/engines/wasm/memory.ts";
-import { KernelSet, MODULE_PATH, hasSimd, loadModules } from "../../../src/engines/wasm/module.ts";
+import { KernelSet, MODULE_PATH, RELAXED_MODULE_PATH, hasSimd, loadModules } from "../../../src/engines/wasm/module.ts";
 import { isKernelName } from "../../../src/kernels/names.ts";
 import { WASM_KERNELS } from "../../../src/kernels/wasm.ts";
 import { generatedFiles } from "../../../tools/wasm-gen/files.ts";
 import { context } from "./context.ts";
 
 const ASSEMBLY = new URL("../../../src/engines/wasm/assembly/", import.meta.url);
+const MODULES = [MODULE_PATH, RELAXED_MODULE_PATH];
+const [EXPORT_SECTION, DATA_SECTION] = [7, 11];
 /** Rows without code. */
 const NO_CODE = ["any_reshape_alias__wasm_simd"];
 
-/** Ids of a module's sections. */
-function sectionsOf(bytes: Uint8Array): number[] {
-  const ids: number[] = [];
+/** Sections of a module: id → content. */
+function sectionsOf(bytes: Uint8Array): Map<number, Uint8Array> {
+  const sections = new Map<number, Uint8Array>();
   for (let at = 8; at < bytes.length;) {
-    ids.push(bytes[at++]!);
-    let size = 0;
-    for (let shift = 0, more = true; more; shift += 7) {
-      more = bytes[at]! > 127;
-      size |= (bytes[at++]! & 127) << shift;
-    }
-    at += size;
+    const id = bytes[at]!;
+    const [size, start] = readLeb(bytes, at + 1);
+    sections.set(id, bytes.subarray(start, start + size));
+    at = start + size;
   }
-  return ids;
+  return sections;
 }
 
-async function exportNames(): Promise<string[]> {
-  const kernels = new KernelSet(await loadModules(context), new LinearMemory().memory);
-  return [...kernels.names].sort();
+/** Unsigned LEB128: the value and where it ends. */
+function readLeb(bytes: Uint8Array, at: number): [number, number] {
+  let value = 0;
+  for (let shift = 0; ; shift += 7) {
+    const byte = bytes[at++]!;
+    value |= (byte & 127) << shift;
+    if (byte < 128) return [value, at];
+  }
+}
+
+/** What a module exports, read from its bytes: not every host can compile every module. */
+function exportsOf(bytes: Uint8Array): string[] {
+  const section = sectionsOf(bytes).get(EXPORT_SECTION)!;
+  let [count, at] = readLeb(section, 0);
+  const names: string[] = [];
+  for (; count > 0; count--) {
+    const [length, start] = readLeb(section, at);
+    names.push(new TextDecoder().decode(section.subarray(start, start + length)));
+    // The kind is one byte, the index a number.
+    at = readLeb(section, start + length + 1)[1];
+  }
+  return names;
 }
 
 describe("wasm module", () => {
   it("exports exactly the kernels of the catalogue", async () => {
     const rows = WASM_KERNELS.map(({ name }) => name).filter((name) => !NO_CODE.includes(name));
-    expect(await exportNames()).toEqual([...rows].sort());
+    const exported = await Promise.all(MODULES.map(async (path) => exportsOf(await context.readAsset(path))));
+    expect(
+      exported
+        .flat()
+        .filter((name) => name !== "heap_base")
+        .sort(),
+    ).toEqual([...rows].sort());
+    const kernels = new KernelSet(await loadModules(context), new LinearMemory().memory);
+    expect(exportsOf(await context.readAsset(MODULE_PATH)).filter((name) => name !== "heap_base")).toEqual(kernels.names);
+  });
+
+  it("says of every kernel what it requires", () => {
+    const required = (suffix: string): string[] => [
+      ...new Set(WASM_KERNELS.filter(({ name }) => name.endsWith(suffix)).map(({ requires }) => requires.join(" "))),
+    ];
+    expect(required("__wasm_simd")).toEqual(["simd"]);
+    expect(required("__wasm_relaxed").sort()).toEqual(["simd relaxed-dot", "simd relaxed-madd"]);
   });
 
   it("names its kernels by the grammar, once each", () => {
@@ -73,11 +107,10 @@ describe("wasm module", () => {
   });
 
   it("holds no static data, so that modules can share a memory", async () => {
-    const DATA_SECTION = 11;
-    expect(sectionsOf(await context.readAsset(MODULE_PATH))).not.toContain(DATA_SECTION);
+    for (const path of MODULES) expect([...sectionsOf(await context.readAsset(path)).keys()], path).not.toContain(DATA_SECTION);
     // The reader of sections, on a module with one byte of data: (module (memory 1) (data (i32.const 0) "a")).
     const withData = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 5, 3, 1, 0, 1, 11, 7, 1, 0, 65, 0, 11, 1, 97);
-    expect(sectionsOf(withData)).toContain(DATA_SECTION);
+    expect([...sectionsOf(withData).keys()]).toContain(DATA_SECTION);
   });
 
   it("refuses two modules with the same kernel", async () => {
