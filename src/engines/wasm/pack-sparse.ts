@@ -1,30 +1,40 @@
 /**
- * Streams of the block-sparse 1×8 tiles (tools/wasm-gen/sparse.ts): per panel of 8 outputs, the inputs with any non-zero weight, as byte
- * offsets, and their 8 weights each.
+ * Streams of the sparse kernels: per list of outputs, the inputs with any non-zero weight, and their weights (tools/wasm-gen/sparse.ts,
+ * sparse-pixels.ts and sparse-vector.ts). A kernel and its packer change together.
  */
 import { PANEL } from "./pack.ts";
 import type { WeightMatrix } from "./pack.ts";
 
-/** Per panel, the indices k at which any of its 8 outputs has a non-zero weight. */
-export function liveIndices({ data, offset, n, k }: WeightMatrix<Float32Array | Int16Array>): readonly Int32Array[] {
-  return Array.from({ length: Math.ceil(n / PANEL) }, (_, panel) => {
-    const live: number[] = [];
+type Matrix = WeightMatrix<Float32Array | Int16Array>;
+
+/** Per `outputs` consecutive outputs, the indices k at which any of them has a non-zero weight. */
+export function liveIndices({ data, offset, n, k }: Matrix, outputs = PANEL): readonly Int32Array[] {
+  const live = new Int32Array(k);
+  return Array.from({ length: Math.ceil(n / outputs) }, (_, list) => {
+    const last = offset + Math.min(n, (list + 1) * outputs) * k;
+    let count = 0;
     for (let i = 0; i < k; i++) {
-      for (let o = panel * PANEL; o < Math.min(n, (panel + 1) * PANEL); o++) {
-        if (data[offset + o * k + i] !== 0) {
-          live.push(i);
-          break;
-        }
-      }
+      let at = offset + list * outputs * k + i;
+      while (at < last && data[at] === 0) at += k;
+      if (at < last) live[count++] = i;
     }
-    return Int32Array.from(live);
+    return live.slice(0, count);
   });
 }
 
-/** Share of 1×8 blocks that are all zero. */
-export function zeroBlockShare(live: readonly Int32Array[], k: number): number {
-  const blocks = live.length * k;
-  return blocks === 0 ? 0 : 1 - live.reduce((sum, indices) => sum + indices.length, 0) / blocks;
+/** Share of blocks of `outputs` consecutive outputs × 1 input that are all zero. */
+export function zeroShare({ data, offset, n, k }: Matrix, outputs: number): number {
+  let zeros = 0;
+  for (let first = 0; first < n; first += outputs) {
+    const last = offset + Math.min(n, first + outputs) * k;
+    for (let i = 0; i < k; i++) {
+      let at = offset + first * k + i;
+      while (at < last && data[at] === 0) at += k;
+      if (at >= last) zeros++;
+    }
+  }
+  const blocks = Math.ceil(n / outputs) * k;
+  return blocks === 0 ? 0 : zeros / blocks;
 }
 
 /** @param byteOffset of input k from the start of a row */

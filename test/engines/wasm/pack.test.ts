@@ -1,7 +1,8 @@
 /** Weight layouts, checked by hand. */
 import { describe, expect, it } from "vitest";
 import { packDenseF32, packDenseI8, packDepthwiseF32, packDepthwiseI8 } from "../../../src/engines/wasm/pack.ts";
-import { liveIndices, packSparseF32, packSparseI8, zeroBlockShare } from "../../../src/engines/wasm/pack-sparse.ts";
+import { packListsF32, packListsI8 } from "../../../src/engines/wasm/pack-lists.ts";
+import { liveIndices, packSparseF32, packSparseI8, zeroShare } from "../../../src/engines/wasm/pack-sparse.ts";
 import { fitsTile, tilePost } from "../../../src/engines/wasm/records.ts";
 import { mergeLoops } from "../../../src/engines/wasm/plan/strides.ts";
 import { planWindows, rowBlock } from "../../../src/engines/wasm/plan/windows.ts";
@@ -58,9 +59,12 @@ describe("sparse streams", () => {
   it("finds live inputs and the share of zero blocks", () => {
     const live = liveIndices(matrix);
     expect(live.map((indices) => [...indices])).toEqual([[1, 3], [0]]);
-    expect(zeroBlockShare(live, 4)).toBe(1 - 3 / 8);
-    expect(zeroBlockShare(liveIndices({ ...matrix, data: new Float32Array(36) }), 4)).toBe(1);
-    expect(zeroBlockShare(liveIndices({ ...matrix, data: new Float32Array(36).fill(1) }), 4)).toBe(0);
+    expect(liveIndices(matrix, 4).map((indices) => [...indices])).toEqual([[1], [3], [0]]);
+    expect(liveIndices(matrix, 1).map((indices) => [...indices])).toEqual([[1], [], [], [], [], [], [], [3], [0]]);
+    expect([8, 4, 1].map((outputs) => zeroShare(matrix, outputs))).toEqual([1 - 3 / 8, 1 - 3 / 12, 1 - 3 / 36]);
+    expect(zeroShare({ ...matrix, data: new Float32Array(36) }, 8)).toBe(1);
+    expect(zeroShare({ ...matrix, data: new Float32Array(36).fill(1) }, 1)).toBe(0);
+    expect(zeroShare({ ...matrix, n: 0 }, 8)).toBe(0);
   });
 
   it("f32: count, bias, offsets padded to 4, values", () => {
@@ -79,6 +83,46 @@ describe("sparse streams", () => {
     const packed = packSparseI8(whole, liveIndices(whole), new Int32Array(8), new Float32Array(8).fill(1), (k) => k * 8);
     expect([packed[0], ...packed.subarray(20, 24)]).toEqual([2, 0, 8, 16, 16]);
     expect([...halves(packed).subarray(48, 50), ...halves(packed).subarray(64, 66)]).toEqual([5, 5, 5, 0]);
+  });
+
+  it("lists of 16-bit rows, f32: whole steps, the last filled with weights of zero", () => {
+    const packed = packListsF32(matrix, liveIndices(matrix), Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9), {
+      outputs: 8,
+      step: 2,
+      stride: 3,
+    });
+    // 16 count, 32 bias, 4 rows in 16, values 2 × 32; and again.
+    expect(packed.length * 4).toBe(2 * (16 + 32 + 16 + 64));
+    expect([packed[0], packed[32], ...new Uint16Array(packed.buffer, 48, 2), ...new Uint16Array(packed.buffer, 176, 2)]).toEqual([
+      2, 2, 3, 9, 0, 0,
+    ]);
+    expect([...floats(packed).subarray(4, 12)]).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect([floats(packed)[16], floats(packed)[24 + 7], floats(packed)[48], floats(packed)[56]]).toEqual([1.5, 2.5, 3.5, 0]);
+    expect([floats(packed)[36], floats(packed)[37]]).toEqual([9, 0]);
+  });
+
+  it("lists of one output lie close", () => {
+    const packed = packListsF32(matrix, liveIndices(matrix, 1), new Float32Array(9).fill(2), { outputs: 1, step: 1, stride: 1 });
+    // Count, bias and, where there is an entry, one row in 4 bytes and one value.
+    expect([...packed.subarray(0, 4)]).toEqual([
+      1,
+      ...new Uint32Array(Float32Array.of(2).buffer),
+      1,
+      ...new Uint32Array(Float32Array.of(1.5).buffer),
+    ]);
+    expect([packed.length, packed[4]]).toEqual([6 * 2 + 3 * 4, 0]);
+  });
+
+  it("lists of 16-bit rows, i8: pairs of int16 behind bias and scales", () => {
+    const whole = { data: Int16Array.of(1, 2, 3, 4, 5, 6), offset: 0, n: 2, k: 3 };
+    const packed = packListsI8(whole, liveIndices(whole, 4), Int32Array.of(7, 8), Float32Array.of(0.5, 0.25), {
+      outputs: 4,
+      step: 2,
+      stride: 1,
+    });
+    expect([packed[0], ...packed.subarray(4, 6), ...floats(packed).subarray(8, 10)]).toEqual([2, 7, 8, 0.5, 0.25]);
+    expect([...new Uint16Array(packed.buffer, 48, 4)]).toEqual([0, 1, 2, 2]);
+    expect([...halves(packed).subarray(32, 36), ...halves(packed).subarray(40, 44)]).toEqual([1, 2, 4, 5, 3, 0, 6, 0]);
   });
 
   it("no live input leaves bias and count 0", () => {

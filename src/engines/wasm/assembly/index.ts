@@ -1,9 +1,13 @@
 /** Entry of the WASM module: every export but `heap_base` is a kernel of the catalogue (src/kernels/wasm.ts), under the catalogue's name. */
+export * from "./gen/coded-f32";
 export * from "./gen/dense-f32";
 export * from "./gen/dense-i8";
 export * from "./gen/depthwise-f32";
 export * from "./gen/depthwise-i8";
 export * from "./gen/sparse";
+export * from "./gen/sparse-pixels-f32";
+export * from "./gen/sparse-pixels-i8";
+export * from "./gen/sparse-vector";
 export { f32_depthwise_direct_1x1__wasm_simd, i8_depthwise_direct_1x1__wasm_simd } from "./depthwise";
 export {
   any_copy_rows__wasm_simd,

@@ -1,48 +1,70 @@
-/** Block-sparse candidate of a float layer: 8 outputs share one list of non-zero inputs. */
-import { packSparseF32, zeroBlockShare } from "../../pack-sparse.ts";
+/**
+ * Block-sparse candidates of a float layer: 8 outputs share one list of non-zero inputs (1×8 blocks, and vector-wise N:M, whose lists all
+ * have one length), read where they lie; or 4 outputs, over blocks of 8 pixels.
+ */
+import { liveIndices, packSparseF32 } from "../../pack-sparse.ts";
 import { activationCode, floatPost } from "../../records.ts";
 import type { Candidate } from "../candidates.ts";
-import { percent, rowBlock } from "../windows.ts";
-import { elementOffset, liveBlocksOf, paddedInput } from "./problem.ts";
+import { liveWork, matrixOf, sparseEstimate } from "../sparse.ts";
+import type { SparseCost } from "../sparse.ts";
+import { RATE, splitRows } from "../split.ts";
+import type { Range } from "../split.ts";
+import { rowBlock } from "../windows.ts";
+import { pixelTiled } from "./pixels.ts";
+import { elementOffset, paddedInput } from "./problem.ts";
 import type { FloatProblem } from "./problem.ts";
 
+const TILE_ROWS = 4;
 const KERNEL = "f32_spmm_1x8_4x8__wasm_simd";
 
-/** Time of a non-zero block relative to the dense tile's, on Node 20: one row alone has little to amortize the offsets over. */
-const COST_PER_BLOCK = { rows: 1.22, singleRow: 1.67 };
+/** A single row has nothing to share a list with. */
+const COST: Readonly<Record<"rows" | "singleRow", SparseCost>> = { rows: { each: 1.05, list: 6 }, singleRow: { each: 1.6, list: 6 } };
 
-export const BLOCK_SPARSE_F32: Candidate<FloatProblem> = {
+const BLOCKS_8: Candidate<FloatProblem> = {
   kernel: KERNEL,
   requires: [],
   sparse: true,
-  estimate(problem) {
-    if (problem.groups !== 1) return undefined;
-    const zeros = zeroBlockShare(liveBlocksOf(problem), problem.k);
-    if (zeros === 0) return undefined;
-    const each = problem.windows.m === 1 ? COST_PER_BLOCK.singleRow : COST_PER_BLOCK.rows;
-    return { cost: (1 - zeros) * each, why: `${percent(zeros)} of its 1×8 blocks are zero` };
-  },
+  estimate,
   plan(context, problem) {
     const { windows, n, k, weights, output } = problem;
     const { m } = windows;
     const act = activationCode(problem.activation);
     const post = context.table(floatPost(problem.activation));
     const bias = problem.bias ?? new Float32Array(n);
-    const matrix = { data: weights, offset: 0, n, k };
-    const packed = context.weights(packSparseF32(matrix, liveBlocksOf(problem), bias, (i) => elementOffset(windows, i)));
+    const matrix = matrixOf({ weights, n, k });
+    const packed = context.weights(packSparseF32(matrix, liveIndices(matrix), bias, (i) => elementOffset(windows, i)));
     const padded = paddedInput(context, problem);
     const table = context.table(windows.rows);
     const mb = rowBlock(m, k * 4);
+    const cost = liveWork(m, problem, estimate(problem)!) / RATE.f32;
     return {
       kernel: KERNEL,
       scratchBytes: padded?.bytes ?? 0,
       calls: (scratch) => {
         const from = padded === undefined ? problem.input : scratch;
+        const args = ({ from: first, to }: Range): readonly number[] => [
+          ...[from, table + first * TILE_ROWS * 4, packed, output + first * TILE_ROWS * n * 4, n * 4],
+          ...[Math.min(to * TILE_ROWS, m) - first * TILE_ROWS, n, mb, act, post],
+        ];
+        const units = Math.ceil(m / TILE_ROWS);
         return [
           ...(padded === undefined ? [] : [padded.call(scratch)]),
-          { kernel: KERNEL, args: [from, table, packed, output, n * 4, m, n, mb, act, post] },
+          { kernel: KERNEL, args: args({ from: 0, to: units }), split: splitRows(units, cost, args) },
         ];
       },
     };
   },
 };
+
+function estimate(problem: FloatProblem): ReturnType<Candidate<FloatProblem>["estimate"]> {
+  if (problem.groups !== 1) return undefined;
+  return sparseEstimate(problem, 8, problem.windows.m === 1 ? COST.singleRow : COST.rows);
+}
+
+export const BLOCK_SPARSE_F32: readonly Candidate<FloatProblem>[] = [
+  BLOCKS_8,
+  pixelTiled("f32_spmm_1x4_8x4__wasm_simd", { outputs: 4, step: 1, stride: 1 }, 8, { each: 1.0, input: 1.5, list: 8 }, [
+    { rows: 8, work: 8 },
+    { rows: 4, work: 5.6 },
+  ]),
+];

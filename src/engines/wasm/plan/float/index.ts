@@ -3,11 +3,21 @@ import { invariant } from "../../../../errors.ts";
 import type { NodePlan, PlanContext } from "../../program.ts";
 import { candidateList, planBest } from "../candidates.ts";
 import { BLOCK_SPARSE_F32 } from "./block-sparse.ts";
+import { CODED_F32 } from "./coded.ts";
 import { DENSE_F32 } from "./dense.ts";
 import type { FloatProblem } from "./problem.ts";
 import { RELAXED_F32 } from "./relaxed.ts";
+import { UNSTRUCTURED_F32 } from "./unstructured.ts";
+import { VECTOR_BLOCKS_F32 } from "./vector.ts";
 
-export const FLOAT_CANDIDATES = candidateList<FloatProblem>([...DENSE_F32, ...RELAXED_F32, BLOCK_SPARSE_F32]);
+export const FLOAT_CANDIDATES = candidateList<FloatProblem>([
+  ...DENSE_F32,
+  ...CODED_F32,
+  ...RELAXED_F32,
+  ...VECTOR_BLOCKS_F32,
+  ...BLOCK_SPARSE_F32,
+  ...UNSTRUCTURED_F32,
+]);
 
 export function planFloat(context: PlanContext, node: string, problem: FloatProblem): NodePlan {
   const plan = planBest(context, FLOAT_CANDIDATES, problem, node);

@@ -1,8 +1,8 @@
 /** A float layer with constant weights (convolution, dense, product), as its candidates see it. */
-import type { Activation } from "../../../../graph/ir.ts";
-import { liveIndices } from "../../pack-sparse.ts";
+import type { Activation, WeightCode } from "../../../../graph/ir.ts";
 import type { KernelCall, PlanContext } from "../../program.ts";
 import { padRecord } from "../../records.ts";
+import { splitPadded } from "../split.ts";
 import type { Windows } from "../windows.ts";
 
 export interface FloatProblem {
@@ -16,20 +16,13 @@ export interface FloatProblem {
   readonly k: number;
   /** [groups × n][k] */
   readonly weights: Float32Array;
+  /** Compact form of exactly these weights. */
+  readonly code?: WeightCode;
   readonly bias: Float32Array | undefined;
   readonly activation: Activation | undefined;
   /** Addresses. */
   readonly input: number;
   readonly output: number;
-}
-
-const liveBlocks = new WeakMap<Float32Array, readonly Int32Array[]>();
-
-/** Per panel of 8 outputs, the inputs with any non-zero weight; of an ungrouped problem. */
-export function liveBlocksOf({ weights, n, k }: FloatProblem): readonly Int32Array[] {
-  let live = liveBlocks.get(weights);
-  if (live === undefined) liveBlocks.set(weights, (live = liveIndices({ data: weights, offset: 0, n, k })));
-  return live;
 }
 
 /** Byte offset of element i of a window from its start. */
@@ -44,9 +37,13 @@ export function paddedInput(
   { windows, pad, input }: FloatProblem,
 ): { readonly bytes: number; readonly call: (to: number) => KernelCall } | undefined {
   if (pad === undefined || windows.padded === undefined) return undefined;
-  const geometry = context.table(padRecord(pad.input, pad.pads, 4));
+  const record = padRecord(pad.input, pad.pads, 4);
+  const geometry = context.table(record);
   return {
     bytes: windows.padded.reduce((size, d) => size * d, 4),
-    call: (to) => ({ kernel: "any_pad_rows__wasm_simd", args: [input, to, geometry, 0] }),
+    call: (to) => {
+      const split = splitPadded(context, record, 1, 0, (x, c, part) => [input + x, to + c, part, 0]);
+      return { kernel: "any_pad_rows__wasm_simd", args: [input, to, geometry, 0], ...(split && { split }) };
+    },
   };
 }

@@ -1,31 +1,37 @@
-/** Block-sparse candidates of an integer layer: 8 outputs share one list of non-zero inputs, read as blocks of 4 interleaved pixels. */
-import { packSparseI8, zeroBlockShare } from "../../pack-sparse.ts";
+/**
+ * Block-sparse candidates of an integer layer: 8 outputs share one list of non-zero inputs (1×8 blocks, and vector-wise N:M), over blocks of
+ * 4 interleaved pixels; or 4 outputs, over blocks of 8 pixels.
+ */
+import { liveIndices, packSparseI8 } from "../../pack-sparse.ts";
 import type { NodePlan, PlanContext } from "../../program.ts";
-import { padRecord } from "../../records.ts";
 import type { Candidate, Estimate } from "../candidates.ts";
-import { percent, rowBlock } from "../windows.ts";
-import { OVERRUN_BYTES, biasOf, liveBlocksOf, postOf, widenedInput } from "./problem.ts";
+import { liveWork, matrixOf, sparseEstimate } from "../sparse.ts";
+import type { SparseCost } from "../sparse.ts";
+import { RATE, splitRows } from "../split.ts";
+import type { Range } from "../split.ts";
+import { rowBlock } from "../windows.ts";
+import { byteWindows } from "./byte-windows.ts";
+import { pixelTiledBytes } from "./pixels.ts";
+import { OVERRUN_BYTES, biasOf, postOf, widenedInput } from "./problem.ts";
 import type { IntegerProblem } from "./problem.ts";
 
-/** Time of a non-zero block relative to the dense tile's, on Node 20. */
-const COST_PER_BLOCK = 1.33;
+const COST: Readonly<Record<"rows" | "vector", SparseCost>> = { rows: { each: 1.2, input: 2, list: 8 }, vector: { each: 1.2, list: 8 } };
 
 function isVector({ windows }: IntegerProblem): boolean {
   return windows.m === 1 && windows.segments.length === 1;
 }
 
 function estimate(problem: IntegerProblem): Estimate | undefined {
-  if (problem.groups !== 1) return undefined;
-  const zeros = zeroBlockShare(liveBlocksOf(problem), problem.k);
-  return zeros === 0 ? undefined : { cost: (1 - zeros) * COST_PER_BLOCK, why: `${percent(zeros)} of its 1×8 blocks are zero` };
+  return problem.groups === 1 ? sparseEstimate(problem, 8, isVector(problem) ? COST.vector : COST.rows) : undefined;
 }
 
 function pack(context: PlanContext, problem: IntegerProblem, byteOffset: (i: number) => number): number {
   const { n, k, weights, finish } = problem;
-  const matrix = { data: weights, offset: 0, n, k };
-  return context.weights(packSparseI8(matrix, liveBlocksOf(problem), biasOf(problem), finish.scales, byteOffset));
+  const matrix = matrixOf({ weights, n, k });
+  return context.weights(packSparseI8(matrix, liveIndices(matrix), biasOf(problem), finish.scales, byteOffset));
 }
 
+const TILE_ROWS = 4;
 const VECTOR = "i8_spmv_1x8_1x8__wasm_simd";
 const MATRIX = "i8_spmm_1x8_4x8__wasm_simd";
 
@@ -44,6 +50,13 @@ export const BLOCK_SPARSE_I8: readonly Candidate<IntegerProblem>[] = [
     estimate: (problem) => (isVector(problem) ? undefined : estimate(problem)),
     plan: planMatrix,
   },
+  pixelTiledBytes(
+    "i8_spmm_1x4_8x4__wasm_simd",
+    { outputs: 4, step: 2, stride: 1 },
+    { pixels: 8, sumBytes: 0 },
+    { each: 1.25, input: 1.5, list: 8 },
+    [{ rows: 8, work: 8 }],
+  ),
 ];
 
 function planVector(context: PlanContext, problem: IntegerProblem): NodePlan {
@@ -58,35 +71,28 @@ function planVector(context: PlanContext, problem: IntegerProblem): NodePlan {
 }
 
 function planMatrix(context: PlanContext, problem: IntegerProblem): NodePlan {
-  const { windows, n, k, output, input, pads, isSigned, inputZeroPoint } = problem;
-  const { m, run } = windows;
+  const { windows, n, k, output, isSigned, inputZeroPoint } = problem;
+  const { m, run, segments } = windows;
   const post = postOf(context, problem);
   const w = pack(context, problem, (i) => i * 8);
-  // This tile reads bytes: the windows, planned for int16, at half the distance.
-  const halve = (offsets: Int32Array): number => context.table(offsets.map((offset) => offset / 2));
-  const rows = halve(windows.rows);
-  const segments = halve(windows.segments);
   const mb = rowBlock(m, k * 2, 65536);
-  const [batch = 1, h = 1, width = 1, c = 1] = problem.shape;
-  const record = windows.padded === undefined ? undefined : context.table(padRecord([batch, h, width, c], pads, 1));
-  const copyBytes =
-    windows.padded === undefined ? 0 : Math.ceil((windows.padded.reduce((size, d) => size * d, 1) + OVERRUN_BYTES) / 64) * 64;
+  const bytes = byteWindows(context, problem, TILE_ROWS);
+  // Each piece gathers into a block of its own.
+  const blockBytes = mb * k * 2 + OVERRUN_BYTES;
+  const time = liveWork(m, problem, estimate(problem)!) / RATE.i8;
   return {
     kernel: MATRIX,
-    scratchBytes: copyBytes + mb * k * 2 + OVERRUN_BYTES,
+    scratchBytes: bytes.copyBytes + blockBytes * context.maxPieces,
     calls: (scratch) => {
-      const from = record === undefined ? input : scratch;
-      const blocks = scratch + copyBytes;
-      return [
-        ...(record === undefined ? [] : [{ kernel: "any_pad_rows__wasm_simd", args: [input, scratch, record, inputZeroPoint] }]),
-        {
-          kernel: MATRIX,
-          args: [
-            ...[from, rows, segments, windows.segments.length, run, blocks, w, output, n, m, n, mb],
-            ...[inputZeroPoint, isSigned ? 1 : 0, post],
-          ],
-        },
+      const { from, calls } = bytes.input(scratch);
+      const blocks = scratch + bytes.copyBytes;
+      const args = ({ from: first, to }: Range, piece = 0): readonly number[] => [
+        ...[from, bytes.rows + first * TILE_ROWS * 4, bytes.segments, segments.length, run, blocks + piece * blockBytes, w],
+        ...[output + first * TILE_ROWS * n, n, Math.min(to * TILE_ROWS, m) - first * TILE_ROWS, n, mb],
+        ...[inputZeroPoint, isSigned ? 1 : 0, post],
       ];
+      const units = Math.ceil(m / TILE_ROWS);
+      return [...calls, { kernel: MATRIX, args: args({ from: 0, to: units }), split: splitRows(units, time, args) }];
     },
   };
 }

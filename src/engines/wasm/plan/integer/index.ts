@@ -5,8 +5,10 @@ import { candidateList, planBest } from "../candidates.ts";
 import { BLOCK_SPARSE_I8 } from "./block-sparse.ts";
 import { DENSE_I8 } from "./dense.ts";
 import type { IntegerProblem } from "./problem.ts";
+import { RELAXED_I8 } from "./relaxed.ts";
+import { UNSTRUCTURED_I8 } from "./unstructured.ts";
 
-export const INTEGER_CANDIDATES = candidateList<IntegerProblem>([...DENSE_I8, ...BLOCK_SPARSE_I8]);
+export const INTEGER_CANDIDATES = candidateList<IntegerProblem>([...DENSE_I8, ...RELAXED_I8, ...BLOCK_SPARSE_I8, ...UNSTRUCTURED_I8]);
 
 /** @returns undefined when accumulators may leave the range that the tiles requantize exactly */
 export function planInteger(context: PlanContext, node: string, problem: IntegerProblem): NodePlan | undefined {

@@ -3,13 +3,15 @@
  * to int16 with its zero point taken off, so that padding is 0.
  */
 import type { IntegerFinish } from "../../../cpu/kernels/gemm_i8.ts";
-import { liveIndices } from "../../pack-sparse.ts";
 import type { KernelCall, PlanContext } from "../../program.ts";
 import { padRecord, tilePost } from "../../records.ts";
+import { splitPadded } from "../split.ts";
 import type { Windows } from "../windows.ts";
 
 /** Kernels write whole vectors: this much scratch may be touched behind what is needed. */
 export const OVERRUN_BYTES = 128;
+/** Elements that the widening kernel may write behind a row. */
+const WIDEN_OVERRUN = 7;
 
 export interface IntegerProblem {
   /** For int16 elements. */
@@ -34,15 +36,6 @@ export interface IntegerProblem {
   readonly output: number;
 }
 
-const liveBlocks = new WeakMap<Int16Array, readonly Int32Array[]>();
-
-/** Per panel of 8 outputs, the inputs with any non-zero weight; of an ungrouped problem. */
-export function liveBlocksOf({ weights, n, k }: IntegerProblem): readonly Int32Array[] {
-  let live = liveBlocks.get(weights);
-  if (live === undefined) liveBlocks.set(weights, (live = liveIndices({ data: weights, offset: 0, n, k })));
-  return live;
-}
-
 export function postOf(context: PlanContext, { finish, isSignedOutput }: IntegerProblem): number {
   return context.table(tilePost(finish.zeroPoint, finish.lo, finish.hi, isSignedOutput));
 }
@@ -59,10 +52,23 @@ export function widenedInput(
   const [n = 1, h = 1, w = 1, c = 1] = shape;
   const bytes = 2 * n * (h + pads[0] + pads[2]) * (w + pads[1] + pads[3]) * c;
   // Without padding the image is one long row.
-  const geometry = pads.every((p) => p === 0) ? padRecord([1, 1, n * h * w, c], pads, 1) : padRecord([n, h, w, c], pads, 1);
-  const record = context.table(geometry);
+  const record = pads.every((p) => p === 0) ? padRecord([1, 1, n * h * w, c], pads, 1) : padRecord([n, h, w, c], pads, 1);
   return {
     bytes: bytes + OVERRUN_BYTES,
-    call: (to) => ({ kernel: "i8_widen_rows__wasm_simd", args: [input, to, record, inputZeroPoint, isSigned ? 1 : 0] }),
+    call: (to) => widenCall(context, record, input, to, inputZeroPoint, isSigned),
   };
+}
+
+/** Padded bytes at `from` → int16 at `to`, zero point taken off. */
+export function widenCall(
+  context: PlanContext,
+  record: Int32Array,
+  from: number,
+  to: number,
+  zeroPoint: number,
+  isSigned: boolean,
+): KernelCall {
+  const args = (x: number, c: number, geometry: number): readonly number[] => [from + x, to + c, geometry, zeroPoint, isSigned ? 1 : 0];
+  const split = splitPadded(context, record, 2, WIDEN_OVERRUN, args);
+  return { kernel: "i8_widen_rows__wasm_simd", args: args(0, 0, context.table(record)), ...(split && { split }) };
 }

@@ -1,0 +1,70 @@
+/** Candidates of a float layer that transpose blocks of neighbouring pixels first, so that few outputs, or one, can share a list. */
+import { MAX_ROW, packListsF32 } from "../../pack-lists.ts";
+import type { ListFormat } from "../../pack-lists.ts";
+import { liveIndices } from "../../pack-sparse.ts";
+import { activationCode, floatPost } from "../../records.ts";
+import type { Candidate, Estimate } from "../candidates.ts";
+import { liveWork, matrixOf, sparseEstimate, tileWaste } from "../sparse.ts";
+import type { SparseCost, Tile } from "../sparse.ts";
+import { RATE, splitRows } from "../split.ts";
+import type { Range } from "../split.ts";
+import { paddedInput } from "./problem.ts";
+import type { FloatProblem } from "./problem.ts";
+
+/** Row numbers count steps of so many bytes. */
+const ROW_UNIT = 32;
+/** Transposing works on 4 inputs at a time, and may write 3 rows further. */
+const SPARE_ROWS = 3;
+
+/**
+ * @param block pixels of a block
+ * @param tiles the kernel's tiles, largest first
+ */
+export function pixelTiled(
+  kernel: string,
+  format: ListFormat,
+  block: number,
+  cost: SparseCost,
+  tiles: readonly Tile[],
+): Candidate<FloatProblem> {
+  const estimate = (problem: FloatProblem): Estimate | undefined => {
+    if (problem.groups !== 1 || problem.k * format.stride > MAX_ROW) return undefined;
+    return sparseEstimate(problem, format.outputs, cost, tileWaste(problem.windows.m, tiles));
+  };
+  return {
+    kernel,
+    requires: [],
+    sparse: true,
+    estimate,
+    plan(context, problem) {
+      const { windows, n, k, output } = problem;
+      const { m, run, segments } = windows;
+      const act = activationCode(problem.activation);
+      const post = context.table(floatPost(problem.activation));
+      const matrix = matrixOf(problem);
+      const bias = problem.bias ?? new Float32Array(n);
+      const packed = context.weights(packListsF32(matrix, liveIndices(matrix, format.outputs), bias, format));
+      const padded = paddedInput(context, problem);
+      const [table, segmentTable] = [context.table(windows.rows), context.table(segments)];
+      const blockBytes = (k + SPARE_ROWS) * format.stride * ROW_UNIT;
+      const copyBytes = Math.ceil((padded?.bytes ?? 0) / 64) * 64;
+      const time = liveWork(m, problem, estimate(problem)!) / RATE.f32;
+      return {
+        kernel,
+        scratchBytes: copyBytes + blockBytes * context.maxPieces,
+        calls: (scratch) => {
+          const from = padded === undefined ? problem.input : scratch;
+          const args = ({ from: first, to }: Range, piece = 0): readonly number[] => [
+            ...[from, table + first * block * 4, segmentTable, segments.length, run, scratch + copyBytes + piece * blockBytes],
+            ...[packed, output + first * block * n * 4, n * 4, Math.min(to * block, m) - first * block, n, act, post],
+          ];
+          const units = Math.ceil(m / block);
+          return [
+            ...(padded === undefined ? [] : [padded.call(scratch)]),
+            { kernel, args: args({ from: 0, to: units }), split: splitRows(units, time, args) },
+          ];
+        },
+      };
+    },
+  };
+}

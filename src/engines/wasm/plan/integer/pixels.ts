@@ -1,0 +1,85 @@
+/**
+ * Candidates of an integer layer that transpose blocks of neighbouring pixels first, so that few outputs, or one, can share a list. Inputs
+ * keep their zero point, which the bias takes off: Σ w (x - z) = Σ w x - z Σ w, the same int32.
+ */
+import { MAX_ROW, packListsI8 } from "../../pack-lists.ts";
+import type { ListFormat } from "../../pack-lists.ts";
+import { liveIndices } from "../../pack-sparse.ts";
+import type { Candidate, Estimate } from "../candidates.ts";
+import { liveWork, matrixOf, sparseEstimate, tileWaste } from "../sparse.ts";
+import type { SparseCost, Tile } from "../sparse.ts";
+import { RATE, splitRows } from "../split.ts";
+import type { Range } from "../split.ts";
+import { byteWindows } from "./byte-windows.ts";
+import { biasOf, postOf } from "./problem.ts";
+import type { IntegerProblem } from "./problem.ts";
+
+/** Row numbers count steps of so many bytes. */
+const ROW_UNIT = 16;
+/** Windows are gathered 8 pixels × 8 inputs at a time, which may write 7 rows further. */
+const GATHER = 8;
+
+/** A block: its pixels, and the bytes of sums that are collected behind it before they are stored. */
+interface Block {
+  readonly pixels: number;
+  readonly sumBytes: number;
+}
+
+/** @param tiles the kernel's tiles, largest first */
+export function pixelTiledBytes(
+  kernel: string,
+  format: ListFormat,
+  { pixels, sumBytes }: Block,
+  cost: SparseCost,
+  tiles: readonly Tile[],
+): Candidate<IntegerProblem> {
+  const estimate = (problem: IntegerProblem): Estimate | undefined => {
+    if (problem.groups !== 1 || problem.k * format.stride > MAX_ROW) return undefined;
+    return sparseEstimate(problem, format.outputs, cost, tileWaste(problem.windows.m, tiles));
+  };
+  return {
+    kernel,
+    requires: [],
+    sparse: true,
+    estimate,
+    plan(context, problem) {
+      const { windows, n, k, output, isSigned, finish } = problem;
+      const { m, run, segments } = windows;
+      const post = postOf(context, problem);
+      const matrix = matrixOf(problem);
+      const live = liveIndices(matrix, format.outputs);
+      const packed = context.weights(packListsI8(matrix, live, biasWithoutZeroPoint(problem), finish.scales, format));
+      const bytes = byteWindows(context, problem, GATHER);
+      const rowsBytes = (k + GATHER - 1) * format.stride * ROW_UNIT;
+      const blockBytes = Math.ceil((rowsBytes + sumBytes) / 64) * 64;
+      const time = liveWork(m, problem, estimate(problem)!) / RATE.i8;
+      return {
+        kernel,
+        scratchBytes: bytes.copyBytes + blockBytes * context.maxPieces,
+        calls: (scratch) => {
+          const { from, calls } = bytes.input(scratch);
+          const args = ({ from: first, to }: Range, piece = 0): readonly number[] => {
+            const block = scratch + bytes.copyBytes + piece * blockBytes;
+            return [
+              ...[from, bytes.rows + first * pixels * 4, bytes.segments, segments.length, run],
+              ...(sumBytes === 0 ? [block] : [block + rowsBytes, block]),
+              ...[packed, output + first * pixels * n, n, Math.min(to * pixels, m) - first * pixels, n, isSigned ? 1 : 0, post],
+            ];
+          };
+          const units = Math.ceil(m / pixels);
+          return [...calls, { kernel, args: args({ from: 0, to: units }), split: splitRows(units, time, args) }];
+        },
+      };
+    },
+  };
+}
+
+function biasWithoutZeroPoint(problem: IntegerProblem): Int32Array {
+  const { weights, n, k, inputZeroPoint } = problem;
+  const bias = biasOf(problem);
+  return Int32Array.from({ length: n }, (_, o) => {
+    let sum = 0;
+    for (let i = o * k; i < (o + 1) * k; i++) sum += weights[i]!;
+    return (bias[o]! - inputZeroPoint * sum) | 0;
+  });
+}
