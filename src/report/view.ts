@@ -105,7 +105,7 @@ export function modelMemory({ memoryBytes }: ResultRecord): number | undefined {
   return weights === undefined || activationsPeak === undefined ? undefined : weights + activationsPeak;
 }
 
-/** What ran this result: one line on the tool, one on the machine, one an adapter. */
+/** What ran this result: one line on the tool, one on the machine, one a browser and one an adapter. */
 export function headerLines(result: Result): readonly string[] {
   const { tool, config, environment: env, createdAt } = result;
   const word = (key: string): string | undefined => {
@@ -117,9 +117,21 @@ export function headerLines(result: Result): readonly string[] {
   const system = env.platform === undefined ? undefined : `${env.platform} ${env.arch ?? ""}`.trim();
   const node = env.node === undefined ? undefined : `Node ${env.node}`;
   const join = (parts: readonly (string | undefined)[]): string => parts.filter((part) => part !== undefined).join(" · ");
-  return [join([version, word("suite"), word("preset"), createdAt]), join([cpu, system, node]), ...adapterLines(result.records)].filter(
-    (line) => line !== "",
-  );
+  return [
+    join([version, word("suite"), word("preset"), createdAt]),
+    join([cpu, system, node]),
+    ...browserLines(result),
+    ...adapterLines(result.records),
+  ].filter((line) => line !== "");
+}
+
+function browserLines({ environment, records }: Result): readonly string[] {
+  const targets = new Map<string, string[]>();
+  for (const target of new Set(records.map((record) => record.target))) {
+    const browser = environment.engines?.[target]?.facts?.["browser"];
+    if (browser !== undefined) targets.set(String(browser), [...(targets.get(String(browser)) ?? []), target]);
+  }
+  return [...targets].map(([browser, names]) => `${names.join(", ")}: ${browser}`);
 }
 
 function adapterLines(records: readonly ResultRecord[]): readonly string[] {

@@ -100,7 +100,15 @@ function environmentDifferences(
     seen.add(target);
     compare(`adapter of ${target}`, adapterText(device), adapterText(other));
   }
+  for (const target of new Set([...before].filter(([key]) => after.has(key)).map(([, record]) => record.target))) {
+    compare(`browser of ${target}`, browserOf(base, target), browserOf(current, target));
+  }
   return differences;
+}
+
+function browserOf({ environment }: Result, target: string): string | undefined {
+  const browser = environment.engines?.[target]?.facts?.["browser"];
+  return browser === undefined ? undefined : String(browser);
 }
 
 function adapterText(device: { readonly adapter: string; readonly software: boolean }): string {

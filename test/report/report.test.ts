@@ -2,10 +2,10 @@ import { describe, expect, it } from "vitest";
 import { UsageError } from "../../src/errors.ts";
 import { EXPORTERS, FORMATS, findExporter, renderOptionsFor } from "../../src/report/index.ts";
 import { bytesText, changeText, countText, percentText, pointsText, significant } from "../../src/report/format.ts";
-import { modelViews } from "../../src/report/view.ts";
+import { headerLines, modelViews } from "../../src/report/view.ts";
 import { compareResults } from "../../src/results/compare.ts";
 import type { ResultRecord } from "../../src/results/schema.ts";
-import { latency, okRecord, resultOf, without } from "../results/fixtures.ts";
+import { environment, latency, okRecord, resultOf, without } from "../results/fixtures.ts";
 import { faster, records, result } from "./fixtures.ts";
 
 const plain = { width: 120, colour: false };
@@ -44,6 +44,16 @@ describe("numbers", () => {
       "±0",
       "+4.3 %",
     ]);
+  });
+});
+
+describe("header", () => {
+  it("names the browser of the targets that ran in one", () => {
+    const engines = Object.fromEntries(
+      ["cpu@chrome", "wasm@chrome", "cpu"].map((t) => [t, { available: true, facts: t === "cpu" ? {} : { browser: "Chrome/147" } }]),
+    );
+    const records = ["cpu@chrome", "wasm@chrome", "cpu"].map((target) => okRecord({ target }));
+    expect(headerLines(resultOf(records, { ...environment, engines })).at(-1)).toBe("cpu@chrome, wasm@chrome: Chrome/147");
   });
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { compareResults } from "../../src/results/compare.ts";
 import type { CompareRow, Verdict } from "../../src/results/compare.ts";
-import type { OkRecord, ResultRecord } from "../../src/results/schema.ts";
+import type { OkRecord, Result, ResultRecord } from "../../src/results/schema.ts";
 import { environment, latency, okRecord, resultOf, without } from "./fixtures.ts";
 
 function compareOne(base: ResultRecord, current: ResultRecord, thresholdPercent?: number): CompareRow {
@@ -134,5 +134,13 @@ describe("exit code", () => {
     expect(comparison.differences).toEqual([{ what: "adapter of webgpu", base: "SwiftShader (software)", current: "Radeon" }]);
     expect(comparison.exitCode).toBe(3);
     expect(compareResults(resultOf([gpu("Radeon", false)]), resultOf([gpu("Radeon", false)])).exitCode).toBe(0);
+  });
+
+  it("compares browser targets within one version of the browser only", () => {
+    const inBrowser = (browser: string, target: string): Result =>
+      resultOf([okRecord({ target })], { ...environment, engines: { [target]: { available: true, facts: { browser } } } });
+    const comparison = compareResults(inBrowser("Chrome/147", "wasm@chrome"), inBrowser("Chrome/148", "wasm@chrome"));
+    expect(comparison.differences).toEqual([{ what: "browser of wasm@chrome", base: "Chrome/147", current: "Chrome/148" }]);
+    expect(compareResults(inBrowser("Chrome/147", "wasm@chrome"), inBrowser("Chrome/147", "wasm@chrome")).exitCode).toBe(0);
   });
 });

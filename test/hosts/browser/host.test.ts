@@ -84,7 +84,7 @@ describe("BrowserHost", () => {
     const [[here = []] = []] = await run("cpu");
     const [[there = []] = []] = await run(`${engine}@chrome`);
     expect(there).toHaveLength(10);
-    for (let i = 0; i < 10; i++) expect(there[i]!).toBeCloseTo(Number(here[i]!), engine === "cpu" ? 12 : 3);
+    for (let i = 0; i < 10; i++) expect(there[i]!).toBeCloseTo(here[i]!, engine === "cpu" ? 12 : 3);
   });
 
   it("passes on what an engine refuses", async () => {
