@@ -11,6 +11,9 @@ import type { NodePlan, PlanContext, Planner } from "../program.ts";
 import { activationCode, fitsTile, floatPost, padRecord, tilePost, windowRecord } from "../records.ts";
 import { planFloat } from "./float/index.ts";
 import { planInteger } from "./integer/index.ts";
+import { widenCall } from "./integer/problem.ts";
+import { scalarDepthwiseFloat, scalarDepthwiseInteger } from "./scalar-depthwise.ts";
+import { RATE, splitWindows } from "./split.ts";
 import { isPadded, matrixWindows, planWindows } from "./windows.ts";
 import type { Windows } from "./windows.ts";
 
@@ -75,6 +78,7 @@ function planLayer(context: PlanContext, layer: Layer): NodePlan | undefined {
       k: windows.segments.length * windows.run,
       ...(isPadded(pads) ? { pad: { input: layer.inputShape, pads } } : {}),
       weights: reorder(floatWeights(node, w, w.data)),
+      ...(order === undefined && w.code && { code: w.code }),
       bias: bias?.data === undefined ? undefined : floatWeights(node, bias, bias.data),
       activation,
     });
@@ -197,16 +201,28 @@ function depthwiseFloat(context: PlanContext, node: NodeWith<"DepthwiseConv2D">,
   const channels = x.shape[3]!;
   const { activation } = node.attrs;
   const b = bias?.data === undefined ? new Float32Array(channels) : floatWeights(node, bias, bias.data);
+  if (!context.selection.simd) {
+    return scalarDepthwiseFloat(context, node.attrs, x, out, [kh, kw], floatWeights(node, w, w.data), b);
+  }
   const kernel = depthwiseKernel("f32", node.attrs, kw);
-  const args = [
-    context.address(x),
-    context.weights(packDepthwiseF32(floatWeights(node, w, w.data), kh * kw, channels, b)),
-    context.address(out),
-    context.table(windowRecord(x.shape, out.shape, [kh, kw], node.attrs)),
-    activationCode(activation),
-    context.table(floatPost(activation)),
+  const record = windowRecord(x.shape, out.shape, [kh, kw], node.attrs);
+  const geometry = context.table(record);
+  const packed = context.weights(packDepthwiseF32(floatWeights(node, w, w.data), kh * kw, channels, b));
+  const [from, to] = [context.address(x), context.address(out)];
+  const finish = [activationCode(activation), context.table(floatPost(activation))];
+  const args = (xOffset: number, outOffset: number, part: number): readonly number[] => [
+    ...[from + xOffset, packed, to + outOffset, part],
+    ...finish,
   ];
-  return { kernel, calls: () => [{ kernel, args }] };
+  const cost = (elementCount(out.shape) * kh * kw) / RATE.depthwise;
+  const split = splitWindows(context, record, imageBytes(x, out, 4, 4), false, cost, args);
+  return { kernel, calls: () => [{ kernel, args: args(0, 0, geometry), split }] };
+}
+
+/** Bytes of one image of a batch. */
+function imageBytes(x: Tensor, out: Tensor, inputBytes: number, outputBytes: number): { readonly input: number; readonly output: number } {
+  const batch = x.shape[0] ?? 1;
+  return { input: (elementCount(x.shape) / batch) * inputBytes, output: (elementCount(out.shape) / batch) * outputBytes };
 }
 
 function depthwiseInteger(
@@ -225,11 +241,13 @@ function depthwiseInteger(
   const channelOf = (i: number): number => i % channels;
   const centeredWeights = centered(w, finish, channelOf);
   if (!fitsTile(centeredWeights, channelOf, b, finish.scales)) return undefined;
+  if (!context.selection.simd) return scalarDepthwiseInteger(context, node.attrs, x, out, [kh, kw], centeredWeights, b, finish);
   const kernel = depthwiseKernel("i8", node.attrs, kw);
   const weights = context.weights(packDepthwiseI8(centeredWeights, kh, kw, channels, b, finish.scales));
   const padded = [batch, height + top + bottom, width + left + right, channels];
-  const geometry = context.table(windowRecord(padded, out.shape, [kh, kw], { ...node.attrs, pads: [top, 0, bottom, 0] }));
-  const record = context.table(padRecord(x.shape, pads, 1));
+  const record = windowRecord(padded, out.shape, [kh, kw], { ...node.attrs, pads: [top, 0, bottom, 0] });
+  const geometry = context.table(record);
+  const padding = padRecord(x.shape, pads, 1);
   const post = context.table(tilePost(finish.zeroPoint, finish.lo, finish.hi, out.dtype === "int8"));
   const zeroPoint = x.quant!.zeroPoints[0]!;
   // An odd kernel reads, at weight 0, one row below its last.
@@ -240,9 +258,16 @@ function depthwiseInteger(
   return {
     kernel,
     scratchBytes,
-    calls: (scratch) => [
-      { kernel: "i8_widen_rows__wasm_simd", args: [from, scratch, record, zeroPoint, x.dtype === "int8" ? 1 : 0] },
-      { kernel, args: [scratch, weights, to, geometry, post] },
-    ],
+    calls: (scratch) => {
+      const args = (xOffset: number, outOffset: number, part: number): readonly number[] => [
+        ...[scratch + xOffset, weights, to + outOffset, part, post],
+      ];
+      const cost = (elementCount(out.shape) * kh * kw) / RATE.depthwise;
+      const image = { input: 2 * padded[1]! * padded[2]! * channels, output: elementCount(out.shape) / batch };
+      return [
+        widenCall(context, padding, from, scratch, zeroPoint, x.dtype === "int8"),
+        { kernel, args: args(0, 0, geometry), split: splitWindows(context, record, image, true, cost, args) },
+      ];
+    },
   };
 }
