@@ -29,14 +29,19 @@ export async function modelSize(graph: Graph, file: Uint8Array): Promise<ModelSi
     [constants.BROTLI_PARAM_SIZE_HINT]: file.byteLength,
   };
   const [packed, brotli] = await Promise.all([promisify(gzip)(file, { level: 9 }), promisify(brotliCompress)(file, { params })]);
-  const { totals } = graphStats(graph);
+  const { params: count, nonzeroParams, ...rest } = weightSize(graph);
   return {
-    params: totals.params,
-    nonzeroParams: totals.nonzeroParams,
+    params: count,
+    nonzeroParams,
     fileBytes: file.byteLength,
     gzipBytes: packed.byteLength,
     brotliBytes: brotli.byteLength,
-    weightBytes: totals.weightBytes,
-    ...(totals.params > 0 && { bitsPerWeight: (8 * totals.weightBytes) / totals.params }),
+    ...rest,
   };
+}
+
+/** The part that needs no file. */
+export function weightSize(graph: Graph): Pick<ModelSize, "params" | "nonzeroParams" | "weightBytes" | "bitsPerWeight"> {
+  const { params, nonzeroParams, weightBytes } = graphStats(graph).totals;
+  return { params, nonzeroParams, weightBytes, ...(params > 0 && { bitsPerWeight: (8 * weightBytes) / params }) };
 }

@@ -21,7 +21,7 @@ import type { Preset } from "./presets.ts";
 import type { TargetProbe } from "./probe.ts";
 import type { Reporter } from "./progress.ts";
 import type { SamplingResult } from "./sampling.ts";
-import { describeTuning, tuneTarget } from "./tuning.ts";
+import { describeTuning, tuneAll } from "./tuning.ts";
 import type { TuneSetting } from "./tuning.ts";
 import { accuracySampled, calibratedOnTestSet, kernelExcluded, opsOnCpu, softwareAdapter, timingWarnings } from "./warnings.ts";
 
@@ -86,7 +86,7 @@ async function tune(
 ): Promise<readonly KernelChoice[]> {
   if (mode === "off") return [];
   reporter.phase(planned, "tuning", 0);
-  const report = await tuneTarget(planned.target, pair.graphPath, {
+  const [report] = await tuneAll([{ target: planned.target, graphPath: pair.graphPath }], {
     mode,
     place: probe.place,
     silenceMs,
@@ -166,9 +166,15 @@ async function runAll(host: Host, inputs: readonly Inputs[]): Promise<{ readonly
   return { outputs, firstMs };
 }
 
-function describeLatency({ samples, stopReason, blockCalls, clockStepMs, warmup }: SamplingResult): Latency {
+export function describeLatency({
+  samples,
+  stopReason,
+  blockCalls,
+  clockStepMs,
+  warmup,
+}: Omit<SamplingResult, "warmup"> & Partial<SamplingResult>): Latency {
   const { p90, p99, ...summary } = summarize(samples);
-  const facts = { stopReason, blockCalls, clockStepMs, warmup };
+  const facts = { stopReason, blockCalls, clockStepMs, ...(warmup === undefined ? {} : { warmup }) };
   // Percentiles of block means would not be percentiles of calls.
   if (blockCalls > 1) return { ...summary, ...facts };
   return { ...summary, ...(p90 === undefined ? {} : { p90 }), ...(p99 === undefined ? {} : { p99 }), ...facts };

@@ -8,7 +8,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { StepReport } from "../compress/apply.ts";
 import type { Recipe } from "../compress/recipe.ts";
-import { modelSize } from "../compress/size.ts";
+import { modelSize, weightSize } from "../compress/size.ts";
 import { graphStats } from "../compress/stats.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { mulberry32 } from "../data/random.ts";
@@ -22,6 +22,7 @@ import type { Graph } from "../graph/ir.ts";
 import { serializeGraph } from "../graph/serialize.ts";
 import type { Compute, Size } from "../results/schema.ts";
 import { feederFor } from "./feed.ts";
+import { isKernelModel } from "./kernels/shape.ts";
 import { openModel } from "./model.ts";
 import { sampleIndices } from "./order.ts";
 import type { Outputs } from "./parity.ts";
@@ -66,6 +67,8 @@ export interface PreparedPair {
 
 /** About so many multiply-accumulates go into calibration: some seconds on the CPU engine. */
 const CALIBRATION_MACS = 1e9;
+/** A single layer calibrates on noise of other seeds than it is compared on. */
+const CALIBRATION_SEED = 1000;
 const CALIBRATION_SAMPLES = { least: 32, most: 512 } as const;
 
 /**
@@ -94,7 +97,13 @@ async function openDataset(name: string, graph: Graph, folder: string): Promise<
 export async function preparePair(
   model: PreparedModel,
   recipe: Recipe,
-  options: { readonly folder: string; readonly seed: number; readonly paritySamples: number },
+  options: {
+    readonly folder: string;
+    readonly seed: number;
+    readonly paritySamples: number;
+    /** Leave out what packing the file takes seconds to find out. */
+    readonly weightsOnly?: boolean;
+  },
 ): Promise<PreparedPair> {
   const { graph, steps } = await compress(model, recipe, options.seed);
   const graphPath = join(
@@ -109,7 +118,7 @@ export async function preparePair(
     recipe,
     graph,
     graphPath,
-    size: await modelSize(graph, await artifactOf(model, graph, recipe)),
+    size: options.weightsOnly === true ? weightSize(graph) : await modelSize(graph, await artifactOf(model, graph, recipe)),
     compute: { macs, effectiveMacs },
     steps,
     inputs,
@@ -129,6 +138,9 @@ async function compress(
 
 async function openCalibration(model: PreparedModel, recipe: Recipe, seed: number): Promise<(() => Iterable<Inputs>) | undefined> {
   if (!recipe.steps.some((step) => step.kind === "int8")) return undefined;
+  if (isKernelModel(model.planned.path)) {
+    return () => Array.from({ length: CALIBRATION_SAMPLES.least }, (_, i) => randomInputs(model.graph, seed + CALIBRATION_SEED + i));
+  }
   if (model.dataset === undefined) {
     throw new UnavailableError(
       "no-calibration-data",

@@ -1,4 +1,5 @@
 /** quick, normal and rigorous: the same code path with other numbers. */
+import type { RaceSettings } from "../engines/tune/race.ts";
 import type { SamplingSettings } from "./sampling.ts";
 
 export const PRESETS = ["quick", "normal", "rigorous"] as const;
@@ -8,6 +9,8 @@ export interface Preset {
   readonly sampling: Omit<SamplingSettings, "floorSamples">;
   /** What may do on a software GPU once the time is over: at least the 6 that a 95 % interval of the median needs. */
   readonly softwareFloorSamples: number;
+  /** Layers measured in turn: the rounds of all rows of a shape. */
+  readonly race: RaceSettings;
   /** Time that the accuracy of one record may take; the number of samples follows from the latency. */
   readonly accuracyMs: number;
   /** Real samples whose outputs are compared with the CPU engine before timing. */
@@ -27,6 +30,7 @@ const TABLE: Readonly<Record<PresetName, Preset>> = {
       timeLimitMs: 600,
       blockClockSteps: BLOCK_CLOCK_STEPS,
     },
+    race: { warmup: { floorMs: 250, windowMs: 40, maxMs: 1000 }, blockMs: 1, rounds: 15, limitMs: 1500 },
     softwareFloorSamples: 6,
     accuracyMs: 1000,
     paritySamples: 4,
@@ -41,6 +45,7 @@ const TABLE: Readonly<Record<PresetName, Preset>> = {
       timeLimitMs: 1200,
       blockClockSteps: BLOCK_CLOCK_STEPS,
     },
+    race: { warmup: { floorMs: 500, windowMs: 60, maxMs: 2000 }, blockMs: 2, rounds: 31, limitMs: 5000 },
     softwareFloorSamples: 6,
     accuracyMs: 4000,
     paritySamples: 8,
@@ -55,6 +60,7 @@ const TABLE: Readonly<Record<PresetName, Preset>> = {
       timeLimitMs: 15_000,
       blockClockSteps: BLOCK_CLOCK_STEPS,
     },
+    race: { warmup: { floorMs: 1500, windowMs: 100, maxMs: 6000 }, blockMs: 5, rounds: 101, limitMs: 40_000 },
     softwareFloorSamples: 20,
     accuracyMs: Infinity,
     paritySamples: 32,

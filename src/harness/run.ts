@@ -4,15 +4,18 @@
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
-import { SlimbenchError } from "../errors.ts";
+import { join } from "node:path";
+import type { SlimbenchError } from "../errors.ts";
 import { serializeGraph } from "../graph/serialize.ts";
 import { killAllHosts } from "../hosts/host.ts";
 import { HostError, toWireError } from "../hosts/protocol.ts";
+import { breakEvens } from "../results/break-even.ts";
 import { RESULT_SCHEMA, recordKey } from "../results/schema.ts";
 import type { Result, ResultRecord } from "../results/schema.ts";
 import { describeAccuracy, ReferencePredictions } from "./accuracy.ts";
 import { readEnvironment } from "./environment.ts";
+import { measureLayer } from "./kernels/measure.ts";
+import type { LayerRow } from "./kernels/measure.ts";
 import { evaluateOriginal, identityOf, measureRecord } from "./measure.ts";
 import type { MeasureContext, Measured } from "./measure.ts";
 import { sqnrDb } from "./parity.ts";
@@ -26,6 +29,7 @@ import { probeTarget } from "./probe.ts";
 import type { TargetProbe } from "./probe.ts";
 import type { Reporter } from "./progress.ts";
 import { parseTarget } from "./target.ts";
+import { checkSameConfig, describeConfig, mergeConfig, mergeEnvironment } from "./run-config.ts";
 import { readTool } from "./version.ts";
 
 export interface RunOptions {
@@ -91,25 +95,71 @@ class Run {
   }
 
   async all(): Promise<RunOutcome> {
-    const { reporter, signal, resume, onProgress } = this.#options;
+    const { reporter, signal, resume } = this.#options;
     for (const record of resume?.records ?? []) if (record.status === "ok") this.#records.set(recordKey(record), record);
     const pending = this.#plan.records.filter((record) => !this.#records.has(plannedKey(record)));
     reporter.begin(pending.length);
     await this.#openAll(pending);
     if (resume !== undefined) checkSameConfig(resume, this.#result());
 
-    for (const group of groupByPair(pending)) {
+    await (this.#plan.kernels ? this.#layers(pending) : this.#rows(pending));
+    return { result: this.#result(), interrupted: signal.aborted };
+  }
+
+  /** Each record in a process of its own. */
+  async #rows(pending: readonly PlannedRecord[]): Promise<void> {
+    const { signal } = this.#options;
+    for (const group of groupBy(pending, pairKey)) {
       const pair = signal.aborted ? undefined : await this.#prepare(group);
       for (const planned of group) {
         if (signal.aborted) break;
         const record = pair instanceof Error ? failedPair(planned, pair) : pair === undefined ? undefined : await this.#one(planned, pair);
         if (record === undefined) break;
-        this.#records.set(plannedKey(planned), record);
-        reporter.done(record);
-        onProgress?.(this.#result());
+        this.#add(planned, record);
       }
     }
-    return { result: this.#result(), interrupted: signal.aborted };
+  }
+
+  /** All records of a layer's shape and an engine in one process. */
+  async #layers(pending: readonly PlannedRecord[]): Promise<void> {
+    const { signal } = this.#options;
+    for (const shape of groupBy(pending, ({ model }) => model.name)) {
+      const pairs = new Map<string, PreparedPair | SlimbenchError>();
+      for (const group of groupBy(shape, pairKey)) {
+        const pair = signal.aborted ? undefined : await this.#prepare(group);
+        if (pair === undefined) return;
+        for (const planned of group) pairs.set(plannedKey(planned), pair);
+      }
+      for (const lane of groupBy(shape, laneKey)) {
+        if (signal.aborted) return;
+        const rows: LayerRow[] = [];
+        for (const planned of lane) {
+          const pair = pairs.get(plannedKey(planned));
+          if (pair instanceof Error) this.#add(planned, failedPair(planned, pair));
+          else if (pair !== undefined) rows.push({ planned, pair });
+        }
+        await this.#lane(rows);
+      }
+    }
+  }
+
+  async #lane(rows: readonly LayerRow[]): Promise<void> {
+    const probe = this.#probes.get(rows[0]?.planned.target.text ?? "");
+    if (probe === undefined) return;
+    const records = probe.available
+      ? await measureLayer(rows, probe, this.#measure)
+      : rows.map(({ planned, pair }) => unavailable(planned, pair, probe));
+    rows.forEach(({ planned }, i) => {
+      const record = records[i];
+      if (record !== undefined && (record.status === "ok" || !this.#options.signal.aborted)) this.#add(planned, record);
+    });
+  }
+
+  #add(planned: PlannedRecord, record: ResultRecord): void {
+    const { reporter, onProgress } = this.#options;
+    this.#records.set(plannedKey(planned), record);
+    reporter.done(record);
+    onProgress?.(this.#result());
   }
 
   /** Everything that can be wrong with the input shows before the first measurement. */
@@ -135,7 +185,9 @@ class Run {
     this.#options.reporter.phase(first, "preparing", 0);
     const { preset, seed } = this.#measure;
     try {
-      const pair = await preparePair(model, first.recipe, { folder: this.#folder, seed, paritySamples: preset.paritySamples });
+      const { kernels: single } = this.#plan;
+      const paritySamples = single ? 1 : preset.paritySamples;
+      const pair = await preparePair(model, first.recipe, { folder: this.#folder, seed, paritySamples, weightsOnly: single });
       if (first.recipe.text === "fp32") this.#originals.set(first.model.name, pair.expected);
       return pair;
     } catch (error) {
@@ -146,10 +198,7 @@ class Run {
   async #one(planned: PlannedRecord, pair: PreparedPair): Promise<ResultRecord | undefined> {
     const probe = this.#probes.get(planned.target.text);
     if (probe === undefined) return undefined;
-    if (!probe.available) {
-      const reason = probe.reason ?? { code: "unavailable", message: `target ${planned.target.text}: cannot run here`, remedy: "" };
-      return { ...identityOf(planned), status: "unavailable", reason, size: pair.size, compute: pair.compute };
-    }
+    if (!probe.available) return unavailable(planned, pair, probe);
     const measured = await measureRecord(planned, pair, probe, this.#measure);
     if (this.#options.signal.aborted) return measured.record.status === "ok" ? measured.record : undefined;
     return this.#withAccuracy(planned, pair, measured);
@@ -206,17 +255,24 @@ class Run {
   }
 
   #result(): Result {
-    const order = new Map(this.#plan.records.map((record, i) => [plannedKey(record), i]));
-    const rank = (record: ResultRecord): number => order.get(recordKey(record)) ?? -1;
+    const records = this.#sorted();
     const { resume } = this.#options;
+    const crossings = breakEvens(records);
     return {
       schema: RESULT_SCHEMA,
       createdAt: new Date().toISOString(),
       tool: readToolOnce(),
       environment: mergeEnvironment(readEnvironment(this.#probes), resume),
       config: mergeConfig(describeConfig(this.#plan, this.#models), resume),
-      records: [...this.#records.values()].sort((a, b) => rank(a) - rank(b)),
+      records,
+      ...(crossings.length === 0 ? {} : { breakEven: crossings }),
     };
+  }
+
+  #sorted(): readonly ResultRecord[] {
+    const order = new Map(this.#plan.records.map((record, i) => [plannedKey(record), i]));
+    const rank = (record: ResultRecord): number => order.get(recordKey(record)) ?? -1;
+    return [...this.#records.values()].sort((a, b) => rank(a) - rank(b));
   }
 }
 
@@ -227,89 +283,29 @@ function readToolOnce(): Result["tool"] {
   return tool;
 }
 
-function describeConfig(plan: Plan, models: ReadonlyMap<string, PreparedModel>): Record<string, unknown> {
-  const distinct = (words: readonly string[]): readonly string[] => [...new Set(words)];
-  return {
-    ...(plan.suite === undefined ? {} : { suite: plan.suite }),
-    preset: plan.preset,
-    seed: plan.seed,
-    tune: plan.tune,
-    models: [...models.values()].map(({ planned, sha256, importMs, dataset }) => ({
-      name: planned.name,
-      file: basename(planned.path),
-      sha256,
-      importMs,
-      ...(planned.shapes.size === 0 ? {} : { shapes: Object.fromEntries(planned.shapes) }),
-      ...(dataset === undefined ? {} : { dataset: dataset.test.name }),
-    })),
-    recipes: distinct(plan.records.map(({ recipe }) => recipe.text)),
-    targets: distinct(plan.records.map(({ target }) => target.text)),
-    ...(plan.accuracySamples === undefined ? {} : { accuracySamples: plan.accuracySamples }),
-    settings: presetOf(plan.preset),
-  };
-}
-
-interface ModelEntry {
-  readonly name: string;
-  readonly sha256: string;
-}
-
-function modelEntries(config: Record<string, unknown>): readonly ModelEntry[] {
-  const { models } = config as { readonly models?: readonly ModelEntry[] };
-  return models ?? [];
-}
-
-/** A resumed run opens only what is left to do; what the earlier part says about the rest still holds. */
-function mergeConfig(now: Record<string, unknown>, old: Result | undefined): Record<string, unknown> {
-  if (old === undefined) return now;
-  const names = new Set(modelEntries(now).map(({ name }) => name));
-  const merge = (key: "recipes" | "targets"): readonly unknown[] => [
-    ...new Set([old.config[key], now[key]].flatMap((list) => (Array.isArray(list) ? (list as readonly unknown[]) : []))),
-  ];
-  return {
-    ...now,
-    models: [...modelEntries(old.config).filter(({ name }) => !names.has(name)), ...modelEntries(now)],
-    recipes: merge("recipes"),
-    targets: merge("targets"),
-    resumed: true,
-  };
-}
-
-function mergeEnvironment(now: Result["environment"], old: Result | undefined): Result["environment"] {
-  return old === undefined ? now : { ...now, engines: { ...old.environment.engines, ...now.engines } };
-}
-
-/** Records of two configurations or machines must not share a file. @throws SlimbenchError */
-function checkSameConfig(old: Result, now: Result): void {
-  const refuse = (what: string, was: unknown, is: unknown): never => {
-    throw new SlimbenchError("usage", `--resume: the result was made with ${what} ${String(was)}, this run has ${String(is)}`, {
-      remedy: "Use the same options, or another --out",
-    });
-  };
-  for (const key of ["preset", "seed", "tune", "accuracySamples"]) {
-    // Results from before tuning were made without it.
-    const was = key === "tune" ? (old.config[key] ?? "off") : old.config[key];
-    if (was !== now.config[key]) refuse(key, was ?? "none", now.config[key] ?? "none");
-  }
-  for (const key of ["node", "cpuModel"] as const) {
-    if (old.environment[key] !== now.environment[key]) refuse(key, old.environment[key], now.environment[key]);
-  }
-  const before = new Map(modelEntries(old.config).map(({ name, sha256 }) => [name, sha256]));
-  for (const { name, sha256 } of modelEntries(now.config)) {
-    const was = before.get(name) ?? sha256;
-    if (was !== sha256) refuse(`another file for model ${name}, sha256`, was.slice(0, 12), sha256.slice(0, 12));
-  }
-}
-
-function groupByPair(records: readonly PlannedRecord[]): readonly (readonly PlannedRecord[])[] {
+/** In order of first appearance. */
+function groupBy(records: readonly PlannedRecord[], keyOf: (record: PlannedRecord) => string): readonly (readonly PlannedRecord[])[] {
   const groups = new Map<string, PlannedRecord[]>();
   for (const record of records) {
-    const key = `${record.model.name} ${record.recipe.text}`;
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [record]);
+    const group = groups.get(keyOf(record));
+    if (group === undefined) groups.set(keyOf(record), [record]);
     else group.push(record);
   }
   return [...groups.values()];
+}
+
+function pairKey({ model, recipe }: PlannedRecord): string {
+  return `${model.name} ${recipe.text}`;
+}
+
+/** Targets that differ in what they do about zeros only share a process. */
+function laneKey({ target: { engine, host, options } }: PlannedRecord): string {
+  return JSON.stringify([engine, host, Object.entries(options).filter(([key]) => key !== "sparse")]);
+}
+
+function unavailable(planned: PlannedRecord, { size, compute }: PreparedPair, probe: TargetProbe): ResultRecord {
+  const reason = probe.reason ?? { code: "unavailable", message: `target ${planned.target.text}: cannot run here`, remedy: "" };
+  return { ...identityOf(planned), status: "unavailable", reason, size, compute };
 }
 
 function failedPair(planned: PlannedRecord, error: SlimbenchError): ResultRecord {

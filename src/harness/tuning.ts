@@ -24,27 +24,40 @@ export interface TuningContext {
   readonly onNote: (line: string) => void;
 }
 
+export interface TuningTask {
+  readonly target: Target;
+  readonly graphPath: string;
+}
+
 /**
- * @returns undefined where the engine does not tune, or where tuning failed (a note says so): it then goes by its estimates
+ * One child for all tasks, whose targets share an engine and a host.
+ * @returns per task; undefined where the engine does not tune, or where tuning failed (a note says so): it then goes by its estimates
  * @throws HostError when the run was interrupted
  */
-export async function tuneTarget(target: Target, graphPath: string, context: TuningContext): Promise<TuneReport | undefined> {
-  const { engine, options, host: place } = target;
-  if (place.kind !== "node" || (await loadEngine(engine)).tune === undefined) return undefined;
+export async function tuneAll(tasks: readonly TuningTask[], context: TuningContext): Promise<readonly (TuneReport | undefined)[]> {
+  const nothing = tasks.map(() => undefined);
+  const [first] = tasks;
+  if (first === undefined || context.place.kind !== "node" || (await loadEngine(first.target.engine)).tune === undefined) return nothing;
+  let done = 0;
   const host = await openHost(context.place, {
     silenceMs: context.silenceMs,
     childPath: context.childPath,
-    onProgress: ({ fraction }) => context.onProgress(fraction),
+    onProgress: ({ fraction }) => context.onProgress((done + fraction) / tasks.length),
     onStderr: context.onStderr,
   });
   try {
-    const report = await host.request("tune", { engine, options, graphPath, mode: context.mode });
-    for (const note of report?.notes ?? []) context.onNote(note);
-    return report;
+    const reports: (TuneReport | undefined)[] = [];
+    for (const { target, graphPath } of tasks) {
+      const { engine, options } = target;
+      reports.push(await host.request("tune", { engine, options, graphPath, mode: context.mode }));
+      done++;
+    }
+    for (const note of new Set(reports.flatMap((report) => report?.notes ?? []))) context.onNote(note);
+    return reports;
   } catch (error) {
     if (!(error instanceof HostError) || error.code === "interrupted") throw error;
-    context.onNote(`tuning for ${target.text}: ${error.message}; kernels are chosen by estimate`);
-    return undefined;
+    context.onNote(`tuning for ${first.target.text}: ${error.message}; kernels are chosen by estimate`);
+    return nothing;
   } finally {
     await host.close();
   }

@@ -163,6 +163,39 @@ export const tuningSchema = z.looseObject({
   excluded: z.array(z.looseObject({ node: z.string(), kernel: z.string(), why: z.string() })).optional(),
 });
 
+export const ratesSchema = z.looseObject({
+  /** The layer's shape as text, e.g. `kernel:gemm,m=768,n=256,k=256`. */
+  shape: z.string(),
+  /** The model and the layer that the shape was taken from. */
+  layer: z.string().optional(),
+  /** What is multiplied. */
+  type: z.enum(["float32", "int8"]),
+  /** 2 × all multiply-accumulates over the time, 10⁹ a second: what a dense kernel would have to do. */
+  denseGops: number,
+  /** 2 × those whose weight is not zero: what was needed. */
+  nonzeroGops: number,
+  /** What a loop that keeps to registers reached, measured in turn with the layer; absent where the engine has none. */
+  peakGops: number.optional(),
+  /** The operation of that loop. */
+  peakOperation: z.string().optional(),
+  /** nonzeroGops / peakGops. */
+  peakShare: number.optional(),
+  /** What the record's time is: the layer alone, without its inputs' copy; all rows of a shape in turn in one process. */
+  timing: z.string(),
+});
+
+export const breakEvenSchema = z.looseObject({
+  model: z.string(),
+  target: z.string(),
+  /** The recipe with `X` for the share of zeros. */
+  pattern: z.string(),
+  /** `at`: pays from `zeros` on. `below`: pays already at `zeros`, the lowest share tried. `above`: not even at the highest. */
+  relation: z.enum(["at", "below", "above"]),
+  zeros: number,
+  /** Share of zeros, and the dense kernel's time over the sparse one's. */
+  points: z.array(z.looseObject({ zeros: number, speedup: number })),
+});
+
 export const deviceSchema = z.looseObject({
   /** GPU adapter as the driver names it. */
   adapter: z.string(),
@@ -195,6 +228,8 @@ const measured = {
   placement: z.array(placementSchema).optional(),
   /** How kernels were chosen where there was a choice; absent where they were chosen by estimate. */
   tuning: tuningSchema.optional(),
+  /** Only of records that measure one layer. */
+  rates: ratesSchema.optional(),
   device: deviceSchema.optional(),
   steps: z.array(stepSchema).optional(),
   warnings: z.array(warningSchema).optional(),
@@ -256,6 +291,8 @@ export const resultSchema = z.looseObject({
   /** The effective configuration: suite, preset, seed, limits. */
   config: z.record(z.string(), z.unknown()),
   records: z.array(recordSchema),
+  /** From which share of zeros on sparse kernels pay; where records of layers sweep over it. */
+  breakEven: z.array(breakEvenSchema).optional(),
 });
 
 /** The fields we know, read-only: writing a misspelt one is a type error, though unknown ones in a file are kept. */
@@ -283,6 +320,8 @@ export type Parity = Known<z.infer<typeof paritySchema>>;
 export type Warning = Known<z.infer<typeof warningSchema>>;
 export type PlacementEntry = Known<z.infer<typeof placementSchema>>;
 export type Tuning = Known<z.infer<typeof tuningSchema>>;
+export type Rates = Known<z.infer<typeof ratesSchema>>;
+export type BreakEven = Known<z.infer<typeof breakEvenSchema>>;
 export type Device = Known<z.infer<typeof deviceSchema>>;
 export type Tool = Known<z.infer<typeof toolSchema>>;
 export type Environment = Known<z.infer<typeof environmentSchema>>;

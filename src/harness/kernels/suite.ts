@@ -4,7 +4,6 @@ import { parseRecipe } from "../../compress/recipe.ts";
 import { FormatError } from "../../errors.ts";
 import type { SuiteModel } from "../suite.ts";
 import { SHAPE_SCHEMAS, shapeText } from "./shape.ts";
-import type { KernelShape } from "./shape.ts";
 
 const word = z.string().min(1);
 
@@ -54,6 +53,6 @@ export function kernelModels(kernels: Kernels, sweeps: Sweeps, where: string): r
       }
       return definition.zeros.map((share) => parseRecipe(definition.recipe.replaceAll("X", String(share))).text);
     });
-    return { name, path: shapeText(shape as KernelShape), layer, sweep: recipes };
+    return { name, path: shapeText(shape), layer, sweep: recipes };
   });
 }
