@@ -16,7 +16,12 @@ import { decodeMessage } from "../wire.ts";
 
 const PACKAGE_ROOT = new URL("../../../", import.meta.url);
 
-const PAGE_FILES: Readonly<Record<string, string>> = { "": "index.html", "page.js": "page.js", "worker.js": "worker.js" };
+const PAGE_FILES: Readonly<Record<string, string>> = {
+  "": "index.html",
+  "page.js": "page.js",
+  "worker.js": "worker.js",
+  "thread.js": "thread.js",
+};
 
 /** What engines may read: built kernels and shader sources, by plain names. */
 const ASSET = /^(build\/wasm|shaders)(\/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+$/;

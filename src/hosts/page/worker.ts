@@ -10,6 +10,7 @@ import { Agent } from "../agent.ts";
 import { toWireError } from "../protocol.ts";
 import type { Reply, Request } from "../protocol.ts";
 import { decodeMessage, encodeMessage } from "../wire.ts";
+import { pageThreads } from "./threads.ts";
 
 /** What we use of a dedicated worker's scope; TypeScript knows either a page's globals or a worker's. */
 interface WorkerScope {
@@ -39,7 +40,11 @@ async function readDataset(headerPath: string): Promise<Dataset> {
 }
 
 function openContext(withGpu: boolean): Promise<EngineContext> {
-  const base: EngineContext = { readAsset: (path) => fetchBytes(`asset/${path}`, path), now: () => performance.now() };
+  const base: EngineContext = {
+    readAsset: (path) => fetchBytes(`asset/${path}`, path),
+    now: () => performance.now(),
+    threads: pageThreads(),
+  };
   if (!withGpu) return Promise.resolve(base);
   // Types say that every browser has it.
   const gpu = navigator.gpu as GPU | undefined;
