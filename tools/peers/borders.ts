@@ -1,5 +1,5 @@
-/** Float or integer inputs and outputs of an int8 graph: peers differ in what they take. */
-import { consumersOf, producersOf, tensorOf } from "../../src/graph/access.ts";
+/** Float inputs and outputs around an int8 graph: LiteRT.js takes no others, and all shall take the same. */
+import { tensorOf } from "../../src/graph/access.ts";
 import type { Graph, Node, Tensor } from "../../src/graph/ir.ts";
 
 /** Takes and gives float32 where the graph takes and gives 8-bit integers. */
@@ -19,26 +19,4 @@ export function withFloatBorders(graph: Graph): Graph {
   const inputs = graph.inputs.map((name) => border(name, "Quantize"));
   const outputs = graph.outputs.map((name) => border(name, "Dequantize"));
   return { ...graph, inputs, outputs, tensors, nodes: [...before, ...graph.nodes, ...after] };
-}
-
-/** The reverse: drops Quantize nodes at inputs and Dequantize nodes at outputs, where nothing else reads what they read or write. */
-export function withIntegerBorders(graph: Graph): Graph {
-  const consumers = consumersOf(graph);
-  const producers = producersOf(graph);
-  const removed = new Set<Node>();
-  const inputs = graph.inputs.map((name) => {
-    const [only, ...others] = consumers.get(name) ?? [];
-    if (only?.op !== "Quantize" || others.length > 0) return name;
-    removed.add(only);
-    return only.outputs[0]!;
-  });
-  const outputs = graph.outputs.map((name) => {
-    const producer = producers.get(name);
-    if (producer?.op !== "Dequantize" || consumers.has(name)) return name;
-    removed.add(producer);
-    return producer.inputs[0]!;
-  });
-  const tensors = new Map(graph.tensors);
-  for (const name of [...graph.inputs, ...graph.outputs]) if (!inputs.includes(name) && !outputs.includes(name)) tensors.delete(name);
-  return { ...graph, inputs, outputs, tensors, nodes: graph.nodes.filter((node) => !removed.has(node)) };
 }

