@@ -45,6 +45,8 @@ export interface Selection {
   readonly features: ReadonlySet<Feature>;
   /** `auto`: by estimate. `on`: a kernel that skips zeros wherever one applies, even where it does not pay. `off`: never one. */
   readonly sparse: "auto" | "on" | "off";
+  /** `auto`: weights with a compact code stay in it unless that takes much longer. `on`: wherever a kernel can. `off`: they are expanded. */
+  readonly coded: "auto" | "on" | "off";
   /** Node name → kernel: what a tuner measured to be fastest, or the one to force. */
   readonly chosen: ReadonlyMap<string, { readonly kernel: string; readonly why: string }>;
 }

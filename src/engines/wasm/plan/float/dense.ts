@@ -16,7 +16,7 @@ export type Access = "vector" | "rows" | "windows";
 /** Columns that the matrix × vector kernel takes at once. */
 const VECTOR_COLUMNS = 24;
 
-function accessOf({ windows }: FloatProblem): Access {
+export function accessOf({ windows }: FloatProblem): Access {
   if (windows.stride === undefined) return "windows";
   return windows.m === 1 ? "vector" : "rows";
 }

@@ -1,0 +1,99 @@
+/** Layers with compact codes of every kind, for the engines that execute them. */
+import { GraphBuilder } from "../../src/graph/builder.ts";
+import { decode } from "../../src/graph/code.ts";
+import { elementCount } from "../../src/graph/dtype.ts";
+import { toFloat16Bits } from "../../src/graph/float16.ts";
+import type { Activation, Conv2DAttrs, Graph, Int4Code, WeightCode } from "../../src/graph/ir.ts";
+import { validateGraph } from "../../src/graph/validate.ts";
+import { random } from "./generated.ts";
+
+export type CodeSpec =
+  | { readonly kind: "codebook"; readonly values: number }
+  | { readonly kind: "int4"; readonly block: number }
+  /** `special`: with infinities, NaNs, subnormals and zeros of both signs among the weights. */
+  | { readonly kind: "float16"; readonly special?: boolean };
+
+const SPECIAL = [0x7c00, 0xfc00, 0x7e01, 0xfe00, 1, 0x8001, 0x03ff, 0x0400, 0, 0x8000, 0x7bff];
+
+export function randomCode(spec: CodeSpec, shape: readonly number[], seed: number): WeightCode {
+  const rand = random(seed);
+  const count = elementCount(shape);
+  switch (spec.kind) {
+    case "codebook":
+      return {
+        kind: "codebook",
+        table: Float32Array.from({ length: spec.values }, () => rand() * 2 - 1),
+        indices: Uint8Array.from({ length: count }, () => Math.floor(rand() * spec.values)),
+      };
+    case "int4": {
+      const blocks = Math.ceil(count / shape[0]! / spec.block) * shape[0]!;
+      const code: Int4Code = {
+        kind: "int4",
+        block: spec.block,
+        scales: Float32Array.from({ length: blocks }, () => 0.05 + 0.1 * rand()),
+        codes: Int8Array.from({ length: count }, () => Math.floor(rand() * 16) - 8),
+      };
+      return code;
+    }
+    case "float16":
+      return {
+        kind: "float16",
+        bits: Uint16Array.from({ length: count }, () =>
+          spec.special === true && rand() < 0.2 ? SPECIAL[Math.floor(rand() * SPECIAL.length)]! : toFloat16Bits(rand() * 2 - 1),
+        ),
+      };
+  }
+}
+
+export interface CodedLayer {
+  readonly spec: CodeSpec;
+  readonly seed: number;
+  readonly activation?: Activation;
+}
+
+function add(
+  layer: CodedLayer,
+  input: readonly number[],
+  shape: readonly number[],
+  op: (b: GraphBuilder, inputs: string[]) => string,
+): Graph {
+  const rand = random(layer.seed + 1);
+  const builder = new GraphBuilder("coded");
+  const x = builder.input("x", "float32", input);
+  const code = randomCode(layer.spec, shape, layer.seed);
+  const w = builder.constant("w", "float32", shape, decode(code, shape), { code });
+  const bias = builder.constant(
+    "bias",
+    "float32",
+    [shape[0]!],
+    Float32Array.from({ length: shape[0]! }, () => rand() * 2 - 1),
+  );
+  const graph = builder.finish([op(builder, [x, w, bias])]);
+  validateGraph(graph);
+  return graph;
+}
+
+export function codedDense(layer: CodedLayer, m: number, n: number, k: number): Graph {
+  return add(layer, [m, k], [n, k], (b, inputs) =>
+    b.add("Dense", "layer", inputs, layer.activation ? { activation: layer.activation } : {}),
+  );
+}
+
+export function codedConv(
+  layer: CodedLayer,
+  input: readonly [number, number, number, number],
+  outputs: number,
+  kernel: readonly [number, number],
+  attrs: Partial<Conv2DAttrs> = {},
+): Graph {
+  const all = { strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0], groups: 1, ...attrs } as const;
+  const shape = [outputs, ...kernel, input[3] / all.groups];
+  return add(layer, input, shape, (b, inputs) =>
+    b.add("Conv2D", "layer", inputs, { ...all, ...(layer.activation && { activation: layer.activation }) }),
+  );
+}
+
+export function inputOf(graph: Graph, seed = 1): Float32Array {
+  const rand = random(seed);
+  return Float32Array.from({ length: elementCount(graph.tensors.get("x")!.shape) }, () => rand() * 2 - 1);
+}
