@@ -120,7 +120,7 @@ describe("ONNX form", () => {
     const relaid = channelsFirstInputs(graph);
     expect(relaid.perms).toEqual([[0, 3, 1, 2]]);
     const bytes = exportOnnx(relaid.graph);
-    const ops = decodeModel(bytes, "written").graph?.node?.map((node) => node.opType);
+    const ops = decodeModel(bytes, "written").graph?.node.map((node) => node.opType);
     expect(ops).toContain("Conv");
     expect(ops).not.toContain("Transpose");
     const [data] = noise(graph, 3) as [TypedArray];
