@@ -10,6 +10,7 @@ import asc from "assemblyscript/asc";
 const MODULES = [
   { entry: "index.ts", file: "kernels.wasm", features: ["simd"] },
   { entry: "relaxed/index.ts", file: "relaxed.wasm", features: ["simd", "relaxed-simd"] },
+  { entry: "scalar/index.ts", file: "scalar.wasm", features: [] },
 ];
 
 const root = fileURLToPath(new URL("..", import.meta.url));

@@ -10,6 +10,11 @@ function relaxedRow(name: string, feature: string, ops: readonly string[], about
   return { name: `${name}__wasm_relaxed`, engine: "wasm", ops, requires: ["simd", feature], about };
 }
 
+/** For `simd=off`. */
+function scalarRow(name: string, ops: readonly string[], about: string): KernelRow {
+  return { name: `${name}__wasm_scalar`, engine: "wasm", ops, requires: [], about };
+}
+
 const WEIGHTED = ["Conv2D", "Dense", "MatMul"];
 /** Compact codes of weights, and what their kernels do. */
 const CODED: readonly (readonly [kind: string, about: string])[] = [
@@ -104,4 +109,15 @@ export const WASM_KERNELS: readonly KernelRow[] = [
   ),
   relaxedRow("i8_conv_dot_4x8", "relaxed-dot", ["Conv2D", "DepthwiseConv2D"], "The byte tile over a table of window offsets."),
   relaxedRow("i8_unsign_rows", "relaxed-dot", [...WEIGHTED, "DepthwiseConv2D"], "8 bits to unsigned form, bordered with the zero point."),
+  scalarRow("f32_conv_indirect_2x4", [...WEIGHTED, "DepthwiseConv2D"], "2 windows × 4 outputs in scalar registers, windows by a table."),
+  scalarRow(
+    "i8_conv_doubles_2x8",
+    [...WEIGHTED, "DepthwiseConv2D"],
+    "Exact sums in doubles that carry two outputs each, 2 windows × 8 outputs.",
+  ),
+  scalarRow("f32_depthwise_direct_4x1", ["DepthwiseConv2D"], "4 neighbouring outputs of one channel, any kernel, stride and dilation."),
+  scalarRow("i8_depthwise_direct_4x1", ["DepthwiseConv2D"], "4 neighbouring outputs of one channel in int32, inputs in unsigned form."),
+  scalarRow("any_pad_rows", ["Conv2D", "DepthwiseConv2D"], "Copy of an image with a border."),
+  scalarRow("i8_unsign_rows", ["DepthwiseConv2D"], "8 bits to unsigned form, bordered with the zero point."),
+  scalarRow("f64_widen_rows", [...WEIGHTED, "DepthwiseConv2D"], "8 bits to doubles with the zero point taken off, bordered with zeros."),
 ];

@@ -8,18 +8,19 @@ import type { Engine, EngineContext, EngineOptions, Peak, ProbeResult, Session, 
 import { tuneGraph } from "../tune/tune.ts";
 import type { KernelChoice, TuneReport } from "../tune/types.ts";
 import { NO_FEATURES, hostFeatures } from "./features.ts";
-import { MODULE_PATH, RELAXED_MODULE_PATH, loadModules } from "./module.ts";
+import { MODULE_PATH, RELAXED_MODULE_PATH, SCALAR_MODULE_PATH, loadModules } from "./module.ts";
 import { parseOptions } from "./options.ts";
 import { wasmPeaks } from "./peak.ts";
 import type { Selection } from "./program.ts";
 import { WasmSession } from "./session.ts";
 import { requireThreads } from "./threads/host.ts";
+import { shareAmong } from "./threads/schedule.ts";
 import { tunable } from "./tunable.ts";
 
 const NO_SIMD = {
   code: "no-wasm-simd",
   message: "target wasm: this host has no WebAssembly SIMD",
-  remedy: "Use Node 20.19 or newer, or a browser of 2021 or newer.",
+  remedy: "Use Node 20.19 or newer, or a browser of 2021 or newer, or wasm:simd=off.",
 };
 
 const NO_RELAXED = {
@@ -55,14 +56,14 @@ export const wasmEngine: Engine = {
 
   async peaks(_context: EngineContext, options: EngineOptions): Promise<readonly Peak[]> {
     const { selection, threads } = await setUp(options, []);
-    return wasmPeaks(selection.features, threads);
+    return selection.simd ? wasmPeaks(selection.features, threads) : [];
   },
 
   async compile(graph: Graph, context: EngineContext, options: EngineOptions, choices: readonly KernelChoice[] = []): Promise<Session> {
     const { selection, modules, threads } = await setUp(options, choices);
     if (threads === 1) return new WasmSession(graph, await loadModules(context, modules), context.now, selection);
     const host = requireThreads(context);
-    const session = new WasmSession(graph, await loadModules(context, modules, "shared"), context.now, selection, threads);
+    const session = new WasmSession(graph, await loadModules(context, modules, "shared"), context.now, selection, shareAmong(threads));
     await session.startThreads(host);
     return session;
   },
@@ -77,7 +78,9 @@ interface Setup {
 
 /** @throws UsageError for bad options, UnavailableError for what this host lacks */
 async function setUp(options: EngineOptions, choices: readonly KernelChoice[]): Promise<Setup> {
-  const { sparse, coded, relaxed, threads } = parseOptions(options);
+  const { simd, relaxed, sparse, coded, threads } = parseOptions(options);
+  const selection = { simd, sparse, coded, chosen: new Map(choices.map((choice) => [choice.node, choice])) };
+  if (!simd) return { selection: { ...selection, features: NO_FEATURES }, modules: [SCALAR_MODULE_PATH], threads };
   const host = await hostFeatures();
   if (!host.simd) throw new UnavailableError(NO_SIMD.code, NO_SIMD.message, NO_SIMD.remedy);
   if (relaxed === "on" && host.features.size === 0) {
@@ -85,7 +88,7 @@ async function setUp(options: EngineOptions, choices: readonly KernelChoice[]): 
   }
   const features = relaxed === "off" ? NO_FEATURES : host.features;
   return {
-    selection: { features, sparse, coded, chosen: new Map(choices.map((choice) => [choice.node, choice])) },
+    selection: { ...selection, features },
     modules: features.size === 0 ? [MODULE_PATH] : [MODULE_PATH, RELAXED_MODULE_PATH],
     threads,
   };

@@ -1,5 +1,5 @@
 /** The `key=value` options of a wasm target, checked. */
-import { UnavailableError, UsageError } from "../../errors.ts";
+import { UsageError } from "../../errors.ts";
 import type { EngineOptions } from "../engine.ts";
 import type { Selection } from "./program.ts";
 
@@ -23,7 +23,7 @@ const PARSERS: { readonly [K in keyof WasmOptions]: (value: string) => WasmOptio
   coded: (value) => oneOf("coded", value, ["auto", "on", "off"]),
 };
 
-/** @throws UsageError for unknown keys and values, UnavailableError for known ones that this version does not implement */
+/** @throws UsageError for unknown keys and values, and for values that exclude each other */
 export function parseOptions(options: EngineOptions): WasmOptions {
   for (const key of Object.keys(options)) {
     if (!Object.hasOwn(PARSERS, key)) {
@@ -37,7 +37,7 @@ export function parseOptions(options: EngineOptions): WasmOptions {
     sparse: PARSERS.sparse(options["sparse"] ?? "auto"),
     coded: PARSERS.coded(options["coded"] ?? "auto"),
   };
-  if (!parsed.simd) throw new UnavailableError("not-implemented", "target wasm: simd=off is not supported yet", "Use simd=on.");
+  if (!parsed.simd && parsed.relaxed === "on") throw new UsageError("target wasm: relaxed=on needs simd=on, got simd=off");
   return parsed;
 }
 

@@ -42,6 +42,8 @@ export type Planner<O extends OpName> = (context: PlanContext, node: NodeWith<O>
 
 /** How a session chooses among kernels that can execute the same node. */
 export interface Selection {
+  /** False: only kernels without vector instructions, and the CPU engine. */
+  readonly simd: boolean;
   readonly features: ReadonlySet<Feature>;
   /** `auto`: by estimate. `on`: a kernel that skips zeros wherever one applies, even where it does not pay. `off`: never one. */
   readonly sparse: "auto" | "on" | "off";

@@ -41,6 +41,13 @@ export function integerPost(
   return words;
 }
 
+/** Grid of an 8-bit output for kernels without vectors: [lo - zp f32][hi - zp f32][zp i32]. */
+export function scalarPost(zeroPoint: number, lo: number, hi: number): Int32Array {
+  const words = Int32Array.of(0, 0, zeroPoint);
+  new Float32Array(words.buffer).set([lo - zeroPoint, hi - zeroPoint]);
+  return words;
+}
+
 /** Whether x rounds exactly by adding the magic number, with room for the zero point. */
 export function fitsMagic(x: number): boolean {
   return x < 2 ** 22 - 512;

@@ -4,14 +4,14 @@ import { describe, expect, it } from "vitest";
 import { webAssembly } from "../../../src/engines/wasm/api.ts";
 import { ACTIVATION, BINARY, REDUCE, UNARY } from "../../../src/engines/wasm/codes.ts";
 import { LinearMemory } from "../../../src/engines/wasm/memory.ts";
-import { KernelSet, MODULE_PATH, RELAXED_MODULE_PATH, hasSimd, loadModules } from "../../../src/engines/wasm/module.ts";
+import { KernelSet, MODULE_PATH, RELAXED_MODULE_PATH, SCALAR_MODULE_PATH, hasSimd, loadModules } from "../../../src/engines/wasm/module.ts";
 import { isKernelName } from "../../../src/kernels/names.ts";
 import { WASM_KERNELS } from "../../../src/kernels/wasm.ts";
 import { generatedFiles } from "../../../tools/wasm-gen/files.ts";
 import { context } from "./context.ts";
 
 const ASSEMBLY = new URL("../../../src/engines/wasm/assembly/", import.meta.url);
-const MODULES = [MODULE_PATH, RELAXED_MODULE_PATH];
+const MODULES = [MODULE_PATH, RELAXED_MODULE_PATH, SCALAR_MODULE_PATH];
 const [EXPORT_SECTION, DATA_SECTION] = [7, 11];
 /** Rows without code. */
 const NO_CODE = ["any_reshape_alias__wasm_simd"];
@@ -72,6 +72,7 @@ describe("wasm module", () => {
     ];
     expect(required("__wasm_simd")).toEqual(["simd"]);
     expect(required("__wasm_relaxed").sort()).toEqual(["simd relaxed-dot", "simd relaxed-madd"]);
+    expect(required("__wasm_scalar")).toEqual([""]);
   });
 
   it("names its kernels by the grammar, once each", () => {

@@ -2,7 +2,7 @@
 import { outputTensor } from "../../../graph/access.ts";
 import type { Node, OpName } from "../../../graph/ir.ts";
 import type { NodePlan, PlanContext, Planner } from "../program.ts";
-import { planConv2D, planDense, planDepthwise } from "./conv.ts";
+import { planConv2D, planDense, planDepthwise, planMatMulConstant } from "./conv.ts";
 import { planBinary, planDequantize, planQuantize, planRequantize, planUnary } from "./elementwise.ts";
 import { planMatMul } from "./matmul.ts";
 import { planConcat, planExpand, planGather, planPad, planReshape, planSlice, planTranspose } from "./move.ts";
@@ -33,9 +33,17 @@ const PLANNERS: { readonly [O in OpName]?: Planner<O> } = {
   Requantize: planRequantize,
 };
 
+/** What has kernels without vector instructions: layers with constant weights. */
+const SCALAR_PLANNERS: { readonly [O in OpName]?: Planner<O> } = {
+  Conv2D: planConv2D,
+  DepthwiseConv2D: planDepthwise,
+  Dense: planDense,
+  MatMul: planMatMulConstant,
+};
+
 /** Only float32, 8-bit and byte moves have kernels; an address is asked for only once a planner has accepted the types. */
 export function planNode(context: PlanContext, node: Node): NodePlan | undefined {
-  const planner = PLANNERS[node.op] as Planner<OpName> | undefined;
+  const planner = (context.selection.simd ? PLANNERS : SCALAR_PLANNERS)[node.op] as Planner<OpName> | undefined;
   if (planner === undefined || outputTensor(context.graph, node).shape.includes(0)) return undefined;
   return planner(context, node);
 }

@@ -10,6 +10,9 @@ import type { PlanContext, Split } from "../program.ts";
  */
 export const RATE = { f32: 22_000, i8: 44_000, depthwise: 14_000, bytes: 8_000, map: 2_000, resize: 800, math: 600 } as const;
 
+/** The same of kernels without vector instructions. */
+export const SCALAR_RATE = { f32: 5_000, i8: 9_000, depthwise: 2_000 } as const;
+
 const CACHE_LINE = 64;
 /** Elements that a vector kernel takes at a time, and more, so that pieces don't meet within a cache line. */
 const RUN = 64;

@@ -7,6 +7,7 @@ import { CODED_F32 } from "./coded.ts";
 import { DENSE_F32 } from "./dense.ts";
 import type { FloatProblem } from "./problem.ts";
 import { RELAXED_F32 } from "./relaxed.ts";
+import { SCALAR_F32 } from "./scalar.ts";
 import { UNSTRUCTURED_F32 } from "./unstructured.ts";
 import { VECTOR_BLOCKS_F32 } from "./vector.ts";
 
@@ -20,7 +21,7 @@ export const FLOAT_CANDIDATES = candidateList<FloatProblem>([
 ]);
 
 export function planFloat(context: PlanContext, node: string, problem: FloatProblem): NodePlan {
-  const plan = planBest(context, FLOAT_CANDIDATES, problem, node);
+  const plan = planBest(context, context.selection.simd ? FLOAT_CANDIDATES : [SCALAR_F32], problem, node);
   invariant(plan !== undefined, `no kernel for float node "${node}"`);
   return plan;
 }

@@ -6,6 +6,7 @@ import { BLOCK_SPARSE_I8 } from "./block-sparse.ts";
 import { DENSE_I8 } from "./dense.ts";
 import type { IntegerProblem } from "./problem.ts";
 import { RELAXED_I8 } from "./relaxed.ts";
+import { SCALAR_I8 } from "./scalar.ts";
 import { UNSTRUCTURED_I8 } from "./unstructured.ts";
 
 export const INTEGER_CANDIDATES = candidateList<IntegerProblem>([...DENSE_I8, ...RELAXED_I8, ...BLOCK_SPARSE_I8, ...UNSTRUCTURED_I8]);
@@ -14,5 +15,5 @@ export const INTEGER_CANDIDATES = candidateList<IntegerProblem>([...DENSE_I8, ..
 export function planInteger(context: PlanContext, node: string, problem: IntegerProblem): NodePlan | undefined {
   const { weights, k, bias, finish } = problem;
   if (!fitsTile(weights, (i) => Math.floor(i / k), bias, finish.scales)) return undefined;
-  return planBest(context, INTEGER_CANDIDATES, problem, node);
+  return planBest(context, context.selection.simd ? INTEGER_CANDIDATES : [SCALAR_I8], problem, node);
 }
