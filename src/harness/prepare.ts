@@ -68,7 +68,7 @@ export interface PreparedPair {
 /** About so many multiply-accumulates go into calibration: some seconds on the CPU engine. */
 const CALIBRATION_MACS = 1e9;
 /** A single layer calibrates on noise of other seeds than it is compared on. */
-const CALIBRATION_SEED = 1000;
+const LAYER_CALIBRATION = { seed: 1000, samples: 4 } as const;
 const CALIBRATION_SAMPLES = { least: 32, most: 512 } as const;
 
 /**
@@ -139,7 +139,7 @@ async function compress(
 async function openCalibration(model: PreparedModel, recipe: Recipe, seed: number): Promise<(() => Iterable<Inputs>) | undefined> {
   if (!recipe.steps.some((step) => step.kind === "int8")) return undefined;
   if (isKernelModel(model.planned.path)) {
-    return () => Array.from({ length: CALIBRATION_SAMPLES.least }, (_, i) => randomInputs(model.graph, seed + CALIBRATION_SEED + i));
+    return () => Array.from({ length: LAYER_CALIBRATION.samples }, (_, i) => randomInputs(model.graph, seed + LAYER_CALIBRATION.seed + i));
   }
   if (model.dataset === undefined) {
     throw new UnavailableError(

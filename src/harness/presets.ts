@@ -9,7 +9,7 @@ export interface Preset {
   readonly sampling: Omit<SamplingSettings, "floorSamples">;
   /** What may do on a software GPU once the time is over: at least the 6 that a 95 % interval of the median needs. */
   readonly softwareFloorSamples: number;
-  /** Layers measured in turn: the rounds of all rows of a shape. */
+  /** Layers measured in turn; the limit is for each row of a shape. */
   readonly race: RaceSettings;
   /** Time that the accuracy of one record may take; the number of samples follows from the latency. */
   readonly accuracyMs: number;
@@ -30,7 +30,7 @@ const TABLE: Readonly<Record<PresetName, Preset>> = {
       timeLimitMs: 600,
       blockClockSteps: BLOCK_CLOCK_STEPS,
     },
-    race: { warmup: { floorMs: 250, windowMs: 40, maxMs: 1000 }, blockMs: 1, rounds: 15, limitMs: 1500 },
+    race: { warmup: { floorMs: 250, windowMs: 40, maxMs: 1000 }, blockMs: 1, rounds: 15, limitMs: 250 },
     softwareFloorSamples: 6,
     accuracyMs: 1000,
     paritySamples: 4,
@@ -45,7 +45,7 @@ const TABLE: Readonly<Record<PresetName, Preset>> = {
       timeLimitMs: 1200,
       blockClockSteps: BLOCK_CLOCK_STEPS,
     },
-    race: { warmup: { floorMs: 500, windowMs: 60, maxMs: 2000 }, blockMs: 2, rounds: 31, limitMs: 5000 },
+    race: { warmup: { floorMs: 500, windowMs: 60, maxMs: 2000 }, blockMs: 2, rounds: 31, limitMs: 800 },
     softwareFloorSamples: 6,
     accuracyMs: 4000,
     paritySamples: 8,
@@ -60,7 +60,7 @@ const TABLE: Readonly<Record<PresetName, Preset>> = {
       timeLimitMs: 15_000,
       blockClockSteps: BLOCK_CLOCK_STEPS,
     },
-    race: { warmup: { floorMs: 1500, windowMs: 100, maxMs: 6000 }, blockMs: 5, rounds: 101, limitMs: 40_000 },
+    race: { warmup: { floorMs: 1500, windowMs: 100, maxMs: 6000 }, blockMs: 5, rounds: 101, limitMs: 5000 },
     softwareFloorSamples: 20,
     accuracyMs: Infinity,
     paritySamples: 32,

@@ -3,7 +3,7 @@
  * differs between hosts (reading files, the GPU, memory counters) is injected.
  */
 import { evaluateNode } from "../engines/cpu/evaluate.ts";
-import type { EngineContext, Session } from "../engines/engine.ts";
+import type { EngineContext, NodeProfile, Session } from "../engines/engine.ts";
 import { loadEngine } from "../engines/registry.ts";
 import type { TuningStore } from "../engines/tune/types.ts";
 import { invariant, UsageError } from "../errors.ts";
@@ -15,6 +15,7 @@ import { classesOf, feederFor, largestIndex } from "../harness/feed.ts";
 import { sampleLatency } from "../harness/sampling.ts";
 import { raceLayers } from "./layer-race.ts";
 import type { AddedGraph } from "./layer-race.ts";
+import { median } from "../stats/describe.ts";
 import type { CommandName, Commands, MemoryResult, Opened, Progress } from "./protocol.ts";
 
 export interface AgentHost {
@@ -42,6 +43,8 @@ interface Compiled {
 /** Between two signs of life. */
 const PROGRESS_MS = 200;
 const MEMORY_RUNS = 3;
+/** Compilers replace code while it runs; profiles of the replaced code would mislead. */
+const PROFILE_WARMUP_MS = 1000;
 
 export class Agent {
   readonly #host: AgentHost;
@@ -65,6 +68,7 @@ export class Agent {
       run: (a) => this.#run(a),
       time: (a) => this.#time(a),
       memory: (a) => this.#memory(a),
+      profile: (a) => this.#profile(a),
       classify: (a) => this.#classify(a),
     };
     if (!Object.hasOwn(handlers, kind)) throw new UsageError(`host: unknown command "${kind}"`);
@@ -131,7 +135,7 @@ export class Agent {
     const graphs = added.map((index) => this.#added[index] ?? noGraph(index));
     const peaks = await implementation.peaks?.(await this.#host.context(engine === "webgpu"), options);
     const begin = performance.now();
-    const mostMs = settings.limitMs + graphs.length * settings.warmup.floorMs;
+    const mostMs = graphs.length * (settings.limitMs + settings.warmup.floorMs);
     return raceLayers(graphs, peaks ?? [], settings, this.#warm, () =>
       this.#report({ phase: "timing", fraction: Math.min(1, (performance.now() - begin) / mostMs) }),
     );
@@ -156,6 +160,26 @@ export class Agent {
     const { session } = this.#opened();
     for (let i = 0; i < MEMORY_RUNS; i++) await session.run(inputs);
     return { session: session.memory(), ...this.#host.memory() };
+  }
+
+  async #profile({ inputs, runs }: Commands["profile"]["args"]): Promise<Commands["profile"]["result"]> {
+    const { session } = this.#opened();
+    const end = performance.now() + PROFILE_WARMUP_MS;
+    do await session.profile(inputs);
+    while (performance.now() < end);
+    const plain: number[] = [];
+    const instrumented: number[] = [];
+    const samples = new OpSamples();
+    for (let i = 0; i < runs; i++) {
+      const begin = performance.now();
+      await session.run(inputs);
+      const between = performance.now();
+      samples.add(await session.profile(inputs));
+      instrumented.push(performance.now() - between);
+      plain.push(between - begin);
+      await this.#report({ phase: "timing", fraction: (i + 1) / runs });
+    }
+    return { ops: samples.medians(), plainMs: median(plain), instrumentedMs: median(instrumented) };
   }
 
   async #classify({ datasetPath, indices }: Commands["classify"]["args"]): Promise<Commands["classify"]["result"]> {
@@ -192,4 +216,26 @@ export class Agent {
 
 function noGraph(index: number): never {
   throw new UsageError(`host: no graph ${index} is open. Send \`add\` first`);
+}
+
+/** The same op's times over many profiles. An op may take several kernels, and a kernel may occur in it twice. */
+class OpSamples {
+  readonly #samples = new Map<string, { readonly op: NodeProfile; readonly ms: number[] }>();
+
+  add(ops: readonly NodeProfile[]): void {
+    const turns = new Map<string, number>();
+    for (const op of ops) {
+      const name = `${op.node} ${op.kernel}`;
+      const turn = turns.get(name) ?? 0;
+      turns.set(name, turn + 1);
+      const key = `${name} ${turn}`;
+      const sample = this.#samples.get(key) ?? { op, ms: [] };
+      this.#samples.set(key, sample);
+      sample.ms.push(op.ms);
+    }
+  }
+
+  medians(): readonly NodeProfile[] {
+    return [...this.#samples.values()].map(({ op, ms }) => ({ ...op, ms: median(ms) }));
+  }
 }

@@ -16,6 +16,7 @@ export interface AddedGraph {
 const PRODUCTS: readonly string[] = ["Conv2D", "DepthwiseConv2D", "ConvTranspose2D", "Dense", "MatMul"];
 
 /**
+ * @param settings `limitMs` for each racer
  * @param warm kernels that ran before; grows
  * @param report called between executions
  */
@@ -42,11 +43,13 @@ export async function raceLayers(
     warm.add(kernel);
     return settings.warmup.floorMs;
   };
-  const { samples, calls } = await race(racers, settings, now, floorMs);
+  const limitMs = settings.limitMs * racers.length;
+  const { samples, calls } = await race(racers, { ...settings, limitMs }, now, floorMs);
   const times = racers.map(({ name }): RaceTimes => ({ samples: samples.get(name) ?? [], calls: calls.get(name) ?? 1 }));
+  const loops = times.slice(graphs.length);
   return {
     times: times.slice(0, graphs.length),
-    peaks: peaks.map(({ type, name, operations }, i) => ({ type, name, operations, ...times[graphs.length + i]! })),
+    peaks: peaks.map(({ type, name, operations }, i) => ({ type, name, operations, samples: [], calls: 1, ...loops[i] })),
     clockStepMs: clockStep(now),
   };
 }

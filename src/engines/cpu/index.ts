@@ -6,24 +6,27 @@ import { UsageError } from "../../errors.ts";
 import type { TypedArray } from "../../graph/dtype.ts";
 import type { Graph } from "../../graph/ir.ts";
 import type { Engine, EngineContext, EngineOptions, NodeProfile, Peak, Placement, ProbeResult, Session, SessionMemory } from "../engine.ts";
+import type { SparsePolicy } from "./kernel.ts";
 import { cpuPeaks } from "./peak.ts";
 import { compileProgram, copyOutputs, loadInputs } from "./program.ts";
 import type { Program } from "./program.ts";
 
 interface CpuOptions {
-  /** Whether stored zeros are skipped where that should pay; off shows what skipping is worth. */
-  readonly sparse: boolean;
+  /** `auto`: stored zeros are skipped where that should pay; `on`: wherever there are any; `off`: never. */
+  readonly sparse: SparsePolicy;
 }
+
+const SPARSE: readonly SparsePolicy[] = ["auto", "on", "off"];
 
 /** @throws UsageError for a key or value that the engine does not know */
 function parseOptions(options: EngineOptions): CpuOptions {
-  let sparse = true;
-  for (const [key, value] of Object.entries(options)) {
+  for (const key of Object.keys(options)) {
     if (key !== "sparse") throw new UsageError(`target cpu: unknown option, got "${key}", expected sparse`);
-    if (value !== "on" && value !== "off")
-      throw new UsageError(`target cpu: bad value of option sparse, got "${value}", expected on or off`);
-    sparse = value === "on";
   }
+  const word = options["sparse"] ?? "auto";
+  const sparse = SPARSE.find((policy) => policy === word);
+  if (sparse === undefined)
+    throw new UsageError(`target cpu: bad value of option sparse, got "${word}", expected one of ${SPARSE.join(", ")}`);
   return { sparse };
 }
 
@@ -91,7 +94,7 @@ export const cpuEngine: Engine = {
   compile(graph: Graph, context: EngineContext, options: EngineOptions): Promise<Session> {
     return settle(() => {
       const { sparse } = parseOptions(options);
-      return new CpuSession(compileProgram(graph, sparse ? "auto" : "off"), context.now);
+      return new CpuSession(compileProgram(graph, sparse), context.now);
     });
   },
 };

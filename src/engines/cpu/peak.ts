@@ -31,7 +31,9 @@ function floats(n: number, x: number, y: number): number {
 }
 
 /** Multiply-adds in int32. */
-function integers(n: number, x: number, y: number): number {
+function integers(n: number, factor: number, summand: number): number {
+  const x = factor | 0;
+  const y = summand | 0;
   let a = 1;
   let b = 2;
   let c = 3;
@@ -50,7 +52,7 @@ function integers(n: number, x: number, y: number): number {
     g = (Math.imul(g, x) + y) | 0;
     h = (Math.imul(h, x) + y) | 0;
   }
-  return a + b + c + d + e + f + g + h;
+  return (a ^ b ^ c ^ d ^ e ^ f ^ g ^ h) | 0;
 }
 
 /** What the loops gave: kept, so that no compiler may leave them out. */

@@ -48,7 +48,7 @@ describe("cpu session", () => {
 
   it("knows the option sparse and no other", async () => {
     await expect(cpuEngine.compile(floatConv(), context, { threads: "2" })).rejects.toBeInstanceOf(UsageError);
-    await expect(cpuEngine.probe(context, { sparse: "maybe" })).rejects.toThrow(/got "maybe", expected on or off/);
+    await expect(cpuEngine.probe(context, { sparse: "maybe" })).rejects.toThrow(/got "maybe", expected one of auto, on, off/);
     await expect(cpuEngine.probe(context, {})).resolves.toMatchObject({ available: true });
   });
 

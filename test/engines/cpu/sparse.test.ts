@@ -42,6 +42,11 @@ describe("layout", () => {
     expect(chooseLayout([matrix(8, 64, 0.9, "block")], 64, "off")).toBe("dense");
     expect(chooseLayout([matrix(8, 64, 0, "block")], 64, "csr")).toBe("csr");
   });
+
+  it("skips whatever there is to skip when told so, paying or not", () => {
+    const forced = (zeros: number, pattern: Pattern): string => chooseLayout([matrix(64, 256, zeros, pattern)], 64, "on");
+    expect([forced(0, "block"), forced(0.08, "block"), forced(0.3, "anywhere")]).toEqual(["dense", "block8", "csr"]);
+  });
 });
 
 describe("packing", () => {

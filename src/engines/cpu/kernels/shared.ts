@@ -18,8 +18,10 @@ export interface CpuKernel {
   run(inputs: readonly (TypedArray | undefined)[], output: TypedArray): void;
 }
 
-/** `auto` skips stored zeros where that should pay, `off` always runs the dense kernel; the other two force a layout (for tests and measurements). */
-export type SparsePolicy = "auto" | "off" | "block8" | "csr";
+/**
+ * `auto` skips stored zeros where that should pay, `on` wherever there are any, `off` never; the other two force a layout (for tests).
+ */
+export type SparsePolicy = "auto" | "on" | "off" | "block8" | "csr";
 
 /** A node of one of the ops O. */
 export type NodeFor<O extends OpName> = { [P in O]: NodeWith<P> }[O];

@@ -70,7 +70,7 @@ export function chooseLayout<T extends Float32Array | Int8Array>(
   policy: SparsePolicy,
 ): "dense" | "block8" | "csr" {
   if (policy === "off") return "dense";
-  if (policy !== "auto") return policy;
+  if (policy === "block8" || policy === "csr") return policy;
   let total = 0;
   let nonzeros = 0;
   let denseCost = 0;
@@ -90,9 +90,11 @@ export function chooseLayout<T extends Float32Array | Int8Array>(
       }
     }
   }
+  const listCost = nonzeros * (rows < 4 ? CSR_COST_FEW_ROWS : CSR_COST);
+  if (policy === "on") return nonzeros === total ? "dense" : blockCost <= listCost ? "block8" : "csr";
   // Chance zeros of an unpruned layer are not sparsity, even where a list would beat a tile that is mostly padding.
   if (total - nonzeros < MIN_ZEROS * total) return "dense";
-  const csrCost = total - nonzeros < MIN_CSR_ZEROS * total ? Infinity : nonzeros * (rows < 4 ? CSR_COST_FEW_ROWS : CSR_COST);
+  const csrCost = total - nonzeros < MIN_CSR_ZEROS * total ? Infinity : listCost;
   if (denseCost <= Math.min(blockCost, csrCost)) return "dense";
   return blockCost <= csrCost ? "block8" : "csr";
 }
