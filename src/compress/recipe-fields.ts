@@ -41,8 +41,9 @@ export class Fields {
     return this.#options.get(key);
   }
 
-  noValue(): void {
-    if (this.#value !== undefined) throw this.error(`got the value "${this.#value}", expected none`);
+  /** @param why for the message */
+  noValue(why?: string): void {
+    if (this.#value !== undefined) throw this.error(`got the value "${this.#value}", expected none${why === undefined ? "" : `: ${why}`}`);
   }
 
   onlyOptions(known: readonly string[]): void {

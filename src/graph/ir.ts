@@ -19,7 +19,12 @@ export interface Quantization {
 export type Sparsity =
   | { readonly pattern: "unstructured" }
   /** Blocks of `rows` input positions × `cols` consecutive output channels are zero together: `1x8` shares one index over 8 outputs. */
-  | { readonly pattern: "block"; readonly rows: number; readonly cols: number };
+  | { readonly pattern: "block"; readonly rows: number; readonly cols: number }
+  /**
+   * N:M: of every `of` consecutive input channels (of one tap; the last group may be shorter) at most `keep` are non-zero, the same ones
+   * for `cols` consecutive output channels.
+   */
+  | { readonly pattern: "nm"; readonly keep: number; readonly of: number; readonly cols: number };
 
 /** One table for the whole tensor: element i is table[indices[i]]. */
 export interface CodebookCode {

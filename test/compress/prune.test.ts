@@ -5,12 +5,13 @@ import { withTensors } from "../../src/compress/layers.ts";
 import { checkPromises } from "../../src/compress/promises.ts";
 import type { Promised } from "../../src/compress/promises.ts";
 import { prune } from "../../src/compress/prune/prune.ts";
-import { blockScores, expandBlocks, pruneCount, smallest } from "../../src/compress/prune/select.ts";
+import { blockScores, expandBlocks, pruneCount, smallest, zerosOfGroups } from "../../src/compress/prune/select.ts";
 import { parseRecipe } from "../../src/compress/recipe.ts";
 import type { PruneStep } from "../../src/compress/recipe.ts";
 import { SlimbenchError, UsageError } from "../../src/errors.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
 import type { Graph } from "../../src/graph/ir.ts";
+import { deserializeGraph, serializeGraph } from "../../src/graph/serialize.ts";
 import { contextFor, filled, mobileNet, plainNet, uniform } from "./nets.ts";
 
 const step = (text: string): PruneStep => parseRecipe(text).steps[0] as PruneStep;
@@ -177,6 +178,118 @@ describe("blocks", () => {
       new UsageError('recipe step prune:0.5,block=1x8: no layer of "single" can be pruned that way. Use prune:0.5, or another model'),
     );
     expect(prune(graph, step("prune:0.5,block=1x8,include=only")).layers).toEqual(["only"]);
+  });
+});
+
+describe("N:M", () => {
+  /** Which weights stay. */
+  const mask = (rows: readonly (readonly number[])[], text: string): number[][] => {
+    const { graph } = prune(denseNet(rows), step(`${text},include=d0`));
+    const data = weightsOf(graph, "w0");
+    return rows.map((row, r) => row.map((_, i) => (data[r * row.length + i] === 0 ? 0 : 1)));
+  };
+
+  it("keeps the largest of each group, as published for Keras", () => {
+    expect(mask([[0.25, -1.33, 0.43, -0.11]], "prune,nm=2:4")).toEqual([[0, 1, 1, 0]]);
+    expect(mask([[0.47, 0.92, -0.13, -2.23]], "prune,nm=2:4")).toEqual([[0, 1, 0, 1]]);
+    expect(mask([[-0.49, -0.66, 0.42]], "prune,nm=2:4")).toEqual([[1, 1, 0]]);
+    expect(mask([[-0.49, -0.66, 0.42]], "prune,nm=1:2")).toEqual([[0, 1, 1]]);
+    expect(mask([[1.71, -0.27, -0.3, -0.61, -0.19]], "prune,nm=2:5")).toEqual([[1, 0, 0, 1, 0]]);
+  });
+
+  it("lets the outputs of a block agree on the inputs that they keep", () => {
+    const rows = [
+      [1, 9, 2, 3],
+      [8, 1, 2, 7],
+      [0, 0, 5, 6],
+    ];
+    expect(mask(rows, "prune,nm=1:2,block=1x2")).toEqual([
+      [0, 1, 0, 1],
+      [0, 1, 0, 1],
+      [0, 0, 0, 1],
+    ]);
+    expect(mask(rows, "prune,nm=1:2")).toEqual([
+      [0, 1, 0, 1],
+      [1, 0, 0, 1],
+      [0, 0, 0, 1],
+    ]);
+  });
+
+  it("prunes the earlier among equals", () => {
+    expect(mask([[1, -1, 1, -1]], "prune,nm=2:4")).toEqual([[0, 0, 1, 1]]);
+  });
+
+  it("leaves no group with more than N, whatever the shape", () => {
+    const dimension = fc.integer({ min: 1, max: 19 });
+    fc.assert(
+      fc.property(dimension, fc.integer({ min: 1, max: 5 }), dimension, fc.integer({ min: 1, max: 9 }), dimension, fc.nat(), (...args) => {
+        const [n, taps, run, cols, m, seed] = args;
+        const of = m + 1;
+        const keep = 1 + (seed % m);
+        const k = taps * run;
+        const weights = filled(n * k, uniform(seed));
+        const zeros = zerosOfGroups(weights, { n, k, run, cols, keep, of });
+        for (let r = 0; r < n; r++) {
+          for (let start = 0; start < k; start += run) {
+            for (let g = start; g < start + run; g += of) {
+              const group = Array.from({ length: Math.min(of, start + run - g) }, (_, i) => g + i);
+              const kept = group.filter((i) => zeros[r * k + i] === 0);
+              expect(kept.length).toBe(Math.min(keep, group.length));
+              const first = r - (r % cols);
+              for (const i of group) expect(zeros[r * k + i]).toBe(zeros[first * k + i]);
+              const score = (i: number): number => {
+                let sum = 0;
+                for (let c = first; c < Math.min(n, first + cols); c++) sum += Math.abs(weights[c * k + i]!);
+                return sum;
+              };
+              const gone = group.filter((i) => !kept.includes(i));
+              expect(Math.max(0, ...gone.map(score))).toBeLessThanOrEqual(Math.min(Infinity, ...kept.map(score)));
+            }
+          }
+        }
+      }),
+    );
+  });
+
+  it("prunes convolutions along their input channels, tap by tap, and says what it leaves", () => {
+    const graph = plainNet();
+    const each = prune(graph, step("prune,nm=2:4"));
+    expect(each.layers).toEqual(["conv2", "fc1", "fc2"]);
+    expect(each.skipped).toEqual([{ layer: "conv1", op: "Conv2D", why: "only 1 input channel, fewer than a group" }]);
+    expect(each.graph.tensors.get("conv2.w")?.sparsity).toEqual({ pattern: "nm", keep: 2, of: 4, cols: 1 });
+    // 6 input channels: a group of 4 and one of 2, which stays.
+    expect(zeroShare(each.graph, "conv2.w")).toBeCloseTo(2 / 6, 10);
+    expect(zeroShare(each.graph, "fc1.w")).toBe(0.5);
+    const together = prune(graph, step("prune,nm=1:4,block=1x8"));
+    expect(together.layers).toEqual(["conv2", "fc1"]);
+    expect(together.graph.tensors.get("fc1.w")?.sparsity).toEqual({ pattern: "nm", keep: 1, of: 4, cols: 8 });
+    expect(zeroShare(together.graph, "fc1.w")).toBe(0.75);
+    expect(together.skipped.map(({ layer }) => layer)).toEqual(["conv1", "fc2"]);
+    const mobile = prune(mobileNet(), step("prune,nm=2:4,include=dw"));
+    expect(mobile.skipped).toContainEqual({ layer: "dw", op: "DepthwiseConv2D", why: "DepthwiseConv2D has no N:M form" });
+  });
+
+  it("keeps its promise through int8, and its pattern through a file", async () => {
+    const graph = plainNet();
+    const { graph: q, steps } = await applyRecipe(graph, parseRecipe("prune,nm=2:4,block=1x8+int8"), contextFor(graph));
+    expect(steps.map((s) => s.step)).toEqual(["prune,nm=2:4,block=1x8", "int8"]);
+    const sparsity = { pattern: "nm", keep: 2, of: 4, cols: 8 };
+    expect(q.tensors.get("fc1.w")).toMatchObject({ dtype: "int8", sparsity });
+    expect(deserializeGraph(serializeGraph(q), "test").tensors.get("fc1.w")).toMatchObject({ dtype: "int8", sparsity });
+  });
+
+  it("fails the run when a later step fills a group", async () => {
+    const vandal = (graph: Graph): { graph: Graph; layers: []; skipped: []; promises: [] } => {
+      const tensor = graph.tensors.get("fc1.w")!;
+      const data = Float32Array.from(tensor.data!);
+      data[data.indexOf(0)] = 0.5;
+      return { graph: withTensors(graph, [{ ...tensor, data }]), layers: [], skipped: [], promises: [] };
+    };
+    const run = runSteps(plainNet(), [
+      { text: "prune,nm=2:4", run: (g) => prune(g, step("prune,nm=2:4")) },
+      { text: "vandal", run: vandal },
+    ]);
+    await expect(run).rejects.toThrow(/layer "fc1": weight \d+ is 0\.5, expected a pruned zero, though prune,nm=2:4 promised it/);
   });
 });
 

@@ -20,6 +20,9 @@ describe("recipe text", () => {
     ["prune:0.5+prune:0.8", "prune:0.5+prune:0.8"],
     ["int8,exclude=fc1|conv*", "int8,exclude=fc1|conv*"],
     ["prune:0", "prune:0"],
+    ["prune:0.5,block=1x4", "prune:0.5,block=1x4"],
+    [" prune , nm=02:04 ", "prune,nm=2:4"],
+    ["prune,block=1x8,nm=1:4,exclude=head+int8", "prune,nm=1:4,block=1x8,exclude=head+int8"],
   ])("%j becomes %j, which is a fixed point", (text, canonical) => {
     expect(parseRecipe(text).text).toBe(canonical);
     expect(parseRecipe(canonical)).toEqual(parseRecipe(text));
@@ -29,6 +32,10 @@ describe("recipe text", () => {
     expect(parseRecipe("prune:0.7,block=1x8+int8").steps).toEqual([
       { kind: "prune", amount: 0.7, scope: "layer", block: { rows: 1, cols: 8 } },
       { kind: "int8" },
+    ]);
+    expect(parseRecipe("prune,nm=2:4").steps).toEqual([{ kind: "prune", amount: 0.5, scope: "layer", nm: { keep: 2, of: 4 } }]);
+    expect(parseRecipe("prune,nm=1:4,block=1x8").steps).toEqual([
+      { kind: "prune", amount: 0.75, scope: "layer", block: { rows: 1, cols: 8 }, nm: { keep: 1, of: 4 } },
     ]);
   });
 
@@ -58,6 +65,19 @@ describe("recipe text", () => {
       'recipe "prune:0.5,block=0x8": prune: block: got "0x8", expected ROWSxCOLS with 1..64 each (input positions × output channels), e.g. block=1x8',
     ],
     ["prune:0.5,block=1x1", 'recipe "prune:0.5,block=1x1": prune: block: a block of one weight is plain pruning. Leave block out'],
+    ...["4:2", "2:2", "0:4", "2", "1:33", "2:4:8"].map((nm): [string, string] => [
+      `prune,nm=${nm}`,
+      `recipe "prune,nm=${nm}": prune: nm: got "${nm}", expected N:M with 1 ≤ N < M ≤ 32 (of every M consecutive inputs N stay), e.g. nm=2:4`,
+    ]),
+    ["prune:0.5,nm=2:4", 'recipe "prune:0.5,nm=2:4": prune: got the value "0.5", expected none: nm=2:4 says how many weights stay'],
+    [
+      "prune,nm=2:4,scope=global",
+      'recipe "prune,nm=2:4,scope=global": prune: scope: N:M leaves the same share in every group. Leave scope out',
+    ],
+    [
+      "prune,nm=2:4,block=4x8",
+      'recipe "prune,nm=2:4,block=4x8": prune: block: got "4x8", expected 1xCOLS with nm (COLS output channels keep the same inputs), e.g. block=1x8',
+    ],
     ["prune:0.5,scope=all", 'recipe "prune:0.5,scope=all": prune: scope: got "all", expected layer, global. Known: layer, global'],
     ["prune:0.5,block", 'recipe "prune:0.5,block": "prune:0.5,block": got "block", expected key=value'],
     [
@@ -84,7 +104,6 @@ describe("recipe text", () => {
     "int8:weights",
     "int16x8",
     "int4,block=32",
-    "prune,nm=2:4",
     "prune,channels=0.5",
     "cluster:16",
     "finetune:2",

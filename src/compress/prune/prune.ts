@@ -3,6 +3,8 @@
  * - single weights: every Conv2D and Dense with float weights. Depthwise layers hold few weights and lose most accuracy for them.
  * - blocks: Conv2D with one group and Dense, without the two kinds of layer where blocks cost accuracy and win no time:
  *   convolutions of at most 4 input channels, usually the first one on an image, and the layer that makes the graph's output.
+ * - N:M (`nm`): by default for each weight row of its own, as sparse tensor cores have it; with a block 1×C the C output channels of a block
+ *   keep the same inputs, which kernels can skip. Layers as above, less those with fewer input channels than a group.
  * A step's `include` adds layers to that choice, `exclude` removes them. The amount is the share to reach, so pruning twice does not add up.
  */
 import { UsageError } from "../../errors.ts";
@@ -16,41 +18,42 @@ import type { Layer } from "../layers.ts";
 import { matchesAny } from "../names.ts";
 import type { Promised } from "../promises.ts";
 import type { SkippedLayer, StepResult } from "../steps.ts";
-import { blockScores, expandBlocks, pruneCount, smallest } from "./select.ts";
+import { blockScores, expandBlocks, pruneCount, smallest, zerosOfGroups } from "./select.ts";
 import type { BlockGrid } from "./select.ts";
 
 /** Convolutions with no more input channels have too few blocks to skip. */
 const FEW_CHANNELS = 4;
 
+/** What can be zeroed in a layer, one score a unit, and the weights that go with chosen units. */
 interface Target {
-  readonly layer: Layer;
   readonly scores: Float64Array;
-  readonly grid?: BlockGrid;
+  readonly expand: (chosen: Uint8Array) => Uint8Array;
 }
 
 /** @throws UsageError when no layer is left to prune */
 export function prune(graph: Graph, step: PruneStep): StepResult {
   const text = stepText(step);
   const heads = outputLayers(graph);
-  const targets = new Map<string, Target>();
+  const layers = new Map<string, Layer>();
   const skipped: SkippedLayer[] = [];
   for (const layer of layersOf(graph)) {
     const why = reasonToSkip(layer, step, heads);
     if (why !== undefined) skipped.push({ layer: layer.node.name, op: layer.node.op, why });
-    else if (!targets.has(layer.weight.name)) targets.set(layer.weight.name, targetOf(layer, step));
+    else if (!layers.has(layer.weight.name)) layers.set(layer.weight.name, layer);
   }
-  if (targets.size === 0) {
+  if (layers.size === 0) {
     throw new UsageError(
       `recipe step ${text}: no layer of "${graph.name}" can be pruned that way. Use prune:${step.amount}, or another model`,
     );
   }
 
-  const chosen = choose([...targets.values()], step);
-  const sparsity: Sparsity = step.block === undefined ? { pattern: "unstructured" } : { pattern: "block", ...step.block };
+  const pruned = [...layers.values()];
+  const masks = step.nm === undefined ? choose(pruned, step) : pruned.map((layer) => groupMask(layer, step));
+  const sparsity = sparsityOf(step);
   const tensors: Tensor[] = [];
   const promises: Promised[] = [];
-  [...targets.values()].forEach(({ layer, grid }, i) => {
-    const zeros = grid === undefined ? chosen[i]! : expandBlocks(chosen[i]!, grid);
+  pruned.forEach((layer, i) => {
+    const zeros = masks[i]!;
     const data = new Float32Array(layer.weight.data);
     for (let w = 0; w < data.length; w++) if (zeros[w] === 1) data[w] = 0;
     tensors.push({ ...layer.weight, data, sparsity });
@@ -59,17 +62,23 @@ export function prune(graph: Graph, step: PruneStep): StepResult {
   return { graph: withTensors(graph, tensors), layers: promises.map((p) => p.layer), skipped, promises };
 }
 
-function targetOf(layer: Layer, step: PruneStep): Target {
-  const { data, shape } = layer.weight;
-  if (step.block === undefined) return { layer, scores: Float64Array.from(data, Math.abs) };
-  const n = shape[0]!;
-  const grid: BlockGrid = { n, k: elementCount(shape) / n, ...step.block };
-  return { layer, scores: blockScores(data, grid), grid };
+function sparsityOf({ block, nm }: PruneStep): Sparsity {
+  if (nm !== undefined) return { pattern: "nm", ...nm, cols: block?.cols ?? 1 };
+  return block === undefined ? { pattern: "unstructured" } : { pattern: "block", ...block };
 }
 
-/** For each target, 1 per unit to zero. */
-function choose(targets: readonly Target[], step: PruneStep): readonly Uint8Array[] {
-  if (step.scope === "layer") return targets.map(({ scores }) => smallest(scores, pruneCount(step.amount, scores.length)));
+function targetOf({ weight }: Layer, { block }: PruneStep): Target {
+  const { data, shape } = weight;
+  if (block === undefined) return { scores: Float64Array.from(data, Math.abs), expand: (chosen) => chosen };
+  const n = shape[0]!;
+  const grid: BlockGrid = { n, k: elementCount(shape) / n, ...block };
+  return { scores: blockScores(data, grid), expand: (chosen) => expandBlocks(chosen, grid) };
+}
+
+/** For each layer, 1 per weight to zero. */
+function choose(layers: readonly Layer[], step: PruneStep): readonly Uint8Array[] {
+  const targets = layers.map((layer) => targetOf(layer, step));
+  if (step.scope === "layer") return targets.map(({ scores, expand }) => expand(smallest(scores, pruneCount(step.amount, scores.length))));
   const all = new Float64Array(targets.reduce((sum, { scores }) => sum + scores.length, 0));
   let offset = 0;
   for (const { scores } of targets) {
@@ -78,7 +87,13 @@ function choose(targets: readonly Target[], step: PruneStep): readonly Uint8Arra
   }
   const chosen = smallest(all, pruneCount(step.amount, all.length));
   offset = 0;
-  return targets.map(({ scores }) => chosen.subarray(offset, (offset += scores.length)));
+  return targets.map(({ scores, expand }) => expand(chosen.subarray(offset, (offset += scores.length))));
+}
+
+function groupMask({ weight }: Layer, { nm, block }: PruneStep): Uint8Array {
+  const { data, shape } = weight;
+  const n = shape[0]!;
+  return zerosOfGroups(data, { n, k: elementCount(shape) / n, run: shape[shape.length - 1]!, cols: block?.cols ?? 1, ...nm! });
 }
 
 function reasonToSkip(layer: Layer, step: PruneStep, heads: ReadonlySet<string>): string | undefined {
@@ -87,6 +102,11 @@ function reasonToSkip(layer: Layer, step: PruneStep, heads: ReadonlySet<string>)
   if (weight.dtype !== "float32") return `weights are ${weight.dtype}, expected float32`;
   if (elementCount(weight.shape) === 0) return "no weights";
   const included = matchesAny(node.name, step.include ?? []);
+  if (step.nm !== undefined) {
+    if (node.op !== "Conv2D" && node.op !== "Dense") return `${node.op} has no N:M form`;
+    const channels = weight.shape[weight.shape.length - 1]!;
+    if (channels < step.nm.of && !included) return `only ${channelsText(channels)}, fewer than a group`;
+  }
   if (step.block === undefined) {
     if (included || node.op === "Conv2D" || node.op === "Dense") return undefined;
     return node.op === "DepthwiseConv2D" ? "depthwise: few weights" : "only Conv2D and Dense are pruned by default";
@@ -94,9 +114,12 @@ function reasonToSkip(layer: Layer, step: PruneStep, heads: ReadonlySet<string>)
   if (node.op !== "Conv2D" && node.op !== "Dense") return `${node.op} has no block-sparse form`;
   if (node.op === "Conv2D" && node.attrs.groups !== 1) return "grouped convolutions have no block-sparse form";
   if (included) return undefined;
-  if (node.op === "Conv2D" && weight.shape[3]! <= FEW_CHANNELS)
-    return `only ${weight.shape[3]!} input ${weight.shape[3] === 1 ? "channel" : "channels"}`;
+  if (node.op === "Conv2D" && weight.shape[3]! <= FEW_CHANNELS) return `only ${channelsText(weight.shape[3]!)}`;
   return heads.has(node.name) ? "makes the model's output" : undefined;
+}
+
+function channelsText(channels: number): string {
+  return `${channels} input ${channels === 1 ? "channel" : "channels"}`;
 }
 
 /** Weighted nodes whose result reaches a graph output through nodes without weights only. */

@@ -72,3 +72,38 @@ function forEachBlock(grid: BlockGrid, visit: (block: number, n0: number, n1: nu
     }
   }
 }
+
+/** N:M groups over a row-major [n, k] weight matrix: `of` consecutive positions k within each run of `run`, `cols` rows n together. */
+export interface GroupGrid {
+  readonly n: number;
+  readonly k: number;
+  /** Input channels: a group never reaches from one tap of a kernel into the next. Divides k. */
+  readonly run: number;
+  readonly cols: number;
+  readonly keep: number;
+  readonly of: number;
+}
+
+/**
+ * 1 for every weight beyond the `keep` largest of its group, by mean magnitude over the columns; of equals the later stays. A group cut
+ * short by the end of a run counts as filled up with zeros: it keeps as many.
+ */
+export function zerosOfGroups(weights: ArrayLike<number>, { n, k, run, cols, keep, of }: GroupGrid): Uint8Array {
+  const zeros = new Uint8Array(n * k);
+  for (let n0 = 0; n0 < n; n0 += cols) {
+    const n1 = Math.min(n0 + cols, n);
+    for (let k0 = 0; k0 < k;) {
+      const k1 = Math.min(k0 + of, (Math.floor(k0 / run) + 1) * run);
+      const scores = Float64Array.from({ length: k1 - k0 }, (_, i) => {
+        let sum = 0;
+        for (let r = n0; r < n1; r++) sum += Math.abs(weights[r * k + k0 + i]!);
+        return sum;
+      });
+      smallest(scores, scores.length - keep).forEach((isZero, i) => {
+        if (isZero === 1) for (let r = n0; r < n1; r++) zeros[r * k + k0 + i] = 1;
+      });
+      k0 = k1;
+    }
+  }
+  return zeros;
+}
