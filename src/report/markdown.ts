@@ -5,6 +5,7 @@ import { accuracyColumn, EXTRA_COLUMNS, fileColumn, latencyColumn, MARKS, memory
 import type { Column } from "./columns.ts";
 import type { Exporter } from "./exporter.ts";
 import { ABSENT, bytesText, changeText, percentText, pointsText, significant } from "./format.ts";
+import { isKernelResult, kernelLegend, ratesTable, sweepTable } from "./kernels.ts";
 import { comparisonSummary, environmentLines } from "./verdicts.ts";
 import { headerLines, modelViews, reasonLines, reasonNumbers, sampledLine, warningLines } from "./view.ts";
 import type { ModelView } from "./view.ts";
@@ -21,7 +22,7 @@ const COLUMNS: readonly Column[] = [
 
 export const markdownExporter: Exporter = {
   name: "md",
-  results: (results) => results.map(resultText).join("\n"),
+  results: (results) => results.map((result) => (isKernelResult(result) ? kernelsText(result) : resultText(result))).join("\n"),
   comparison: comparisonText,
 };
 
@@ -38,6 +39,26 @@ function resultText(result: Result): string {
   ];
   const parts = [headerLines(result).map(escape).join("  \n"), ...views.map((view) => modelText(view, views))];
   if (notes.length > 0) parts.push(notes.map((note) => `- ${escape(note)}`).join("\n"));
+  return `${parts.join("\n\n")}\n`;
+}
+
+function kernelsText(result: Result): string {
+  const views = modelViews(result.records);
+  const tables = [ratesTable(views, reasonNumbers(views)), sweepTable(result, Infinity)].flatMap((table) =>
+    table === undefined ? [] : [table],
+  );
+  const notes = [...kernelLegend(result), ...reasonLines(views), ...warningLines(views).map((line) => `warning: ${line}`)];
+  const parts = [
+    headerLines(result).map(escape).join("  \n"),
+    ...tables.map(({ heads, aligns, rows }) =>
+      tableText(
+        heads,
+        aligns,
+        rows.map((row) => row.map(escape)),
+      ),
+    ),
+    notes.map((note) => `- ${escape(note)}`).join("\n"),
+  ];
   return `${parts.join("\n\n")}\n`;
 }
 

@@ -20,6 +20,8 @@ import {
 import type { Column } from "./columns.ts";
 import type { Exporter, RenderOptions } from "./exporter.ts";
 import { ABSENT, bytesText, changeText, countText, percentText, pointsText, significant } from "./format.ts";
+import { isKernelResult, kernelLegend, ratesTable, sweepTable } from "./kernels.ts";
+import type { TextTable } from "./kernels.ts";
 import { comparisonSummary, environmentLines } from "./verdicts.ts";
 import { headerLines, modelViews, reasonLines, reasonNumbers, sampledLine, warningLines } from "./view.ts";
 import type { ModelView, RecordView } from "./view.ts";
@@ -48,7 +50,8 @@ const LAYOUTS: readonly Layout[] = [
 
 export const tableExporter: Exporter = {
   name: "table",
-  results: (results, options) => results.map((result) => resultText(result, options)).join("\n"),
+  results: (results, options) =>
+    results.map((result) => (isKernelResult(result) ? kernelsText(result, options) : resultText(result, options))).join("\n"),
   comparison: comparisonText,
 };
 
@@ -67,6 +70,31 @@ function resultText(result: Result, { width, colour }: RenderOptions): string {
   }
   const notes = [...legend(views), ...reasonLines(views), ...warningLines(views).map((line) => `warning: ${line}`)];
   return [...lines, table, ...notes, ""].join("\n");
+}
+
+/** Widths of the sweep table's fixed columns and of one of its others. */
+const SWEEP_WIDTHS = { fixed: 62, share: 11 } as const;
+
+function kernelsText(result: Result, { width, colour }: RenderOptions): string {
+  const colours = pc.createColors(colour);
+  const views = modelViews(result.records);
+  const numbers = reasonNumbers(views);
+  const shares = Math.max(3, Math.floor((width - SWEEP_WIDTHS.fixed) / SWEEP_WIDTHS.share));
+  const tables = [ratesTable(views, numbers), sweepTable(result, shares)].flatMap((table) => (table === undefined ? [] : [table]));
+  return [
+    ...headerLines(result).map((line) => colours.dim(line)),
+    ...tables.map((table) => drawText(table, colours)),
+    ...kernelLegend(result),
+    ...reasonLines(views),
+    ...warningLines(views).map((line) => `warning: ${line}`),
+    "",
+  ].join("\n");
+}
+
+function drawText({ heads, aligns, rows }: TextTable, colours: Colours): string {
+  const table = newTable(heads, aligns, colours);
+  for (const row of rows) table.push([...row]);
+  return trimLines(table.toString());
 }
 
 function legend(views: readonly ModelView[]): readonly string[] {
