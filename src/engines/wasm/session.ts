@@ -20,7 +20,7 @@ import { PlanContext } from "./program.ts";
 import type { KernelCall, NodePlan, Selection } from "./program.ts";
 import type { CallGroup } from "./threads/control.ts";
 import { ThreadPool } from "./threads/pool.ts";
-import { maxPieces, piecesOf } from "./threads/schedule.ts";
+import { ALONE } from "./threads/schedule.ts";
 
 const ALIGNMENT = 64;
 /** Kernels load whole vectors, so they may read this far behind a tensor. */
@@ -55,12 +55,13 @@ export class WasmSession implements Session {
 
   /**
    * @param modules for shared memory when there is more than one thread
-   * @param threads with more than one, `startThreads` comes before the first run
+   * @param sharing with more than one thread, `startThreads` comes before the first run
    * @throws UnsupportedError naming a node that neither this engine nor the CPU engine runs, DeviceLimitError beyond 4 GiB
    */
-  constructor(graph: Graph, modules: readonly WasmModule[], now: () => number, selection: Selection, threads = 1) {
+  constructor(graph: Graph, modules: readonly WasmModule[], now: () => number, selection: Selection, sharing = ALONE) {
     this.#graph = graph;
     this.#now = now;
+    const { threads, maxPieces, pieces } = sharing;
     const memory = new LinearMemory(threads === 1 ? "own" : "shared");
     const kernels = new KernelSet(modules, memory.memory);
     const arena = planArena(graph, ALIGNMENT, OVERREAD_BYTES);
@@ -71,11 +72,11 @@ export class WasmSession implements Session {
     try {
       memory.reserve(kernels.heapBase);
       const base = memory.reserve(arena.peakBytes);
-      const context = new PlanContext(graph, memory, base, arena.offsets, selection, maxPieces(threads));
+      const context = new PlanContext(graph, memory, base, arena.offsets, selection, maxPieces);
       for (const node of graph.nodes) planned.push(planOrFallBack(context, node, arena.aliasOf, scratchOwner));
       scratchBytes = Math.max(0, ...planned.map(({ plan }) => plan?.scratchBytes ?? 0));
       const scratch = memory.reserve(scratchBytes);
-      scheduled = planned.map(({ plan }) => (plan?.calls(scratch) ?? []).map((call) => this.#schedule(call, threads)));
+      scheduled = planned.map(({ plan }) => (plan?.calls(scratch) ?? []).map((call) => this.#schedule(call, pieces(call))));
       this.#views = viewsOf(graph, memory, context);
       this.alternatives = context.alternatives;
     } catch (cause) {
@@ -168,8 +169,7 @@ export class WasmSession implements Session {
   }
 
   /** @returns the call, or the number of the group that it was split into */
-  #schedule(call: KernelCall, threads: number): KernelCall | number {
-    const pieces = piecesOf(call, threads);
+  #schedule(call: KernelCall, pieces: CallGroup | undefined): KernelCall | number {
     return pieces === undefined ? call : this.#groups.push(pieces) - 1;
   }
 

@@ -126,6 +126,7 @@ export class ThreadPool {
   async #waitForEvents(): Promise<void> {
     while (Atomics.load(this.#control, DONE) !== this.#target) {
       this.check();
+      if (this.#isOver) throw new SlimbenchError("disposed", "target wasm: the session was disposed of during a run", { exitCode: 4 });
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
   }

@@ -1,0 +1,84 @@
+/**
+ * What threads gain: whole inferences with one thread and with several, in turns within one process, so that whatever else runs on the
+ * machine slows both. `npx tsx tools/bench-threads.ts [THREADS] [FILTER] [ROUNDS]`; needs `npm run build`, since threads run the built entry.
+ */
+import { readFile } from "node:fs/promises";
+import type { EngineContext, Session } from "../src/engines/engine.ts";
+import { wasmEngine } from "../src/engines/wasm/index.ts";
+import { GraphBuilder } from "../src/graph/builder.ts";
+import { createArray, elementCount } from "../src/graph/dtype.ts";
+import type { TypedArray } from "../src/graph/dtype.ts";
+import type { Graph, Quantization } from "../src/graph/ir.ts";
+import { nodeThreads } from "../src/hosts/node-threads.ts";
+import { median } from "../src/stats/describe.ts";
+import { dsCnn, gemm, mobilenetV1, mobilenetV2, resnet8 } from "./peers/architectures.ts";
+
+const context: EngineContext = {
+  readAsset: (path) => readFile(new URL(`../${path}`, import.meta.url)),
+  now: () => performance.now(),
+  threads: nodeThreads(),
+};
+
+function gemmInt8(m: number, n: number, k: number): Graph {
+  const grid = (zeroPoint: number): Quantization => ({ scales: Float32Array.of(0.05), zeroPoints: Int32Array.of(zeroPoint) });
+  const builder = new GraphBuilder(`gemm-int8-${m}x${n}x${k}`);
+  builder.input("a", "int8", [m, k], grid(3));
+  const data = Int8Array.from({ length: n * k }, (_, i) => ((i * 37) % 255) - 127);
+  builder.constant("b", "int8", [n, k], data, { quant: grid(0) });
+  return builder.finish([builder.add("Dense", "gemm", ["a", "b"], {}, { dtype: "int8", quant: grid(3) })]);
+}
+
+function inputsOf(graph: Graph): readonly TypedArray[] {
+  return graph.inputs.map((name) => {
+    const { dtype, shape } = graph.tensors.get(name)!;
+    const data = createArray(dtype, elementCount(shape));
+    for (let i = 0; i < data.length; i++) data[i] = dtype === "float32" ? ((i * 37) % 101) / 101 - 0.5 : ((i * 37) % 255) - 127;
+    return data;
+  });
+}
+
+/** Milliseconds of one inference, from enough of them for the clock. */
+async function time(session: Session, inputs: readonly TypedArray[], calls: number): Promise<number> {
+  const start = performance.now();
+  for (let i = 0; i < calls; i++) await session.run(inputs);
+  return (performance.now() - start) / calls;
+}
+
+const MODELS: readonly (() => Graph)[] = [
+  () => gemm(512, 512, 512),
+  () => gemm(1, 1024, 1024),
+  () => gemmInt8(512, 512, 512),
+  dsCnn,
+  resnet8,
+  mobilenetV1,
+  mobilenetV2,
+];
+
+const threads = process.argv[2] ?? "2";
+const filter = process.argv[3] ?? "";
+const rounds = Number(process.argv[4] ?? "60");
+console.log(`Node ${process.version}, V8 ${process.versions.v8}, ${context.threads!.available} cores; 1 and ${threads} threads`);
+for (const build of MODELS) {
+  const graph = build();
+  if (!graph.name.includes(filter)) continue;
+  const inputs = inputsOf(graph);
+  const one = await wasmEngine.compile(graph, context, {});
+  const many = await wasmEngine.compile(graph, context, { threads });
+  const [a, b]: number[][] = [[], []];
+  const calls = Math.max(1, Math.ceil(2 / (await time(one, inputs, 1))));
+  // The first third warms up: V8 replaces the code of its baseline compiler while it runs.
+  for (let round = -Math.ceil(rounds / 2); round < rounds; round++) {
+    const [x, y] = [await time(one, inputs, calls), await time(many, inputs, calls)];
+    if (round < 0) continue;
+    a!.push(x);
+    b!.push(y);
+  }
+  const ratios = a!.map((ms, i) => ms / b![i]!);
+  const shared = many.placement().filter(({ why }) => why?.includes("shared by") === true).length;
+  console.log(
+    `${graph.name.padEnd(24)} ${median(a!).toFixed(3).padStart(8)} ms ${median(b!).toFixed(3).padStart(8)} ms  ×${median(ratios).toFixed(2)}` +
+      ` (of medians ×${(median(a!) / median(b!)).toFixed(2)}, of bests ×${(Math.min(...a!) / Math.min(...b!)).toFixed(2)}; ${shared} of ${graph.nodes.length} nodes shared)`,
+  );
+  one.dispose();
+  many.dispose();
+}
