@@ -15,7 +15,8 @@ type Section = (typeof SECTIONS)[number];
 const RECIPES: Readonly<Record<string, string>> = {
   fp32: "the original",
   int8: "static full-integer quantization, weights per channel, calibrated on training samples",
-  prune: "prune:X: share X of the weights to zero by magnitude; prune:X,block=1x8: whole blocks, which kernels skip",
+  prune:
+    "prune:X: share X of the weights to zero by magnitude; prune:X,block=1x8: whole blocks, which kernels skip; prune,nm=2:4: 2 of every 4 input channels stay",
 };
 
 const TARGETS: Readonly<Record<string, string>> = {

@@ -55,36 +55,6 @@ describe("requantization range", () => {
   });
 });
 
-describe("sparse tiles", () => {
-  for (const kind of KINDS) {
-    const spmm = kind === "float32" ? "f32_spmm_1x8_4x8" : "i8_spmm_1x8_4x8";
-    const one = kind === "float32" ? "f32_spmm_1x8_4x8" : "i8_spmv_1x8_1x8";
-    it(`${kind}: every remainder of rows and columns`, async () => {
-      for (const m of ROWS) for (const n of COLUMNS) await check(denseCase(kind, m, n, 61, 0.5), spmm);
-    });
-    it(`${kind}: one row`, async () => {
-      for (const n of COLUMNS) await check(denseCase(kind, 1, n, 61, 0.6), one);
-    });
-    it(`${kind}: all blocks zero leaves the bias`, async () => {
-      await check(denseCase(kind, 6, 19, 5, 1), spmm);
-      await check(denseCase(kind, 1, 19, 5, 1), one);
-    });
-    it(`${kind}: k×k, strides, padding, batches`, async () => {
-      const base = { kind, seed: 1, zeroShare: 0.6, kernel: [3, 3], pads: [1, 1, 1, 1] } as const;
-      await check(convCase("Conv2D", { ...base, input: [1, 6, 7, 5], outputs: 11 }), spmm);
-      await check(convCase("Conv2D", { ...base, input: [2, 7, 6, 8], outputs: 16, strides: [2, 2], activation: RELU6 }), spmm);
-      await check(convCase("Conv2D", { ...base, input: [1, 9, 9, 3], outputs: 9, dilations: [2, 3], pads: [0, 2, 1, 0] }), spmm);
-      await check(
-        convCase("Conv2D", { ...base, input: [1, 5, 5, 16], outputs: 24, kernel: [1, 1], strides: [2, 2], pads: [0, 0, 0, 0] }),
-        spmm,
-      );
-    });
-    it(`${kind}: blocks of rows`, async () => {
-      await check(convCase("Conv2D", { kind, seed: 2, zeroShare: 0.7, input: [1, 12, 11, 120], outputs: 9, kernel: [3, 3] }), spmm);
-    });
-  }
-});
-
 describe("convolution windows", () => {
   const SHAPES: readonly Omit<ConvCase, "kind" | "seed">[] = [
     { input: [1, 5, 6, 3], outputs: 8, kernel: [3, 3] },

@@ -18,7 +18,7 @@ const TILE_ROWS = 4;
 const KERNEL = "f32_spmm_1x8_4x8__wasm_simd";
 
 /** A single row has nothing to share a list with. */
-const COST: Readonly<Record<"rows" | "singleRow", SparseCost>> = { rows: { each: 1.05, list: 6 }, singleRow: { each: 1.6, list: 6 } };
+const COST: Readonly<Record<"rows" | "singleRow", SparseCost>> = { rows: { each: 1.02, list: 3.8 }, singleRow: { each: 1.6, list: 3.8 } };
 
 const BLOCKS_8: Candidate<FloatProblem> = {
   kernel: KERNEL,
@@ -63,7 +63,7 @@ function estimate(problem: FloatProblem): ReturnType<Candidate<FloatProblem>["es
 
 export const BLOCK_SPARSE_F32: readonly Candidate<FloatProblem>[] = [
   BLOCKS_8,
-  pixelTiled("f32_spmm_1x4_8x4__wasm_simd", { outputs: 4, step: 1, stride: 1 }, 8, { each: 1.0, input: 1.5, list: 8 }, [
+  pixelTiled("f32_spmm_1x4_8x4__wasm_simd", { outputs: 4, step: 1, stride: 1 }, 8, { each: 0.97, input: 2.9, list: 2.6 }, [
     { rows: 8, work: 8 },
     { rows: 4, work: 5.6 },
   ]),
