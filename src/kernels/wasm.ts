@@ -109,6 +109,30 @@ export const WASM_KERNELS: readonly KernelRow[] = [
   ),
   relaxedRow("i8_conv_dot_4x8", "relaxed-dot", ["Conv2D", "DepthwiseConv2D"], "The byte tile over a table of window offsets."),
   relaxedRow("i8_unsign_rows", "relaxed-dot", [...WEIGHTED, "DepthwiseConv2D"], "8 bits to unsigned form, bordered with the zero point."),
+  relaxedRow(
+    "i8_depthwise_dot_w3s1_1x4",
+    "relaxed-dot",
+    ["DepthwiseConv2D"],
+    "Kernel width 3, stride 1: 4 outputs × 8 channels, kernel rows in fours.",
+  ),
+  relaxedRow(
+    "i8_depthwise_dot_w3s2_1x4",
+    "relaxed-dot",
+    ["DepthwiseConv2D"],
+    "Kernel width 3, stride 2: 4 outputs × 8 channels, kernel rows in fours.",
+  ),
+  relaxedRow(
+    "i8_depthwise_dot_w5s1_1x4",
+    "relaxed-dot",
+    ["DepthwiseConv2D"],
+    "Kernel width 5, stride 1: 4 outputs × 8 channels, kernel rows in fours.",
+  ),
+  relaxedRow(
+    "i8_depthwise_dot_w5s2_1x4",
+    "relaxed-dot",
+    ["DepthwiseConv2D"],
+    "Kernel width 5, stride 2: 4 outputs × 8 channels, kernel rows in fours.",
+  ),
   scalarRow("f32_conv_indirect_2x4", [...WEIGHTED, "DepthwiseConv2D"], "2 windows × 4 outputs in scalar registers, windows by a table."),
   scalarRow(
     "i8_conv_doubles_2x8",

@@ -31,7 +31,7 @@ export const I8_DEPTHWISE_TILES: readonly DepthwiseTile[] = [
   { kw: 5, stride: 2, columns: 4 },
 ];
 
-function uses({ kw, stride, columns }: DepthwiseTile, xi: number): { column: number; kx: number }[] {
+export function uses({ kw, stride, columns }: DepthwiseTile, xi: number): { column: number; kx: number }[] {
   return range(columns)
     .map((column) => ({ column, kx: xi - column * stride }))
     .filter(({ kx }) => kx >= 0 && kx < kw);

@@ -2,6 +2,7 @@
 import { codedF32 } from "./coded.ts";
 import { denseF32, denseI8 } from "./dense.ts";
 import { depthwiseF32, depthwiseI8 } from "./depthwise.ts";
+import { relaxedDepthwise } from "./relaxed-depthwise.ts";
 import { relaxedF32, relaxedI8 } from "./relaxed.ts";
 import { sparsePixelsF32, sparsePixelsI8 } from "./sparse-pixels.ts";
 import { sparseVector } from "./sparse-vector.ts";
@@ -17,6 +18,7 @@ export function generatedFiles(): ReadonlyMap<string, string> {
     ["dense-i8.ts", denseI8()],
     ["depthwise-f32.ts", depthwiseF32()],
     ["depthwise-i8.ts", depthwiseI8()],
+    ["relaxed-depthwise.ts", relaxedDepthwise()],
     ["relaxed-f32.ts", relaxedF32()],
     ["relaxed-i8.ts", relaxedI8()],
     ["sparse.ts", sparse()],

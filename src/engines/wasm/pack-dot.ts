@@ -46,3 +46,36 @@ export function packDot(
   }
   return packed;
 }
+
+/**
+ * w [KH][KW][C], signed bytes → [C / 8][bias 8 i32, scales 8 f32, then ceil(KH / 4) × KW × 8 × 4 i8]: rows in fours, missing ones zero.
+ * @param inputZeroPoint of the inputs in unsigned form: its products are taken off the bias
+ */
+export function packDepthwiseDot(
+  w: Int16Array,
+  kh: number,
+  kw: number,
+  channels: number,
+  bias: Int32Array,
+  scales: Float32Array,
+  inputZeroPoint: number,
+): Int32Array {
+  const words = 2 * PANEL + Math.ceil(kh / QUAD) * kw * PANEL;
+  const packed = new Int32Array(Math.ceil(channels / PANEL) * words);
+  const floats = new Float32Array(packed.buffer);
+  const bytes = new Int8Array(packed.buffer);
+  for (let c = 0; c < channels; c++) {
+    const base = Math.floor(c / PANEL) * words;
+    const lane = c % PANEL;
+    let sum = 0;
+    for (let y = 0; y < kh; y++) {
+      for (let x = 0; x < kw; x++) {
+        const word = base + 2 * PANEL + (Math.floor(y / QUAD) * kw + x) * PANEL + lane;
+        sum += bytes[word * 4 + (y % QUAD)] = w[(y * kw + x) * channels + c]!;
+      }
+    }
+    packed[base + lane] = bias[c]! - inputZeroPoint * sum;
+    floats[base + PANEL + lane] = scales[c]!;
+  }
+  return packed;
+}

@@ -12,6 +12,7 @@ import { activationCode, fitsTile, floatPost, padRecord, tilePost, windowRecord 
 import { planFloat } from "./float/index.ts";
 import { planInteger } from "./integer/index.ts";
 import { widenCall } from "./integer/problem.ts";
+import { relaxedDepthwise } from "./relaxed-depthwise.ts";
 import { scalarDepthwiseFloat, scalarDepthwiseInteger } from "./scalar-depthwise.ts";
 import { RATE, splitWindows } from "./split.ts";
 import { isPadded, matrixWindows, planWindows } from "./windows.ts";
@@ -242,6 +243,8 @@ function depthwiseInteger(
   const centeredWeights = centered(w, finish, channelOf);
   if (!fitsTile(centeredWeights, channelOf, b, finish.scales)) return undefined;
   if (!context.selection.simd) return scalarDepthwiseInteger(context, node.attrs, x, out, [kh, kw], centeredWeights, b, finish);
+  const relaxed = relaxedDepthwise(context, node.attrs, x, out, [kh, kw], centeredWeights, b, finish);
+  if (relaxed !== undefined) return relaxed;
   const kernel = depthwiseKernel("i8", node.attrs, kw);
   const weights = context.weights(packDepthwiseI8(centeredWeights, kh, kw, channels, b, finish.scales));
   const padded = [batch, height + top + bottom, width + left + right, channels];

@@ -1,8 +1,20 @@
 /** Inputs of the relaxed dot product: bytes in unsigned form, bordered. */
 
+/** c = x xor bits, `count` bytes and no more. */
+function flipRow(x: usize, c: usize, count: usize, bits: v128): void {
+  if (count >= 16) {
+    const last = count - 16;
+    for (let i: usize = 0; i < last; i += 16) v128.store(c + i, v128.xor(v128.load(x + i), bits));
+    // The last 16 bytes, some of them for the second time.
+    v128.store(c + last, v128.xor(v128.load(x + last), bits));
+  } else {
+    const flip: u8 = <u8>i8x16.extract_lane_u(bits, 0);
+    for (let i: usize = 0; i < count; i++) store<u8>(c + i, load<u8>(x + i) ^ flip);
+  }
+}
+
 /**
- * As any_pad_rows, every copied byte xor `flip` (0x80 turns int8 into uint8, both 128 higher); `fill` is the border, in unsigned form. May
- * write up to 15 bytes beyond the image.
+ * As any_pad_rows, every copied byte xor `flip` (0x80 turns int8 into uint8, both 128 higher); `fill` is the border, in unsigned form.
  */
 export function i8_unsign_rows__wasm_relaxed(x: usize, c: usize, geometry: usize, fill: i32, flip: i32): void {
   const height = load<i32>(geometry, 4);
@@ -19,13 +31,9 @@ export function i8_unsign_rows__wasm_relaxed(x: usize, c: usize, geometry: usize
     c += top;
     for (let y = 0; y < height; y++) {
       memory.fill(c, value, left);
-      const end = x + row;
-      for (let to = c + left; x < end; x += 16) {
-        v128.store(to, v128.xor(v128.load(x), bits));
-        to += 16;
-      }
-      x = end;
+      flipRow(x, c + left, row, bits);
       memory.fill(c + left + row, value, right);
+      x += row;
       c += stride;
     }
     memory.fill(c, value, bottom);
