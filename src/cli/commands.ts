@@ -29,6 +29,11 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import("./inspect.ts")).inspectCommand(),
   },
   {
+    name: "profile",
+    about: "show where an inference's time goes, op by op",
+    load: async () => (await import("./profile.ts")).profileCommand(),
+  },
+  {
     name: "compare",
     about: "compare two result files and fail on a regression",
     load: async () => (await import("./compare.ts")).compareCommand(),
@@ -51,4 +56,4 @@ export const COMMANDS: readonly CommandRow[] = [
 ];
 
 /** Part of the language, not of this version. */
-export const PLANNED_COMMANDS = ["sensitivity", "search", "profile", "ab", "noise", "history", "verify", "serve", "merge"] as const;
+export const PLANNED_COMMANDS = ["sensitivity", "search", "ab", "noise", "history", "verify", "serve", "merge"] as const;

@@ -1,15 +1,13 @@
 /** Tables of a graph's layers, for `inspect` (one graph) and `compress` (before and after). */
-import Table from "cli-table3";
-import pc from "picocolors";
 import type { ModelSize } from "../compress/size.ts";
 import type { GraphStats, LayerStats } from "../compress/stats.ts";
 import { ABSENT, bytesText, countText, grouped } from "../report/format.ts";
-
-type Align = "left" | "right";
+import { drawTable } from "./plain-table.ts";
+import type { Head } from "./plain-table.ts";
 
 /** Every node of a graph, then the totals. */
 export function layerTable({ layers, totals }: GraphStats, colour: boolean): string {
-  const heads: readonly (readonly [string, Align])[] = [
+  const heads: readonly Head[] = [
     ["layer", "left"],
     ["op", "left"],
     ["output", "left"],
@@ -46,7 +44,7 @@ export function layerTable({ layers, totals }: GraphStats, colour: boolean): str
     "",
     "",
   ]);
-  return draw(heads, rows, colour);
+  return drawTable(heads, rows, colour);
 }
 
 /** The layers with weights, each number before and after, then totals and file sizes. */
@@ -56,7 +54,7 @@ export function beforeAfterTable(
   sizes: { readonly before: ModelSize; readonly after: ModelSize },
   colour: boolean,
 ): string {
-  const heads: readonly (readonly [string, Align])[] = [
+  const heads: readonly Head[] = [
     ["layer", "left"],
     ["op", "left"],
     ["params", "right"],
@@ -94,7 +92,7 @@ export function beforeAfterTable(
     return `${label} ${change(bytesText(a), bytesText(b))}${a === b || b === 0 ? "" : ` (${(a / b).toFixed(2)}× smaller)`}`;
   };
   const lines = [size("weights", "weightBytes"), size("file", "fileBytes"), size("gzip", "gzipBytes"), size("brotli", "brotliBytes")];
-  return `${draw(heads, rows, colour)}\n${lines.join("\n")}`;
+  return `${drawTable(heads, rows, colour)}\n${lines.join("\n")}`;
 }
 
 function sparsityText({ weight }: LayerStats): string {
@@ -107,27 +105,4 @@ function shareText(share: number): string {
 
 function change(before: string, after: string): string {
   return before === after ? before : `${before} → ${after}`;
-}
-
-function draw(heads: readonly (readonly [string, Align])[], rows: readonly (readonly string[])[], colour: boolean): string {
-  const { dim, bold } = pc.createColors(colour);
-  const line = dim("─");
-  const none = {
-    "top-left": "",
-    "top-right": "",
-    "left-mid": "",
-    "right-mid": "",
-    "bottom-left": "",
-    "bottom-right": "",
-    left: "",
-    right: "",
-  };
-  const table = new Table({
-    head: heads.map(([text]) => dim(text)),
-    colAligns: heads.map(([, align]) => align),
-    style: { head: [], border: [], compact: true, "padding-left": 0, "padding-right": 1 },
-    chars: { ...none, top: line, "top-mid": line, mid: line, "mid-mid": line, bottom: line, "bottom-mid": line, middle: " " },
-  });
-  rows.forEach((row, i) => table.push(i === rows.length - 1 ? row.map((text) => (text === "" ? "" : bold(text))) : [...row]));
-  return table.toString().replace(/ +$/gm, "");
 }

@@ -12,10 +12,10 @@ import type { Graph } from "../graph/ir.ts";
 import { widenWeights } from "../graph/passes/fold-constants.ts";
 import { deserializeGraph } from "../graph/serialize.ts";
 import { classesOf, feederFor, largestIndex } from "../harness/feed.ts";
-import { sampleLatency } from "../harness/sampling.ts";
+import { clockStep, sampleLatency } from "../harness/sampling.ts";
 import { raceLayers } from "./layer-race.ts";
 import type { AddedGraph } from "./layer-race.ts";
-import { median } from "../stats/describe.ts";
+import { mean, median } from "../stats/describe.ts";
 import type { CommandName, Commands, MemoryResult, Opened, Progress } from "./protocol.ts";
 
 export interface AgentHost {
@@ -25,6 +25,11 @@ export interface AgentHost {
   readonly readDataset: (headerPath: string) => Promise<Dataset>;
   /** Where measurements of kernels are kept; absent where nothing can be. */
   readonly tuningStore?: () => TuningStore;
+  /**
+   * Tells the WebAssembly compiler to leave out its baseline, where the host can; before anything is compiled. For comparing kernels: which of
+   * two is measured in which code would decide. Models are measured with the compiler as it is.
+   */
+  readonly skipBaseline?: () => void;
   /** Collects garbage where the host can, then reads its counters. */
   readonly memory: () => Omit<MemoryResult, "session">;
   /** Switches that the host's runtime was started with. */
@@ -45,6 +50,8 @@ const PROGRESS_MS = 200;
 const MEMORY_RUNS = 3;
 /** Compilers replace code while it runs; profiles of the replaced code would mislead. */
 const PROFILE_WARMUP_MS = 1000;
+/** So many steps of the clock are 5 % precise. */
+const COARSE_STEPS = 20;
 
 export class Agent {
   readonly #host: AgentHost;
@@ -90,6 +97,7 @@ export class Agent {
     const implementation = await loadEngine(engine);
     const store = this.#host.tuningStore?.();
     if (implementation.tune === undefined || store === undefined) return undefined;
+    this.#host.skipBaseline?.();
     const context = await this.#host.context(engine === "webgpu");
     const progress = (fraction: number): Promise<void> => this.#report({ phase: "tuning", fraction });
     // As `open` does, so that the layers are the same.
@@ -122,6 +130,7 @@ export class Agent {
   }
 
   async #add({ inputs, ...word }: Commands["add"]["args"]): Promise<Commands["add"]["result"]> {
+    this.#host.skipBaseline?.();
     const { session, opened } = await this.#compile(word);
     const begin = performance.now();
     const outputs = await session.run(inputs);
@@ -179,7 +188,7 @@ export class Agent {
       plain.push(between - begin);
       await this.#report({ phase: "timing", fraction: (i + 1) / runs });
     }
-    return { ops: samples.medians(), plainMs: median(plain), instrumentedMs: median(instrumented) };
+    return { ops: samples.summary(clockStep(() => performance.now())), plainMs: median(plain), instrumentedMs: median(instrumented) };
   }
 
   async #classify({ datasetPath, indices }: Commands["classify"]["args"]): Promise<Commands["classify"]["result"]> {
@@ -235,7 +244,12 @@ class OpSamples {
     }
   }
 
-  medians(): readonly NodeProfile[] {
-    return [...this.#samples.values()].map(({ op, ms }) => ({ ...op, ms: median(ms) }));
+  /** Medians; means of ops that take a few steps of the clock only, whose median would be a multiple of that step. */
+  summary(clockStepMs: number): readonly NodeProfile[] {
+    const middle = (ms: readonly number[]): number => {
+      const value = median(ms);
+      return value < COARSE_STEPS * clockStepMs ? mean(ms) : value;
+    };
+    return [...this.#samples.values()].map(({ op, ms }) => ({ ...op, ms: middle(ms) }));
   }
 }

@@ -2,7 +2,7 @@
  * What crosses the border to a host (a child process now, a page later): commands in, replies and progress out, nothing else. Timing
  * loops run on the far side. Everything here survives structured cloning; errors cross as plain objects and are rebuilt.
  */
-import type { Peak, Placement, ProbeResult, SessionMemory } from "../engines/engine.ts";
+import type { NodeProfile, Peak, Placement, ProbeResult, SessionMemory } from "../engines/engine.ts";
 import type { RaceSettings } from "../engines/tune/race.ts";
 import type { KernelChoice, TuneMode, TuneReport } from "../engines/tune/types.ts";
 import { SlimbenchError, UnavailableError, UnsupportedError } from "../errors.ts";
@@ -41,6 +41,8 @@ export interface Commands {
   };
   /** Runs a few inferences, then reads the counters; never inside a timed loop. */
   memory: { readonly args: { readonly inputs: readonly TypedArray[] }; readonly result: MemoryResult };
+  /** Inferences with and without a clock around every op, in turn. */
+  profile: { readonly args: { readonly inputs: readonly TypedArray[]; readonly runs: number }; readonly result: ProfileResult };
   /** Index of the largest output of each sample named in `indices`. */
   classify: { readonly args: { readonly datasetPath: string; readonly indices: Int32Array }; readonly result: ClassifyResult };
 }
@@ -91,6 +93,13 @@ export interface MemoryResult {
   readonly jsHeapBytes?: number;
   /** Peak resident set of the whole process. */
   readonly rssPeakBytes?: number;
+}
+
+export interface ProfileResult {
+  /** In the order of execution, each with its median, or its mean where the clock is too coarse for a median. */
+  readonly ops: readonly NodeProfile[];
+  readonly plainMs: number;
+  readonly instrumentedMs: number;
 }
 
 export interface ClassifyResult {
