@@ -26,7 +26,8 @@ export interface LayerRow {
   readonly pair: PreparedPair;
 }
 
-const TIMING = "the layer alone, without copying its input and output; all rows of a shape and engine in turn in one process";
+const TIMING =
+  "the layer alone, without copying its input and output; all rows of a shape and engine in turn in one process, WebAssembly compiled without its baseline";
 
 /** @param rows same model, engine and host @returns a record for each, in order */
 export async function measureLayer(
