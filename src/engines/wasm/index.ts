@@ -33,7 +33,8 @@ export const wasmEngine: Engine = {
   name: "wasm",
 
   async probe(context: EngineContext, options: EngineOptions): Promise<ProbeResult> {
-    const { features, ...found } = await hostFeatures();
+    const { simd, relaxed, dot, madd, sharedMemory, x86 } = await hostFeatures();
+    const found = { simd, relaxed, dot, madd, sharedMemory, x86 };
     const cores = context.threads === undefined ? {} : { cores: context.threads.available };
     try {
       const { modules, threads } = await setUp(options, []);

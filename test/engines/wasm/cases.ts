@@ -1,5 +1,6 @@
 /** Cases for the WASM kernels, expected values by the oracle of test/naive; each says which kernel it must reach. */
 import { expect } from "vitest";
+import type { EngineOptions } from "../../../src/engines/engine.ts";
 import { wasmEngine } from "../../../src/engines/wasm/index.ts";
 import { compareOutputs } from "../../../src/engines/tolerance.ts";
 import { createArray, elementCount } from "../../../src/graph/dtype.ts";
@@ -17,12 +18,24 @@ export const grid = (scale: number, zeroPoint: number): Quantization => ({
   zeroPoints: Int32Array.of(zeroPoint),
 });
 
+/** What a case is compiled with, and how the names of its kernels end. */
+export interface Flavour {
+  readonly feature: "simd" | "relaxed" | "scalar";
+  readonly options: EngineOptions;
+  /** Asks for the kernel instead of waiting for it to be preferred. */
+  readonly isForced?: boolean;
+}
+
+const SIMD: Flavour = { feature: "simd", options: { relaxed: "off" } };
+
 /** Compiles and runs one case; checks the kernel that ran and the result. */
-export async function check(opCase: OpCase, kernel: string): Promise<void> {
+export async function check(opCase: OpCase, kernel: string, { feature, options, isForced }: Flavour = SIMD): Promise<void> {
   const { graph, inputs, expected, tolerance } = prepareCase(opCase);
-  const session = await wasmEngine.compile(graph, context, {});
+  const name = `${kernel}__wasm_${feature}`;
+  const choices = isForced === true ? [{ node: graph.nodes[0]!.name, kernel: name, why: "under test" }] : [];
+  const session = await wasmEngine.compile(graph, context, options, choices);
   try {
-    expect(session.placement()[0]?.kernel, opCase.name).toBe(`${kernel}__wasm_simd`);
+    expect(session.placement()[0]?.kernel, opCase.name).toBe(name);
     const comparison = compareOutputs([expected], await session.run(inputs), tolerance);
     expect(comparison.pass, `${opCase.op} ${opCase.name}: ${comparison.message}`).toBe(true);
   } finally {
