@@ -1,7 +1,7 @@
 /** One case against made-up runtimes: only the right ones are timed, and the reason of every other one is kept. */
 import { describe, expect, it } from "vitest";
 import type { PeerCase } from "../../../tools/peers/case.ts";
-import { judge, runContest } from "../../../tools/peers/contest.ts";
+import { judge, middleMean, runContest } from "../../../tools/peers/contest.ts";
 import { NotTaken, lazyPeer, type Peer } from "../../../tools/peers/peer.ts";
 import { caseRow, markdown } from "../../../tools/peers/report.ts";
 
@@ -81,6 +81,11 @@ describe("runContest", () => {
     const peers = [peer("slimbench", Float32Array.of(1, 2.05, 4), [], "graph")];
     expect((await runContest(CASE, peers, read, SETTINGS)).outcomes[0]?.status).toBe("wrong");
   });
+});
+
+it("averages the middle half of a node's times", () => {
+  expect(middleMean([5, 0, 5, 900, 0, 5, 5, 0])).toBe(3.75);
+  expect(middleMean([7])).toBe(7);
 });
 
 describe("judge", () => {
