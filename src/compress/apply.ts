@@ -1,4 +1,7 @@
 /** Runs a recipe: each step Graph → Graph, validated, with the promises of all steps so far checked again. */
+import { cluster } from "./cluster/cluster.ts";
+import { roundToFloat16 } from "./lowbit/float16.ts";
+import { quantizeInt4 } from "./lowbit/int4.ts";
 import { checkPromises } from "./promises.ts";
 import type { Promised } from "./promises.ts";
 import { prune } from "./prune/prune.ts";
@@ -60,5 +63,11 @@ function runStep(graph: Graph, step: Step, context: CompressContext): StepResult
       return prune(graph, step);
     case "int8":
       return quantizeInt8(graph, step, context);
+    case "cluster":
+      return cluster(graph, step);
+    case "fp16":
+      return roundToFloat16(graph, step);
+    case "int4":
+      return quantizeInt4(graph, step);
   }
 }

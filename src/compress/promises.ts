@@ -4,6 +4,7 @@
  */
 import { SlimbenchError } from "../errors.ts";
 import { isConstant } from "../graph/access.ts";
+import { fromFloat16Bits, toFloat16Bits } from "../graph/float16.ts";
 import type { Constant, Graph } from "../graph/ir.ts";
 
 interface PromiseOf {
@@ -26,7 +27,23 @@ export interface Int8Grid extends PromiseOf {
   readonly kind: "int8Grid";
 }
 
-export type Promised = ZeroMask | Int8Grid;
+/** The weights take at most `most` values; as integers, on each scale for itself. */
+export interface DistinctValues extends PromiseOf {
+  readonly kind: "distinct";
+  readonly most: number;
+}
+
+/** Every weight is a float16 value. */
+export interface Float16Grid extends PromiseOf {
+  readonly kind: "float16Grid";
+}
+
+/** The weights have an int4 code without -8; that it stands for the data is validated with the graph. */
+export interface Int4Grid extends PromiseOf {
+  readonly kind: "int4Grid";
+}
+
+export type Promised = ZeroMask | Int8Grid | DistinctValues | Float16Grid | Int4Grid;
 
 /**
  * @param after canonical text of the step that just ran
@@ -52,6 +69,12 @@ function breach(graph: Graph, promise: Promised): string | undefined {
       return zeroBreach(tensor, promise.zeros);
     case "int8Grid":
       return gridBreach(tensor);
+    case "distinct":
+      return distinctBreach(tensor, promise.most);
+    case "float16Grid":
+      return float16Breach(tensor);
+    case "int4Grid":
+      return int4Breach(tensor);
   }
 }
 
@@ -70,6 +93,31 @@ function gridBreach(tensor: Constant): string | undefined {
   return at < 0 ? undefined : `weight ${at} is -128, expected -127..127`;
 }
 
+function distinctBreach(tensor: Constant, most: number): string | undefined {
+  const values = new Map<number, Set<number>>();
+  for (let i = 0; i < tensor.data.length; i++) {
+    const scale = scaleIndex(tensor, i);
+    let seen = values.get(scale);
+    if (seen === undefined) values.set(scale, (seen = new Set()));
+    seen.add(tensor.data[i]!);
+    if (seen.size > most)
+      return `its weights take more than ${most} values${tensor.quant?.axis === undefined ? "" : " on one scale"}, expected at most ${most}`;
+  }
+  return undefined;
+}
+
+function float16Breach(tensor: Constant): string | undefined {
+  if (tensor.dtype !== "float32") return `its weights are ${tensor.dtype}, expected float32 on the float16 grid`;
+  const at = (tensor.data as Float32Array).findIndex((value) => fromFloat16Bits(toFloat16Bits(value)) !== value);
+  return at < 0 ? undefined : `weight ${at} is ${tensor.data[at]!}, expected a float16 value`;
+}
+
+function int4Breach({ code }: Constant): string | undefined {
+  if (code?.kind !== "int4") return `its weights have ${code === undefined ? "no code" : `a ${code.kind} code`}, expected int4`;
+  const at = code.codes.indexOf(-8);
+  return at < 0 ? undefined : `weight ${at} has code -8, expected -7..7`;
+}
+
 /** Whether element i of a constant is the real value 0. */
 function isZeroAt(tensor: Constant, i: number): boolean {
   return tensor.data[i] === zeroCode(tensor, i);
@@ -78,8 +126,13 @@ function isZeroAt(tensor: Constant, i: number): boolean {
 function zeroCode(tensor: Constant, i: number): number {
   const { quant } = tensor;
   if (quant === undefined) return 0;
-  if (quant.axis === undefined) return quant.zeroPoints[0]!;
+  return quant.zeroPoints[scaleIndex(tensor, i)]!;
+}
+
+/** Which of its scales element i of a constant is on; 0 where there is one or none. */
+function scaleIndex({ quant, shape }: Constant, i: number): number {
+  if (quant?.axis === undefined) return 0;
   let inner = 1;
-  for (let d = quant.axis + 1; d < tensor.shape.length; d++) inner *= tensor.shape[d]!;
-  return quant.zeroPoints[Math.floor(i / inner) % tensor.shape[quant.axis]!]!;
+  for (let d = quant.axis + 1; d < shape.length; d++) inner *= shape[d]!;
+  return Math.floor(i / inner) % shape[quant.axis]!;
 }

@@ -69,11 +69,12 @@ export class Fields {
     return this.#oneOf(this.option(key), known, fallback, `${key}: `);
   }
 
-  integerOption(key: string, min: number, max: number): void {
+  integerOption(key: string, min: number, max: number): number | undefined {
     const text = this.option(key);
-    if (text === undefined) return;
+    if (text === undefined) return undefined;
     const n = Number(text);
     if (!Number.isInteger(n) || n < min || n > max) throw this.error(`${key}: got "${text}", expected an integer ${min}..${max}`);
+    return n;
   }
 
   filter(): LayerFilter {

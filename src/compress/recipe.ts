@@ -24,7 +24,27 @@ export interface Int8Step extends Pick<LayerFilter, "exclude"> {
   readonly kind: "int8";
 }
 
-export type Step = { readonly kind: "fp32" } | Int8Step | PruneStep;
+export interface ClusterStep extends LayerFilter {
+  readonly kind: "cluster";
+  /** Shared values of a layer, at most. */
+  readonly values: number;
+}
+
+export interface Float16Step extends Pick<LayerFilter, "exclude"> {
+  readonly kind: "fp16";
+}
+
+export interface Int4Step extends Pick<LayerFilter, "exclude"> {
+  readonly kind: "int4";
+  /** Inputs of an output channel that share a scale. */
+  readonly block: number;
+}
+
+export type Step = { readonly kind: "fp32" } | Int8Step | PruneStep | ClusterStep | Float16Step | Int4Step;
+
+/** Indices are bytes. */
+const MOST_SHARED_VALUES = 256;
+const DEFAULT_INT4_BLOCK = 32;
 
 export interface Recipe {
   /** Canonical: defaults left out, options in a fixed order, numbers in their shortest form. */
@@ -123,6 +143,11 @@ function checkOrder(names: readonly StepName[], recipe: string): void {
   if (names.length > 1 && names.includes("fp32")) {
     throw new UsageError(`recipe "${recipe}": fp32 is the original and does not combine. Leave it out`);
   }
+  const clustered = names.indexOf("cluster");
+  const undone = clustered < 0 ? undefined : names.slice(clustered).find((name) => name === "prune" || name === "int4");
+  if (undone === "prune")
+    throw new UsageError(`recipe "${recipe}": prune cannot follow cluster: zeros would be values of their own. Put it before`);
+  if (undone === "int4") throw new UsageError(`recipe "${recipe}": int4 cannot follow cluster: its scales undo shared values. Keep one`);
   const first = names.findIndex((name) => QUANTIZING.includes(name));
   const after = first < 0 ? undefined : names[first + 1];
   if (after === undefined) return;
@@ -137,7 +162,12 @@ export function stepText(step: Step): string {
     case "fp32":
       return "fp32";
     case "int8":
-      return `int8${filterText(step)}`;
+    case "fp16":
+      return `${step.kind}${filterText(step)}`;
+    case "int4":
+      return `int4${step.block === DEFAULT_INT4_BLOCK ? "" : `,block=${step.block}`}${filterText(step)}`;
+    case "cluster":
+      return `cluster:${step.values}${filterText(step)}`;
     case "prune": {
       const scope = step.scope === "global" ? ",scope=global" : "";
       const block = step.block === undefined ? "" : `,block=${step.block.rows}x${step.block.cols}`;
@@ -171,19 +201,19 @@ function parseStep(fields: Fields): Step {
     case "prune":
       return parsePrune(fields);
     case "fp16":
+      fields.noValue();
+      fields.onlyOptions(["exclude"]);
+      return { kind: "fp16", ...fields.filter() };
     case "int16x8":
       fields.noValue();
       fields.onlyOptions([]);
       break;
     case "int4":
       fields.noValue();
-      fields.onlyOptions(["block"]);
-      fields.integerOption("block", 16, 1024);
-      break;
+      fields.onlyOptions(["block", "exclude"]);
+      return { kind: "int4", block: fields.integerOption("block", 16, 1024) ?? DEFAULT_INT4_BLOCK, ...fields.filter() };
     case "cluster":
-      fields.onlyOptions([]);
-      fields.value("an integer 2..65536 (shared values in a layer), e.g. cluster:16", (n) => Number.isInteger(n) && n >= 2 && n <= 65_536);
-      break;
+      return parseCluster(fields);
     case "finetune":
     case "qat":
       fields.onlyOptions([]);
@@ -194,7 +224,15 @@ function parseStep(fields: Fields): Step {
       fields.onlyOptions(["student", "loss"]);
       break;
   }
-  throw fields.unsupported(name, "Implemented: fp32, int8, prune");
+  throw fields.unsupported(name, "Implemented: fp32, fp16, int8, int4, prune, cluster");
+}
+
+function parseCluster(fields: Fields): ClusterStep {
+  fields.onlyOptions(["include", "exclude"]);
+  const expected = "an integer 2..65536 (shared values in a layer), e.g. cluster:16";
+  const values = fields.value(expected, (n) => Number.isInteger(n) && n >= 2 && n <= 65_536);
+  if (values > MOST_SHARED_VALUES) throw fields.unsupported(`cluster:${values}`, `Use at most cluster:${MOST_SHARED_VALUES}`);
+  return { kind: "cluster", values, ...fields.filter() };
 }
 
 function parsePrune(fields: Fields): PruneStep {

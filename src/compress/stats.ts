@@ -2,8 +2,9 @@
  * What a graph holds and costs, layer by layer. A multiply-accumulate (MAC) counts for each weight times each use of it; pools,
  * elementwise ops and moves count none. Effective MACs leave out weights that are zero.
  */
-import { bytesPerElement, isFloat } from "../graph/dtype.ts";
+import { isFloat } from "../graph/dtype.ts";
 import { inputTensor, isConstant, outputTensor, requireInput, tensorOf } from "../graph/access.ts";
+import { storedBytes, weightBits } from "../graph/code.ts";
 import { countNonzero, effectiveMacsOf, macsOf } from "../graph/cost.ts";
 import type { Constant, Graph, Node, Tensor } from "../graph/ir.ts";
 
@@ -35,7 +36,7 @@ export interface GraphTotals {
   /** Elements of all weights and biases, each constant once. */
   readonly params: number;
   readonly nonzeroParams: number;
-  /** Bytes of those constants in their own dtypes, scales and zero points aside. */
+  /** Bytes of those constants in their own dtypes, scales and zero points aside; of a compact code where they have one, tables and scales included. */
   readonly weightBytes: number;
   readonly macs: number;
   readonly effectiveMacs: number;
@@ -55,7 +56,7 @@ export function graphStats(graph: Graph): GraphStats {
     totals: {
       params: params.reduce((total, tensor) => total + tensor.data.length, 0),
       nonzeroParams: params.reduce((total, tensor) => total + countNonzero(tensor), 0),
-      weightBytes: params.reduce((total, tensor) => total + tensor.data.length * bytesPerElement(tensor.dtype), 0),
+      weightBytes: params.reduce((total, tensor) => total + storedBytes(tensor), 0),
       macs: sum((layer) => layer.macs),
       effectiveMacs: sum((layer) => layer.effectiveMacs),
     },
@@ -94,7 +95,7 @@ function layerStats(graph: Graph, node: Node): LayerStats {
         nonzero,
         sparsity: weight.data.length === 0 ? 0 : 1 - nonzero / weight.data.length,
         distinct: new Set(weight.data).size,
-        bits: 8 * bytesPerElement(weight.dtype),
+        bits: weightBits(weight),
       },
     }),
   };

@@ -65,6 +65,20 @@ export function storedBytes(tensor: Constant): number {
   return tensor.code === undefined ? tensor.data.length * bytesPerElement(tensor.dtype) : codeBytes(tensor.code);
 }
 
+/** Bits of one element as stored, tables and scales aside. */
+export function weightBits({ code, dtype }: Constant): number {
+  switch (code?.kind) {
+    case undefined:
+      return 8 * bytesPerElement(dtype);
+    case "codebook":
+      return code.table.length <= NIBBLE_VALUES ? 4 : 8;
+    case "int4":
+      return 4;
+    case "float16":
+      return 16;
+  }
+}
+
 /** What is wrong with a tensor's code, as the end of a sentence; undefined when it has none or decodes to exactly its data. */
 export function codeFault(tensor: Tensor): string | undefined {
   const { code, data, dtype, shape } = tensor;

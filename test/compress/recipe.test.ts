@@ -23,6 +23,12 @@ describe("recipe text", () => {
     ["prune:0.5,block=1x4", "prune:0.5,block=1x4"],
     [" prune , nm=02:04 ", "prune,nm=2:4"],
     ["prune,block=1x8,nm=1:4,exclude=head+int8", "prune,nm=1:4,block=1x8,exclude=head+int8"],
+    ["cluster:016", "cluster:16"],
+    ["prune:0.5 + cluster:16,exclude=fc,include=dw* + int8", "prune:0.5+cluster:16,include=dw*,exclude=fc+int8"],
+    ["cluster:256+fp16", "cluster:256+fp16"],
+    ["fp16,exclude=a|b", "fp16,exclude=a|b"],
+    ["int4,block=32", "int4"],
+    ["int4,exclude=fc,block=64", "int4,block=64,exclude=fc"],
   ])("%j becomes %j, which is a fixed point", (text, canonical) => {
     expect(parseRecipe(text).text).toBe(canonical);
     expect(parseRecipe(canonical)).toEqual(parseRecipe(text));
@@ -33,6 +39,9 @@ describe("recipe text", () => {
       { kind: "prune", amount: 0.7, scope: "layer", block: { rows: 1, cols: 8 } },
       { kind: "int8" },
     ]);
+    expect(parseRecipe("cluster:16").steps).toEqual([{ kind: "cluster", values: 16 }]);
+    expect(parseRecipe("int4").steps).toEqual([{ kind: "int4", block: 32 }]);
+    expect(parseRecipe("fp16").steps).toEqual([{ kind: "fp16" }]);
     expect(parseRecipe("prune,nm=2:4").steps).toEqual([{ kind: "prune", amount: 0.5, scope: "layer", nm: { keep: 2, of: 4 } }]);
     expect(parseRecipe("prune,nm=1:4,block=1x8").steps).toEqual([
       { kind: "prune", amount: 0.75, scope: "layer", block: { rows: 1, cols: 8 }, nm: { keep: 1, of: 4 } },
@@ -88,6 +97,12 @@ describe("recipe text", () => {
     ["qat:0", 'recipe "qat:0": qat: got "0", expected a number of epochs above 0, e.g. qat:2'],
     ["int4,block=3", 'recipe "int4,block=3": int4: block: got "3", expected an integer 16..1024'],
     ["fp32+int8", 'recipe "fp32+int8": fp32 is the original and does not combine. Leave it out'],
+    ["cluster:2.5", 'recipe "cluster:2.5": cluster: got "2.5", expected an integer 2..65536 (shared values in a layer), e.g. cluster:16'],
+    ["fp16:1", 'recipe "fp16:1": fp16: got the value "1", expected none'],
+    ["fp16+int4", 'recipe "fp16+int4": fp16 and int4 both set the number format. Keep one'],
+    ["fp16+cluster:4", 'recipe "fp16+cluster:4": cluster edits float weights and cannot follow fp16. Put it before'],
+    ["cluster:4+prune:0.5", 'recipe "cluster:4+prune:0.5": prune cannot follow cluster: zeros would be values of their own. Put it before'],
+    ["cluster:4+int4", 'recipe "cluster:4+int4": int4 cannot follow cluster: its scales undo shared values. Keep one'],
     ["int8+prune:0.5", 'recipe "int8+prune:0.5": prune edits float weights and cannot follow int8. Put it before'],
     ["int8+int8", 'recipe "int8+int8": int8 and int8 both set the number format. Keep one'],
     [
@@ -99,13 +114,11 @@ describe("recipe text", () => {
   });
 
   it.each([
-    "fp16",
     "int8:dynamic",
     "int8:weights",
     "int16x8",
-    "int4,block=32",
     "prune,channels=0.5",
-    "cluster:16",
+    "cluster:257",
     "finetune:2",
     "qat:1",
     "distill,student=x,loss=kd",

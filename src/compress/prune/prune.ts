@@ -8,6 +8,7 @@
  * A step's `include` adds layers to that choice, `exclude` removes them. The amount is the share to reach, so pruning twice does not add up.
  */
 import { UsageError } from "../../errors.ts";
+import { withoutCode } from "../../graph/code.ts";
 import { elementCount } from "../../graph/dtype.ts";
 import { producersOf } from "../../graph/access.ts";
 import type { Graph, Sparsity, Tensor } from "../../graph/ir.ts";
@@ -56,7 +57,7 @@ export function prune(graph: Graph, step: PruneStep): StepResult {
     const zeros = masks[i]!;
     const data = new Float32Array(layer.weight.data);
     for (let w = 0; w < data.length; w++) if (zeros[w] === 1) data[w] = 0;
-    tensors.push({ ...layer.weight, data, sparsity });
+    tensors.push({ ...withoutCode(layer.weight), data, sparsity });
     promises.push({ kind: "zeroMask", layer: layer.node.name, tensor: layer.weight.name, by: text, zeros });
   });
   return { graph: withTensors(graph, tensors), layers: promises.map((p) => p.layer), skipped, promises };

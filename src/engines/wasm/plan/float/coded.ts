@@ -28,22 +28,23 @@ const LEAST_BLOCK = 128;
 const ROW_COLUMNS = 3 * PANEL;
 
 /**
- * Time relative to the dense kernel's (Node 20.20, AMD EPYC, 2026-11-24). `decode`: of a panel, in rows of the tile. `row`: of the one-row
- * kernel while dense weights fit the level-2 cache, and where they come from memory.
+ * Time relative to the dense kernel's (Node 20.20, 2026-11-24). `decode`: of a panel, in rows of the tile. `row`: of the one-row kernel
+ * while a cache holds the dense weights, and where they come from memory.
  */
 const COST: Readonly<Record<CodedKind, { readonly decode: number; readonly row: readonly [near: number, far: number] }>> = {
-  codebook4: { decode: 3, row: [1.45, 0.8] },
-  codebook8: { decode: 6.6, row: [2.9, 1.5] },
-  int4: { decode: 3.4, row: [1.6, 0.9] },
-  float16: { decode: 2.8, row: [1.8, 1.1] },
+  codebook4: { decode: 2.5, row: [2, 1.1] },
+  codebook8: { decode: 5.5, row: [3.8, 2.2] },
+  int4: { decode: 2.6, row: [2.1, 1.1] },
+  float16: { decode: 2.3, row: [2.3, 1.1] },
 };
-const LEVEL_2_BYTES = 2 ** 20;
+/** Dense weights beyond this run at the speed of memory. */
+const CACHE_BYTES = 8 * 2 ** 20;
 
 function estimate(kind: CodedKind, access: Access, { code, windows, n, k, groups }: CodedProblem): Estimate {
   const { m } = windows;
   const { decode, row } = COST[kind];
   const blocks = Math.ceil(m / blockRows(m, k));
-  const cost = access === "vector" ? row[n * k * groups * 4 <= LEVEL_2_BYTES ? 0 : 1] : 1 + (decode * blocks) / m;
+  const cost = access === "vector" ? row[n * k * groups * 4 <= CACHE_BYTES ? 0 : 1] : 1 + (decode * blocks) / m;
   return { cost, why: codeText(code) };
 }
 

@@ -1,0 +1,188 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { applyRecipe, runSteps } from "../../src/compress/apply.ts";
+import { clusterValues, linearCentroids, linearCentroidsBySign, lloyd } from "../../src/compress/cluster/kmeans.ts";
+import { withTensors } from "../../src/compress/layers.ts";
+import { checkPromises } from "../../src/compress/promises.ts";
+import { parseRecipe } from "../../src/compress/recipe.ts";
+import { graphStats } from "../../src/compress/stats.ts";
+import { UsageError } from "../../src/errors.ts";
+import { withoutCode } from "../../src/graph/code.ts";
+import type { Graph } from "../../src/graph/ir.ts";
+import { deserializeGraph, serializeGraph } from "../../src/graph/serialize.ts";
+import { contextFor, filled, mobileNet, plainNet, uniform } from "./nets.ts";
+
+const sorted = (...values: number[]): Float64Array => Float64Array.from(values).sort();
+const rounded = (values: Float64Array): number[] => Array.from(values, (value) => Math.round(value * 1e4) / 1e4);
+const UP_TO_TEN = sorted(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10);
+const TWELVE = sorted(-3, -2, -1, 0, 1.1, 2.2, 3.3, 4.4, 5.5, 6.6, 7.7, 8.8, 9);
+
+const apply = async (graph: Graph, recipe: string): Promise<Graph> =>
+  (await applyRecipe(graph, parseRecipe(recipe), contextFor(graph))).graph;
+
+function distinct(graph: Graph, tensor: string): number {
+  return new Set(graph.tensors.get(tensor)!.data).size;
+}
+
+/** Sum of squared distances to the nearest shared value. */
+function spread(data: Float32Array, table: Float32Array): number {
+  return data.reduce((sum, value) => sum + Math.min(...Array.from(table, (center) => (value - center) ** 2)), 0);
+}
+
+describe("starting points", () => {
+  it("are evenly spaced (vectors of the TensorFlow toolkit)", () => {
+    expect(rounded(linearCentroids(UP_TO_TEN, 5))).toEqual([0, 2.5, 5, 7.5, 10]);
+    expect(rounded(linearCentroids(TWELVE, 6))).toEqual([-3, -0.6, 1.8, 4.2, 6.6, 9]);
+    expect(rounded(linearCentroids(sorted(4), 3))).toEqual([4, 4, 4]);
+  });
+
+  it("are shared between the signs where zero is kept", () => {
+    expect(rounded(linearCentroidsBySign(UP_TO_TEN, 4))).toEqual([1, 4, 7, 10]);
+    expect(rounded(linearCentroidsBySign(TWELVE, 5))).toEqual([-3, 1.1, 3.7333, 6.3667, 9]);
+  });
+});
+
+describe("k-means", () => {
+  it("moves centroids to the means of their values", () => {
+    expect([...lloyd(sorted(0, 1, 10, 12), Float64Array.of(0, 12))]).toEqual([0.5, 11]);
+  });
+
+  it("gives a value at equal distance to the lower centroid", () => {
+    expect([...lloyd(sorted(0, 5, 10), Float64Array.of(0, 10))]).toEqual([2.5, 10]);
+  });
+
+  it("puts centroids without values to use", () => {
+    // Evenly spaced, the middle ones of four have no value.
+    expect([...lloyd(sorted(0, 1, 100, 101), linearCentroids(sorted(0, 1, 100, 101), 4))]).toEqual([0, 1, 100, 101]);
+  });
+
+  it("keeps few values as they are, and zeros by an entry of their own", () => {
+    const { table, indices } = clusterValues(Float32Array.of(3, -1, 3, 0, -0), 4, false);
+    expect([...table]).toEqual([-1, 0, 3]);
+    expect([...indices]).toEqual([2, 0, 2, 1, 1]);
+    const pruned = clusterValues(Float32Array.of(0, 1, 2, 0, 10, 11, -5), 4, true);
+    expect([...pruned.table]).toEqual([0, -5, 1.5, 10.5]);
+    expect([...pruned.indices]).toEqual([0, 2, 2, 0, 3, 3, 1]);
+    expect([...clusterValues(new Float32Array(3), 4, true).table]).toEqual([0]);
+  });
+
+  it("is a fixed point that is no worse than its start, for any data", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 400 }),
+        fc.integer({ min: 2, max: 40 }),
+        fc.boolean(),
+        fc.nat(),
+        (length, count, keepZero, seed) => {
+          const next = uniform(seed);
+          const data = filled(length, () => (next() > 0.5 ? 0 : next() ** 3));
+          const { table, indices } = clusterValues(data, count, keepZero);
+          expect(table.length).toBeLessThanOrEqual(count);
+          let worst = 0;
+          data.forEach((value, i) => {
+            if (keepZero && (table[indices[i]!] === 0 && indices[i] === 0) !== (value === 0)) worst = Infinity;
+            if (keepZero && value === 0) return;
+            const own = Math.abs(value - table[indices[i]!]!);
+            // Rounding the centroids to float32 may move a border by as much.
+            table.forEach((center, j) => {
+              if (!keepZero || j > 0 || table[0] !== 0) worst = Math.max(worst, own - Math.abs(value - center) * (1 + 1e-6) - 1e-7);
+            });
+          });
+          expect(worst).toBeLessThanOrEqual(0);
+          if (!keepZero)
+            expect(spread(data, table)).toBeLessThanOrEqual(
+              spread(data, Float32Array.from(linearCentroids(Float64Array.from(data).sort(), count))) + 1e-6,
+            );
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+});
+
+describe("cluster:N", () => {
+  it.each([2, 15, 16, 17, 256])("leaves at most %i values in convolutions and dense layers, with a code for them", async (values) => {
+    const graph = await apply(plainNet(), `cluster:${values}`);
+    for (const name of ["conv1.w", "conv2.w", "fc1.w", "fc2.w"]) {
+      expect(distinct(graph, name)).toBeLessThanOrEqual(values);
+      expect(graph.tensors.get(name)!.code).toMatchObject({ kind: "codebook" });
+    }
+    expect(graph.tensors.get("fc1.b")).toEqual(plainNet().tensors.get("fc1.b"));
+    expect(deserializeGraph(serializeGraph(graph), "test")).toEqual(graph);
+  });
+
+  it("leaves depthwise layers alone unless told otherwise", async () => {
+    const { graph, steps } = await applyRecipe(mobileNet(), parseRecipe("cluster:4,exclude=head"), {});
+    expect(steps[0]!.skipped).toEqual([
+      { layer: "dw", op: "DepthwiseConv2D", why: "depthwise: few weights" },
+      { layer: "head", op: "Dense", why: "excluded by the recipe" },
+    ]);
+    expect(graph.tensors.get("dw.w")!.code).toBeUndefined();
+    expect(distinct(await apply(mobileNet(), "cluster:4,include=dw"), "dw.w")).toBe(4);
+  });
+
+  it("keeps the zeros of pruning", async () => {
+    const graph = await apply(plainNet(), "prune:0.6+cluster:8");
+    const pruned = await apply(plainNet(), "prune:0.6");
+    const { data, sparsity } = graph.tensors.get("fc1.w")!;
+    expect(sparsity).toEqual({ pattern: "unstructured" });
+    expect(data!.map((w) => (w === 0 ? 1 : 0))).toEqual(pruned.tensors.get("fc1.w")!.data!.map((w) => (w === 0 ? 1 : 0)));
+    expect(distinct(graph, "fc1.w")).toBe(8);
+  });
+
+  it("survives float16, int8 and itself", async () => {
+    const half = await apply(plainNet(), "cluster:16+fp16");
+    expect(half.tensors.get("fc1.w")!.code!.kind).toBe("codebook");
+    const int8 = await apply(plainNet(), "cluster:16+int8");
+    expect(int8.tensors.get("fc1.w")).not.toHaveProperty("code");
+    expect(distinct(await apply(plainNet(), "cluster:16+cluster:4"), "fc1.w")).toBe(4);
+  });
+
+  it("is checked after later steps", async () => {
+    const damage = (graph: Graph): Graph => {
+      const tensor = graph.tensors.get("fc1.w")!;
+      return withTensors(graph, [{ ...withoutCode(tensor), data: filled(tensor.data!.length, uniform(3)) }]);
+    };
+    const steps = [
+      {
+        text: "cluster:16",
+        run: async (g: Graph) => ({
+          graph: await apply(g, "cluster:16"),
+          layers: [],
+          skipped: [],
+          promises: [{ kind: "distinct", layer: "fc1", tensor: "fc1.w", by: "cluster:16", most: 16 }] as const,
+        }),
+      },
+      { text: "later", run: (g: Graph) => ({ graph: damage(g), layers: [], skipped: [], promises: [] }) },
+    ];
+    await expect(runSteps(plainNet(), steps)).rejects.toThrow(
+      /recipe step later: layer "fc1": its weights take more than 16 values, expected at most 16, though cluster:16/,
+    );
+  });
+
+  it("counts the values of integer weights on each scale", () => {
+    const tensor = {
+      name: "w",
+      dtype: "int8" as const,
+      shape: [2, 3],
+      data: Int8Array.of(1, 2, 1, 3, 4, 3),
+      quant: { scales: Float32Array.of(1, 2), zeroPoints: new Int32Array(2), axis: 0 },
+    };
+    const graph = withTensors(plainNet(), [tensor]);
+    const promise = { kind: "distinct", layer: "fc1", tensor: "w", by: "cluster:2" } as const;
+    checkPromises(graph, [{ ...promise, most: 2 }], "int8");
+    expect(() => checkPromises(graph, [{ ...promise, most: 1 }], "int8")).toThrow(/more than 1 values on one scale/);
+  });
+
+  it("counts bytes as they are kept", async () => {
+    const { layers, totals } = graphStats(await apply(plainNet(), "cluster:16"));
+    const bits = Object.fromEntries(layers.flatMap(({ node, weight }) => (weight === undefined ? [] : [[node, weight.bits]])));
+    expect(bits).toEqual({ conv1: 4, conv2: 4, fc1: 4, fc2: 4 });
+    const [weights, biases] = [6 * 9 + 20 * 54 + 720 * 24 + 240, 6 + 20 + 24 + 10];
+    expect(totals.weightBytes).toBe(weights / 2 + 4 * 16 * 4 + biases * 4);
+  });
+
+  it("fails where there is nothing to cluster", async () => {
+    await expect(apply(plainNet(), "cluster:16,exclude=*")).rejects.toThrow(UsageError);
+  });
+});
