@@ -1,6 +1,8 @@
 /**
  * Memory plan: places every activation of a graph in one arena by lifetime (greedy by size, first gap that fits; Pisarchyk and Lee,
- * "Efficient memory management for deep neural net inference", 2020). Reshape outputs alias their input: no bytes, no copy.
+ * "Efficient memory management for deep neural net inference", 2020). Where that needs more than the largest live set, tensors that stuck
+ * out are placed earlier, again and again (as in "squeaky wheel" optimization, Joslin and Clements 1999). Reshape outputs alias their
+ * input: no bytes, no copy.
  */
 import { bytesPerElement, elementCount } from "../graph/dtype.ts";
 import { isConstant, tensorOf } from "../graph/access.ts";
@@ -22,8 +24,10 @@ interface Block {
   readonly bytes: number;
   readonly first: number;
   last: number;
-  offset: number;
 }
+
+/** Orders tried beyond the first; a few do. */
+const RETRIES = 32;
 
 /**
  * @param alignment every offset and size is a multiple of this many bytes
@@ -36,7 +40,7 @@ export function planArena(graph: Graph, alignment: number, padBytes = 0): ArenaP
   const define = (name: string, step: number): void => {
     const tensor = tensorOf(graph, name);
     const bytes = elementCount(tensor.shape) * bytesPerElement(tensor.dtype) + padBytes;
-    blocks.set(name, { name, bytes: Math.max(alignment, Math.ceil(bytes / alignment) * alignment), first: step, last: step, offset: -1 });
+    blocks.set(name, { name, bytes: Math.max(alignment, Math.ceil(bytes / alignment) * alignment), first: step, last: step });
   };
   const touch = (name: string, step: number): void => {
     const block = blocks.get(rootOf(name));
@@ -55,27 +59,45 @@ export function planArena(graph: Graph, alignment: number, padBytes = 0): ArenaP
   });
   for (const output of graph.outputs) touch(output, graph.nodes.length);
 
-  const placed: Block[] = [];
-  let peakBytes = 0;
-  for (const block of [...blocks.values()].sort((a, b) => b.bytes - a.bytes || a.first - b.first)) {
-    const rivals = placed.filter((p) => p.first <= block.last && block.first <= p.last).sort((a, b) => a.offset - b.offset);
-    let offset = 0;
-    for (const rival of rivals) {
-      if (offset + block.bytes <= rival.offset) break;
-      offset = Math.max(offset, rival.offset + rival.bytes);
-    }
-    block.offset = offset;
-    placed.push(block);
-    peakBytes = Math.max(peakBytes, offset + block.bytes);
+  const lowerBoundBytes = largestLiveSet([...blocks.values()], graph.nodes.length);
+  let order: readonly Block[] = [...blocks.values()].sort((a, b) => b.bytes - a.bytes || a.first - b.first);
+  let best = place(order);
+  let last = best;
+  for (let i = 0; i < RETRIES && best.peakBytes > lowerBoundBytes; i++) {
+    const { offsets } = last;
+    const worst = order.find(({ name, bytes }) => offsets.get(name)! + bytes > lowerBoundBytes)!;
+    order = [worst, ...order.filter((block) => block !== worst)];
+    last = place(order);
+    if (last.peakBytes < best.peakBytes) best = last;
   }
 
-  const offsets = new Map<string, number>();
-  for (const block of placed) offsets.set(block.name, block.offset);
+  const { peakBytes } = best;
+  const offsets = new Map(best.offsets);
   for (const [alias, root] of aliasOf) {
     const offset = offsets.get(root);
     if (offset !== undefined) offsets.set(alias, offset);
   }
-  return { offsets, peakBytes, lowerBoundBytes: largestLiveSet([...blocks.values()], graph.nodes.length), aliasOf };
+  return { offsets, peakBytes, lowerBoundBytes, aliasOf };
+}
+
+/** Each block in the first gap that fits among those that live at the same time. */
+function place(order: readonly Block[]): { readonly offsets: ReadonlyMap<string, number>; readonly peakBytes: number } {
+  const offsets = new Map<string, number>();
+  const placed: { readonly block: Block; readonly from: number; readonly to: number }[] = [];
+  let peakBytes = 0;
+  for (const block of order) {
+    const rivals = placed.filter((p) => p.block.first <= block.last && block.first <= p.block.last).sort((a, b) => a.from - b.from);
+    let from = 0;
+    for (const rival of rivals) {
+      if (from + block.bytes <= rival.from) break;
+      from = Math.max(from, rival.to);
+    }
+    const to = from + block.bytes;
+    offsets.set(block.name, from);
+    placed.push({ block, from, to });
+    peakBytes = Math.max(peakBytes, to);
+  }
+  return { offsets, peakBytes };
 }
 
 function largestLiveSet(blocks: readonly Block[], steps: number): number {

@@ -1,5 +1,7 @@
 /** Threads: the same results to the bit, however calls are split and whoever makes which piece; clear failures; nothing left behind. */
+import { execFile } from "node:child_process";
 import { readdirSync } from "node:fs";
+import { promisify } from "node:util";
 import { afterEach, describe, expect, it } from "vitest";
 import type { Engine, EngineContext, ThreadHost } from "../../../src/engines/engine.ts";
 import { NO_FEATURES } from "../../../src/engines/wasm/features.ts";
@@ -21,10 +23,43 @@ const SELECTION: Selection = { features: NO_FEATURES, simd: true, sparse: "auto"
 /** Threads that start and never do anything: the main one makes every piece. */
 const idle: ThreadHost = { available: 1, start: () => Promise.resolve({ terminate: () => undefined }) };
 
+const splitKernels = new Set<string>();
+const SHARED_KERNELS = [
+  "any_copy_rows__wasm_simd",
+  "any_copy_strided__wasm_simd",
+  "any_gather_rows__wasm_simd",
+  "any_pad_rows__wasm_simd",
+  "f32_binary_broadcast_1x4__wasm_simd",
+  "f32_conv_indirect_4x8__wasm_simd",
+  "f32_depthwise_direct_1x1__wasm_simd",
+  "f32_depthwise_w3s1_1x4__wasm_simd",
+  "f32_depthwise_w3s2_1x3__wasm_simd",
+  "f32_depthwise_w5s2_1x2__wasm_simd",
+  "f32_gemm_packed_4x8__wasm_simd",
+  "f32_gemv_packed_1x24__wasm_simd",
+  "f32_pool_direct_1x4__wasm_simd",
+  "f32_resize_linear_1x4__wasm_simd",
+  "f32_softmax_rows_1x4__wasm_simd",
+  "f32_spmm_1x8_4x8__wasm_simd",
+  "i8_binary_broadcast_1x8__wasm_simd",
+  "i8_conv_pairs_4x8__wasm_simd",
+  "i8_depthwise_direct_1x1__wasm_simd",
+  "i8_depthwise_w3s1_1x4__wasm_simd",
+  "i8_depthwise_w3s2_1x4__wasm_simd",
+  "i8_depthwise_w5s2_1x4__wasm_simd",
+  "i8_gemm_pairs_4x8__wasm_simd",
+  "i8_pool_direct_1x8__wasm_simd",
+  "i8_spmm_1x8_4x8__wasm_simd",
+  "i8_table_map_1x8__wasm_simd",
+  "i8_widen_rows__wasm_simd",
+  "f32_unary_map_1x4__wasm_simd",
+];
+
 /** Splits everything that can be split into up to `pieces` pieces; `reversed`: the last first, so that no piece may count on an earlier one. */
 function splitAll(threads: number, pieces: number, reversed: boolean): Sharing {
   const split = (call: KernelCall): readonly KernelCall[] | undefined => {
     const parts = cut(call, Math.min(pieces, call.split?.units ?? 1));
+    if (parts !== undefined) splitKernels.add(call.kernel);
     return reversed ? parts?.toReversed() : parts;
   };
   return { threads, maxPieces: pieces, pieces: split };
@@ -41,8 +76,12 @@ function engineThatSplits(sharing: Sharing): Engine {
   return { ...wasmEngine, compile: (graph) => open(graph, sharing) };
 }
 
-describeVectors("wasm, calls in 3 pieces, last first", engineThatSplits(splitAll(2, 3, true)), context);
-describeVectors("wasm, calls in as many pieces as there are", engineThatSplits(splitAll(3, 64, true)), context);
+describeVectors("wasm, calls in pieces, last first", engineThatSplits(splitAll(3, 64, true)), context);
+
+it("leaves few kernels whole", () => {
+  // The vectors have gone through each of these in pieces.
+  expect([...splitKernels].sort()).toEqual(expect.arrayContaining(SHARED_KERNELS));
+});
 
 /** One large layer: M and N beyond tiles by one or a prime. */
 function product(m: number, n: number, k: number): Graph {
@@ -89,6 +128,15 @@ describe("wasm threads", () => {
       for (let run = 0; run < 20; run++) expect(await many.run(input)).toEqual(want);
       many.dispose();
     }
+  });
+
+  it("give other results when a piece is missing", async () => {
+    const graph = product(16, 16, 16);
+    const all = splitAll(2, 4, false);
+    const some: Sharing = { ...all, pieces: (call) => all.pieces(call)?.slice(1) };
+    const [good, bad] = [await open(graph, all), await open(graph, some)];
+    const inputs = noiseFor(graph, 1);
+    expect(await bad.run(inputs)).not.toEqual(await good.run(inputs));
   });
 
   it("share calls that are worth it, and no others", async () => {
@@ -237,6 +285,32 @@ describe("sharing", () => {
     expect(sizes(1, 100, 1e6)).toBeUndefined();
     expect(shareAmong(2).pieces({ kernel: "k", args: [] })).toBeUndefined();
     expect(sizes(2, 8, 1e6)).toEqual([1, 1, 1, 1, 1, 1, 1, 1]);
+  });
+});
+
+describe("processes", () => {
+  const script = (dispose: boolean): string => `
+    import { readFile } from "node:fs/promises";
+    import { wasmEngine } from "./dist/engines/wasm/index.js";
+    import { GraphBuilder } from "./dist/graph/builder.js";
+    import { nodeThreads } from "./dist/hosts/node-threads.js";
+    const b = new GraphBuilder("g");
+    b.input("x", "float32", [256, 256]);
+    b.constant("w", "float32", [256, 256], new Float32Array(65536).fill(1));
+    const graph = b.finish([b.add("Dense", "fc", ["x", "w"], {})]);
+    const context = { readAsset: (path) => readFile(path), now: () => performance.now(), threads: nodeThreads() };
+    const session = await wasmEngine.compile(graph, context, { threads: "2" });
+    const [y] = await session.run([new Float32Array(65536)]);
+    ${dispose ? "session.dispose();" : ""}
+    console.log(y.length, session.placement()[0].why);
+  `;
+
+  it.each([true, false])("end with a session of threads, disposed of: %s", async (dispose) => {
+    const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", script(dispose)], {
+      cwd: new URL("../../..", import.meta.url),
+      timeout: 60_000,
+    });
+    expect(stdout.trim()).toBe("65536 dense weights; shared by 2 threads");
   });
 });
 
