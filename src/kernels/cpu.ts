@@ -31,6 +31,7 @@ const MATRIX: readonly KernelRow[] = [
     MATRIX_OPS,
     "Weights with zeros in blocks of 8 output channels that share one index list; two 4×4 tiles a block.",
   ),
+  row("f32_spmm_1x4_4x4", MATRIX_OPS, "Weights with zeros in blocks of 4 output channels that share one index list; the 4×4 tile."),
   row("f32_spmm_csr_4x1", MATRIX_OPS, "Weights with zeros anywhere, one index list an output channel; 4 rows at once."),
   ...rows(
     BYTES,
@@ -53,10 +54,23 @@ const MATRIX: readonly KernelRow[] = [
   ),
   ...rows(
     BYTES,
+    (t) => `${t}_spmm_1x4_8x4`,
+    MATRIX_OPS,
+    "Integer weights with zeros in blocks of 4 output channels that share one index list; the 8×4 tile.",
+  ),
+  ...rows(
+    BYTES,
     (t) => `${t}_spmm_csr_8x1`,
     MATRIX_OPS,
     "Integer weights with zeros anywhere, one index list an output channel; 8 rows at once.",
   ),
+  ...rows(
+    ["codebook4", "codebook8", "int4", "float16"],
+    (kind) => `f32_gemm_${kind}_4x4`,
+    ["Conv2D", "Dense"],
+    "Weights kept in their compact code; a panel of 4 columns is decoded for many rows, then the 4×4 tile.",
+  ),
+  ...rows(["codebook4", "codebook8", "int4", "float16"], (kind) => `f32_conv_${kind}_4x4`, ["Conv2D"], "The same over gathered patches."),
   row("any_conv_general", [...MATRIX_OPS, "DepthwiseConv2D"], "Direct loops in doubles, for types without a kernel of their own."),
   row("any_matmul_general", ["MatMul"], "Direct loops in doubles, for types without a kernel of their own."),
   ...rows(

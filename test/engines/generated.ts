@@ -63,13 +63,13 @@ export class Maker {
       : { ...tensor, quant: grid(0.05, this.type === "int8" ? this.int(-20, 20) : this.int(100, 150)) };
   }
 
-  /** Constant weights; per-axis scales on `axis` for integers. `zeros` is the fraction of zeros, in whole blocks of 8 rows for a block pattern. */
+  /** Constant weights; per-axis scales on `axis` for integers. `zeros` is the fraction of zeros, in whole blocks of rows for a block pattern. */
   weights(shape: readonly number[], axis: number, zeros = 0, pattern?: Sparsity): CaseTensor {
     const dtype = this.type === "float32" ? "float32" : "int8";
     const data = this.fill(dtype, elementCount(shape));
     const columns = elementCount(shape.slice(1));
     if (zeros > 0) {
-      const rows = pattern?.pattern === "block" ? 8 : 1;
+      const rows = pattern?.pattern === "block" ? pattern.cols : 1;
       for (let first = 0; first < shape[0]!; first += rows) {
         for (let k = 0; k < columns; k++)
           if (this.rand() < zeros) for (let r = first; r < Math.min(first + rows, shape[0]!); r++) data[r * columns + k] = 0;
@@ -105,7 +105,8 @@ export class Maker {
 }
 
 const TYPES = ["float32", "int8"] as const;
-const BLOCK: Sparsity = { pattern: "block", rows: 1, cols: 8 };
+const BLOCK_8: Sparsity = { pattern: "block", rows: 1, cols: 8 };
+const BLOCK_4: Sparsity = { pattern: "block", rows: 1, cols: 4 };
 
 /** 1, and each common tile (4, 8, 16, 32, 64) with its neighbours, and primes. */
 const SIZES = [1, 3, 4, 5, 7, 8, 9, 13, 15, 16, 17, 31, 33, 63, 64, 65, 67];
@@ -296,13 +297,13 @@ function transposeConvCases(): OpCase[] {
 
 /** Sparse weights must give what the same weights give when held densely: the oracle knows nothing of zeros. */
 function sparseCases(): OpCase[] {
-  const patterns = [BLOCK, { pattern: "unstructured" }] as const;
+  const patterns = [BLOCK_8, BLOCK_4, { pattern: "unstructured" }] as const;
   return TYPES.flatMap((type) =>
     patterns.flatMap((pattern) =>
       [0.2, 0.5, 0.7, 0.9, 1].flatMap((zeros): OpCase[] => {
-        const seed = Math.round(zeros * 100) + (pattern.pattern === "block" ? 1000 : 2000);
+        const seed = Math.round(zeros * 100) + (pattern === BLOCK_8 ? 1000 : pattern === BLOCK_4 ? 3000 : 2000);
         const make = new Maker(type, seed);
-        const label = `${type} ${pattern.pattern} ${zeros * 100} % zeros seed=${seed}`;
+        const label = `${type} ${pattern === BLOCK_4 ? "block of 4" : pattern.pattern} ${zeros * 100} % zeros seed=${seed}`;
         const [m, n, k] = [make.pick([1, 3, 8, 13, 33]), make.pick([8, 16, 17, 29, 64]), make.pick([5, 16, 67])];
         const [c, o] = [make.pick([3, 8, 16]), make.pick([8, 12, 24, 33])];
         return [

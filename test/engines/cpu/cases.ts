@@ -119,13 +119,16 @@ function integerMatrixCases(): OpCase[] {
         output: make.output([2, 6, 12, channels], 20),
       };
     });
-    const block: OpCase = {
-      op: "Dense",
-      name: `${type}, blocks of zeros over a long sum`,
-      attrs: {},
-      inputs: [make.activation([9, 2500]), make.weights([21, 2500], 0, 0.5, { pattern: "block", rows: 1, cols: 8 }), make.bias(21)],
-      output: make.output([9, 21], 2500),
-    };
+    const blocks = [8, 4].map((cols): OpCase => {
+      const pattern = { pattern: "block", rows: 1, cols } as const;
+      return {
+        op: "Dense",
+        name: `${type}, 1x${cols} blocks of zeros over a long sum`,
+        attrs: {},
+        inputs: [make.activation([9, 2500]), make.weights([21, 2500], 0, 0.5, pattern), make.bias(21)],
+        output: make.output([9, 21], 2500),
+      };
+    });
     const scattered: OpCase = {
       op: "Dense",
       name: `${type}, scattered zeros over a long sum`,
@@ -133,7 +136,7 @@ function integerMatrixCases(): OpCase[] {
       inputs: [make.activation([3, 2600]), make.weights([5, 2600], 0, 0.55, { pattern: "unstructured" }), make.bias(5)],
       output: make.output([3, 5], 2600),
     };
-    return [...k, block, scattered];
+    return [...k, ...blocks, scattered];
   });
 }
 

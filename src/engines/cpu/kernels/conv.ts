@@ -4,6 +4,7 @@
  */
 import { inputTensor, outputTensor, requireInput } from "../../../graph/access.ts";
 import type { Tensor } from "../../../graph/ir.ts";
+import { createCodedConv } from "./conv_coded.ts";
 import { convGeometry, convTransposeGeometry, denseGeometry, isPointwise, phaseMatrix } from "./conv_geometry.ts";
 import { gatherF32, gatherI8, panelRows } from "./gather.ts";
 import type { ConvGeometry } from "./conv_geometry.ts";
@@ -15,10 +16,10 @@ import type { DenseF32 } from "./gemm_f32.ts";
 import { floatFinish } from "./finish.ts";
 import { isByte, isQuantized, shortName } from "./shared.ts";
 import type { CpuKernel, KernelContext, NodeFor } from "./shared.ts";
-import { multiplyBlock8F32, multiplyCsrF32 } from "./spmm_f32.ts";
-import { multiplyBlock8I8, multiplyCsrI8 } from "./spmm_i8.ts";
-import { chooseLayout, packBlock8, packCsr, sparseBytes } from "./sparse_pack.ts";
-import type { Block8, Csr } from "./sparse_pack.ts";
+import { multiplyBlocksF32, multiplyCsrF32 } from "./spmm_f32.ts";
+import { multiplyBlocksI8, multiplyCsrI8 } from "./spmm_i8.ts";
+import { chooseLayout, packBlocks, packCsr, sparseBytes } from "./sparse_pack.ts";
+import type { Blocks, Csr, SparseLayout } from "./sparse_pack.ts";
 import { floatWeights, integerFinish } from "./weights.ts";
 
 type ConvOp = "Conv2D" | "ConvTranspose2D" | "Dense";
@@ -49,15 +50,15 @@ function family(op: ConvOp, g: ConvGeometry): string {
   return op === "ConvTranspose2D" ? "convtranspose_im2row" : "conv_im2row";
 }
 
-type PackedF32 = DenseF32 | Block8<Float32Array> | Csr<Float32Array>;
-type PackedI8 = DenseI8 | Block8<Int8Array> | Csr<Int8Array>;
+type PackedF32 = DenseF32 | Blocks<Float32Array> | Csr<Float32Array>;
+type PackedI8 = DenseI8 | Blocks<Int8Array> | Csr<Int8Array>;
 
-function packFloat(data: Float32Array, g: ConvGeometry, layout: "dense" | "block8" | "csr"): PackedF32[] {
+function packFloat(data: Float32Array, g: ConvGeometry, layout: SparseLayout): PackedF32[] {
   const create = (n: number): Float32Array => new Float32Array(n);
   return g.phases.flatMap((phase) =>
     Array.from({ length: g.groups }, (_, group): PackedF32 => {
       const view = { data: phaseMatrix(data, g, phase, group, create), offset: 0, n: g.groupOut, k: phase.tap.length * g.groupIn };
-      if (layout === "block8") return packBlock8(view, create);
+      if (layout === "block8" || layout === "block4") return packBlocks(view, layout === "block8" ? 8 : 4, create);
       return layout === "csr" ? packCsr(view, create) : packDenseF32(view.data, 0, view.n, view.k);
     }),
   );
@@ -68,15 +69,23 @@ function createFloatConv(context: KernelContext<ConvOp>, g: ConvGeometry, w: Ten
   const finish = floatFinish(node.attrs.activation);
   const constant = w.data === undefined ? undefined : floatWeights(node, w, w.data);
   const layout = constant === undefined ? "dense" : chooseLayout(groupViews(constant, g), outputPixels(g), context.sparse);
-  const fixed = constant === undefined ? undefined : packFloat(constant, g, layout);
   const fixedBias =
     bias === undefined ? new Float32Array(g.outChannels) : bias.data === undefined ? undefined : floatWeights(node, bias, bias.data);
+  if (w.code !== undefined && layout === "dense" && fixedBias !== undefined && node.op !== "ConvTranspose2D") {
+    return createCodedConv(scratch, g, w.code, finish, fixedBias, bias === undefined ? 0 : fixedBias.byteLength);
+  }
+  const fixed = constant === undefined ? undefined : packFloat(constant, g, layout);
   const offsets = new Int32Array(4);
   const rows = panelRows();
   const sums = new Float64Array(16);
   const longest = Math.max(...g.phases.map((p) => p.tap.length)) * g.groupIn;
   scratch.reserve(longest * 4 * 8);
-  const names = { dense: `f32_${family(node.op, g)}_4x4__cpu`, block8: "f32_spmm_1x8_4x4__cpu", csr: "f32_spmm_csr_4x1__cpu" };
+  const names = {
+    dense: `f32_${family(node.op, g)}_4x4__cpu`,
+    block8: "f32_spmm_1x8_4x4__cpu",
+    block4: "f32_spmm_1x4_4x4__cpu",
+    csr: "f32_spmm_csr_4x1__cpu",
+  };
   return {
     name: names[layout],
     weightBytes:
@@ -99,7 +108,7 @@ function createFloatConv(context: KernelContext<ConvOp>, g: ConvGeometry, w: Ten
             const count = total - first < 4 ? total - first : 4;
             gatherF32(input, g, phase, group, first, count, panel, rows, offsets);
             if (matrix.kind === "dense") multiplyDenseF32(matrix, panel, count, biasOffset, target);
-            else if (matrix.kind === "block8") multiplyBlock8F32(matrix, panel, count, biasOffset, target);
+            else if (matrix.kind === "blocks") multiplyBlocksF32(matrix, panel, count, biasOffset, target);
             else multiplyCsrF32(matrix, panel, count, biasOffset, target);
           }
         }
@@ -108,14 +117,14 @@ function createFloatConv(context: KernelContext<ConvOp>, g: ConvGeometry, w: Ten
   };
 }
 
-function packInteger(data: Int8Array | Uint8Array, g: ConvGeometry, layout: "dense" | "block8" | "csr"): PackedI8[] {
+function packInteger(data: Int8Array | Uint8Array, g: ConvGeometry, layout: SparseLayout): PackedI8[] {
   const create = (n: number): Int8Array => new Int8Array(n);
   const shift = data instanceof Uint8Array ? 128 : 0;
   const signed = shift === 0 ? (data as Int8Array) : Int8Array.from(data, (q) => q - shift);
   return g.phases.flatMap((phase) =>
     Array.from({ length: g.groups }, (_, group): PackedI8 => {
       const view = { data: phaseMatrix(signed, g, phase, group, create), offset: 0, n: g.groupOut, k: phase.tap.length * g.groupIn };
-      if (layout === "block8") return packBlock8(view, create);
+      if (layout === "block8" || layout === "block4") return packBlocks(view, layout === "block8" ? 8 : 4, create);
       return layout === "csr" ? packCsr(view, create) : packDenseI8(view.data, view.n, view.k, 0);
     }),
   );
@@ -143,7 +152,12 @@ function createIntegerConv(
   const longest = Math.max(...g.phases.map((p) => p.tap.length)) * g.groupIn;
   scratch.reserve(longest * 4 * 8);
   const type = shortName(x.dtype);
-  const names = { dense: `${type}_${family(node.op, g)}_8x4__cpu`, block8: `${type}_spmm_1x8_8x4__cpu`, csr: `${type}_spmm_csr_8x1__cpu` };
+  const names = {
+    dense: `${type}_${family(node.op, g)}_8x4__cpu`,
+    block8: `${type}_spmm_1x8_8x4__cpu`,
+    block4: `${type}_spmm_1x4_8x4__cpu`,
+    csr: `${type}_spmm_csr_8x1__cpu`,
+  };
   return {
     name: names[layout],
     weightBytes:
@@ -167,7 +181,7 @@ function createIntegerConv(
             const count = total - first < PANEL_ROWS ? total - first : PANEL_ROWS;
             gatherI8(input, zeroPoint, g, phase, group, first, count, panel, rows, tile.offsets, tile.rowSums, withSums);
             if (m.kind === "dense") multiplyDenseI8(m, panel, count, channel, target);
-            else if (m.kind === "block8") multiplyBlock8I8(m, panel, count, channel, target);
+            else if (m.kind === "blocks") multiplyBlocksI8(m, panel, count, channel, target);
             else multiplyCsrI8(m, panel, count, channel, target);
           }
         }

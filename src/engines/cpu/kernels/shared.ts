@@ -21,7 +21,7 @@ export interface CpuKernel {
 /**
  * `auto` skips stored zeros where that should pay, `on` wherever there are any, `off` never; the other two force a layout (for tests).
  */
-export type SparsePolicy = "auto" | "on" | "off" | "block8" | "csr";
+export type SparsePolicy = "auto" | "on" | "off" | "block8" | "block4" | "csr";
 
 /** A node of one of the ops O. */
 export type NodeFor<O extends OpName> = { [P in O]: NodeWith<P> }[O];

@@ -2,18 +2,18 @@
 import { storeTile } from "./gemm_f32.ts";
 import type { FloatTarget } from "./gemm_f32.ts";
 import { finishValue } from "./finish.ts";
-import { BLOCK } from "./sparse_pack.ts";
-import type { Block8, Csr, Positions } from "./sparse_pack.ts";
+import type { Blocks, Csr, Positions } from "./sparse_pack.ts";
 
 /** As `multiplyDenseF32`. */
-export function multiplyBlock8F32(w: Block8<Float32Array>, a: Float64Array, count: number, biasOffset: number, target: FloatTarget): void {
-  const { n, starts, positions, values } = w;
+export function multiplyBlocksF32(w: Blocks<Float32Array>, a: Float64Array, count: number, biasOffset: number, target: FloatTarget): void {
+  const { n, width, starts, positions, values } = w;
   const { sums } = target;
   for (let j = 0; j < n; j += 4) {
-    const from = starts[j >> 3]!;
-    const to = starts[(j >> 3) + 1]!;
-    if (count === 4) block4x4(a, from, to, positions, values, j & 4, sums);
-    else for (let r = 0; r < count; r++) block1x4(a, r, from, to, positions, values, j & 4, sums);
+    const row = width === 8 ? j >> 3 : j >> 2;
+    const from = starts[row]!;
+    const to = starts[row + 1]!;
+    if (count === 4) block4x4(a, from, to, positions, values, width, j & (width - 1), sums);
+    else for (let r = 0; r < count; r++) block1x4(a, r, from, to, positions, values, width, j & (width - 1), sums);
     storeTile(sums, count, j, n, biasOffset, target);
   }
 }
@@ -24,6 +24,7 @@ function block4x4(
   to: number,
   positions: Positions,
   w: Float32Array,
+  width: number,
   half: number,
   sums: Float64Array,
 ): void {
@@ -43,7 +44,7 @@ function block4x4(
     c31 = 0,
     c32 = 0,
     c33 = 0;
-  for (let e = from, p = from * BLOCK + half; e < to; e++, p += BLOCK) {
+  for (let e = from, p = from * width + half; e < to; e++, p += width) {
     const i = positions[e]!;
     const a0 = a[i]!;
     const a1 = a[i + 1]!;
@@ -95,6 +96,7 @@ function block1x4(
   to: number,
   positions: Positions,
   w: Float32Array,
+  width: number,
   half: number,
   sums: Float64Array,
 ): void {
@@ -102,7 +104,7 @@ function block1x4(
     c1 = 0,
     c2 = 0,
     c3 = 0;
-  for (let e = from, p = from * BLOCK + half; e < to; e++, p += BLOCK) {
+  for (let e = from, p = from * width + half; e < to; e++, p += width) {
     const v = a[positions[e]! + row]!;
     c0 += v * w[p]!;
     c1 += v * w[p + 1]!;

@@ -4,36 +4,45 @@
  */
 import { MAX_TERMS, fitsOneSplit, splitSums, storeSums, startAccumulators, storeAccumulators } from "./gemm_i8.ts";
 import type { IntegerTarget } from "./gemm_i8.ts";
-import { BLOCK } from "./sparse_pack.ts";
-import type { Block8, Csr, Positions } from "./sparse_pack.ts";
+import type { Blocks, Csr, Positions } from "./sparse_pack.ts";
 
 /** As `multiplyDenseI8`. */
-export function multiplyBlock8I8(w: Block8<Int8Array>, a: Float64Array, count: number, channel: number, target: IntegerTarget): void {
-  const { n, starts, positions, values } = w;
+export function multiplyBlocksI8(w: Blocks<Int8Array>, a: Float64Array, count: number, channel: number, target: IntegerTarget): void {
+  const { n, width, starts, positions, values } = w;
   const { sums, acc } = target;
   const pairs = (count + 1) >> 1;
   for (let j = 0; j < n; j += 4) {
     const valid = n - j < 4 ? n - j : 4;
-    const end = starts[(j >> 3) + 1]!;
-    if (fitsOneSplit(end - starts[j >> 3]!, target)) {
-      const from = starts[j >> 3]!;
-      if (pairs === 4) block8x4(a, from, end, positions, values, j & 4, sums);
-      else for (let p = 0; p < pairs; p++) block2x4(a, p, from, end, positions, values, j & 4, sums);
+    const row = width === 8 ? j >> 3 : j >> 2;
+    const end = starts[row + 1]!;
+    if (fitsOneSplit(end - starts[row]!, target)) {
+      const from = starts[row]!;
+      if (pairs === 4) block8x4(a, from, end, positions, values, width, j & (width - 1), sums);
+      else for (let p = 0; p < pairs; p++) block2x4(a, p, from, end, positions, values, width, j & (width - 1), sums);
       storeSums(sums, count, j, n, channel, target);
       continue;
     }
     startAccumulators(acc, target.bias, channel + j, valid, pairs * 2);
-    for (let from = starts[j >> 3]!; from < end; from += MAX_TERMS) {
+    for (let from = starts[row]!; from < end; from += MAX_TERMS) {
       const to = from + MAX_TERMS < end ? from + MAX_TERMS : end;
-      if (pairs === 4) block8x4(a, from, to, positions, values, j & 4, sums);
-      else for (let p = 0; p < pairs; p++) block2x4(a, p, from, to, positions, values, j & 4, sums);
+      if (pairs === 4) block8x4(a, from, to, positions, values, width, j & (width - 1), sums);
+      else for (let p = 0; p < pairs; p++) block2x4(a, p, from, to, positions, values, width, j & (width - 1), sums);
       splitSums(sums, pairs, acc);
     }
     storeAccumulators(acc, count, valid, j, channel + j, target);
   }
 }
 
-function block8x4(a: Float64Array, from: number, to: number, positions: Positions, w: Int8Array, half: number, sums: Float64Array): void {
+function block8x4(
+  a: Float64Array,
+  from: number,
+  to: number,
+  positions: Positions,
+  w: Int8Array,
+  width: number,
+  half: number,
+  sums: Float64Array,
+): void {
   let c00 = 0,
     c01 = 0,
     c02 = 0,
@@ -50,7 +59,7 @@ function block8x4(a: Float64Array, from: number, to: number, positions: Position
     c31 = 0,
     c32 = 0,
     c33 = 0;
-  for (let e = from, p = from * BLOCK + half; e < to; e++, p += BLOCK) {
+  for (let e = from, p = from * width + half; e < to; e++, p += width) {
     const i = positions[e]!;
     const a0 = a[i]!;
     const a1 = a[i + 1]!;
@@ -102,6 +111,7 @@ function block2x4(
   to: number,
   positions: Positions,
   w: Int8Array,
+  width: number,
   half: number,
   sums: Float64Array,
 ): void {
@@ -109,7 +119,7 @@ function block2x4(
     c1 = 0,
     c2 = 0,
     c3 = 0;
-  for (let e = from, p = from * BLOCK + half; e < to; e++, p += BLOCK) {
+  for (let e = from, p = from * width + half; e < to; e++, p += width) {
     const v = a[positions[e]! + pair]!;
     c0 += v * w[p]!;
     c1 += v * w[p + 1]!;
