@@ -58,7 +58,7 @@ function store(roots: readonly string[], machine: string, key: string, entry: Tu
       renameSync(temporary, path);
       return;
     } catch (error) {
-      rmSync(temporary, { force: true });
+      if (existsSync(temporary)) rmSync(temporary);
       if (!UNWRITABLE.has(errorCode(error))) throw error;
       failures.push(`${root}: ${errorCode(error)}`);
     }

@@ -83,7 +83,7 @@ function kernelsText(result: Result, { width, colour }: RenderOptions): string {
   const tables = [ratesTable(views, numbers), sweepTable(result, shares)].flatMap((table) => (table === undefined ? [] : [table]));
   return [
     ...headerLines(result).map((line) => colours.dim(line)),
-    ...tables.map((table) => drawText(table, colours)),
+    ...tables.map((table, i) => `${i === 0 ? "" : "\n"}${drawText(table, colours)}`),
     ...kernelLegend(result),
     ...reasonLines(views),
     ...warningLines(views).map((line) => `warning: ${line}`),
