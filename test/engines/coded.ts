@@ -6,6 +6,7 @@ import { toFloat16Bits } from "../../src/graph/float16.ts";
 import type { Activation, Conv2DAttrs, Graph, Int4Code, WeightCode } from "../../src/graph/ir.ts";
 import { validateGraph } from "../../src/graph/validate.ts";
 import { random } from "./generated.ts";
+import type { CaseTensor, OpCase } from "./vectors.ts";
 
 export type CodeSpec =
   | { readonly kind: "codebook"; readonly values: number }
@@ -96,4 +97,68 @@ export function codedConv(
 export function inputOf(graph: Graph, seed = 1): Float32Array {
   const rand = random(seed);
   return Float32Array.from({ length: elementCount(graph.tensors.get("x")!.shape) }, () => rand() * 2 - 1);
+}
+
+/** Cases for every engine, whether or not it knows codes. */
+export function codedCases(): OpCase[] {
+  const specs: readonly CodeSpec[] = [
+    { kind: "codebook", values: 16 },
+    { kind: "codebook", values: 40 },
+    { kind: "int4", block: 16 },
+    { kind: "float16" },
+  ];
+  return specs.flatMap((spec, i) => {
+    const rand = random(i + 1);
+    const values = (shape: readonly number[], constant = false): CaseTensor => ({
+      dtype: "float32",
+      shape,
+      data: Float32Array.from({ length: elementCount(shape) }, () => rand() * 2 - 1),
+      constant,
+    });
+    const weights = (shape: readonly number[]): CaseTensor => {
+      const code = randomCode(spec, shape, i);
+      return { dtype: "float32", shape, data: decode(code, shape), code, constant: true };
+    };
+    const name = Object.values(spec).join(" ");
+    const output = (shape: readonly number[]): OpCase["output"] => ({ dtype: "float32", shape });
+    const attrs = { strides: [1, 1], dilations: [1, 1], pads: [1, 1, 1, 1], groups: 1 } as const;
+    const whole = { ...attrs, pads: [0, 0, 0, 0] } as const;
+    return [
+      {
+        op: "Dense",
+        name: `${name} weights`,
+        attrs: {},
+        inputs: [values([6, 37]), weights([11, 37]), values([11], true)],
+        output: output([6, 11]),
+      },
+      {
+        op: "Dense",
+        name: `${name} weights, one row`,
+        attrs: {},
+        inputs: [values([1, 37]), weights([11, 37]), values([11], true)],
+        output: output([1, 11]),
+      },
+      {
+        op: "Conv2D",
+        name: `${name} weights`,
+        attrs,
+        inputs: [values([1, 5, 6, 4]), weights([9, 3, 3, 4]), values([9], true)],
+        output: output([1, 5, 6, 9]),
+      },
+      {
+        op: "Conv2D",
+        name: `${name} weights, 1×1`,
+        attrs: whole,
+        inputs: [values([1, 5, 6, 4]), weights([9, 1, 1, 4])],
+        output: output([1, 5, 6, 9]),
+      },
+      {
+        op: "DepthwiseConv2D",
+        name: `${name} weights`,
+        attrs: { ...attrs, groups: 4 },
+        inputs: [values([1, 5, 6, 4]), weights([1, 3, 3, 4]), values([4], true)],
+        output: output([1, 5, 6, 4]),
+      },
+    ];
+  });
 }

@@ -11,9 +11,10 @@ import { compareOutputs, nodeTolerance } from "../../src/engines/tolerance.ts";
 import type { Comparison } from "../../src/engines/tolerance.ts";
 import { createArray, elementCount, isFloat } from "../../src/graph/dtype.ts";
 import type { DType, TypedArray } from "../../src/graph/dtype.ts";
-import type { Graph, Node, OpAttrs, Quantization, Sparsity, Tensor } from "../../src/graph/ir.ts";
+import type { Graph, Node, OpAttrs, Quantization, Sparsity, Tensor, WeightCode } from "../../src/graph/ir.ts";
 import { naive } from "../naive/index.ts";
 import type { EngineOp, NaiveTensor } from "../naive/index.ts";
+import { codedCases } from "./coded.ts";
 import { generatedCases } from "./generated.ts";
 
 /** A tensor of a case: constants are baked into the graph, the others are its inputs. */
@@ -23,6 +24,8 @@ export interface CaseTensor {
   readonly data: TypedArray;
   readonly quant?: Quantization;
   readonly sparsity?: Sparsity;
+  /** Stands for exactly `data`. */
+  readonly code?: WeightCode;
   readonly constant?: boolean;
 }
 
@@ -104,13 +107,14 @@ export interface PreparedCase {
 export function prepareCase(opCase: OpCase): PreparedCase {
   const { op, name, attrs, inputs, output } = opCase;
   const tensors = new Map<string, Tensor>();
-  const names = inputs.map(({ dtype, shape, data, quant, sparsity, constant }, i) => {
+  const names = inputs.map(({ dtype, shape, data, quant, sparsity, code, constant }, i) => {
     const tensor: Tensor = {
       name: `in${i}`,
       dtype,
       shape,
       ...(quant && { quant }),
       ...(sparsity && { sparsity }),
+      ...(code && { code }),
       ...(constant === true && { data }),
     };
     tensors.set(tensor.name, tensor);
@@ -154,7 +158,7 @@ function largest(data: TypedArray): number {
 
 /** All cases: golden and generated. */
 export function allCases(): OpCase[] {
-  return [...loadVectors(), ...generatedCases()];
+  return [...loadVectors(), ...generatedCases(), ...codedCases()];
 }
 
 /** One case through an engine. @throws UnsupportedError when the engine refuses it */

@@ -1,0 +1,90 @@
+/**
+ * Conv2D and Dense on weights in a compact code: for a block of rows, each panel of 4 columns is decoded once and multiplied with every row,
+ * by the tile and in the order of the dense kernel, so results are the same to the bit.
+ */
+import type { WeightCode } from "../../../graph/ir.ts";
+import { kindOf, packCoded } from "./coded_pack.ts";
+import type { ConvGeometry } from "./conv_geometry.ts";
+import { isPointwise } from "./conv_geometry.ts";
+import type { FloatFinish } from "./finish.ts";
+import { gatherF32, panelRows } from "./gather.ts";
+import { multiplyDenseF32 } from "./gemm_f32.ts";
+import type { DenseF32 } from "./gemm_f32.ts";
+import type { CpuKernel, Scratch } from "./shared.ts";
+
+/** Gathered rows that wait for a decoded panel: they should stay in a cache, and be enough to hide the decoding. */
+const GATHERED_BYTES = 2 ** 20;
+const MOST_PANELS = 16;
+
+interface Views {
+  readonly buffer: ArrayBufferLike;
+  readonly panels: readonly Float64Array[];
+  /** A decoded panel as 4 columns, and as what is left of them at the right edge. */
+  readonly whole: DenseF32;
+  readonly edge: DenseF32;
+}
+
+/**
+ * @param g of one phase
+ * @param bias of all output channels
+ * @param biasBytes 0 where the bias is only made up
+ */
+export function createCodedConv(
+  scratch: Scratch,
+  g: ConvGeometry,
+  code: WeightCode,
+  finish: FloatFinish,
+  bias: Float32Array,
+  biasBytes: number,
+): CpuKernel {
+  const k = g.taps * g.groupIn;
+  const n = g.groupOut;
+  const packed = Array.from({ length: g.groups }, (_, group) => packCoded(code, group * n, n, k));
+  const phase = g.phases[0]!;
+  const total = g.batch * phase.rows * phase.cols;
+  const count = Math.max(1, Math.min(MOST_PANELS, Math.floor(GATHERED_BYTES / (k * 32)), Math.ceil(total / 4)));
+  scratch.reserve(count * k * 32 + k * 16);
+  const offsets = Array.from({ length: count }, () => new Int32Array(4));
+  const columnOffsets = new Int32Array(4);
+  const rows = panelRows();
+  const sums = new Float64Array(16);
+  let known: Views | undefined;
+  const viewsOf = (doubles: Float64Array): Views => {
+    if (known?.buffer === doubles.buffer) return known;
+    const values = new Float32Array(doubles.buffer, count * k * 32, k * 4);
+    known = {
+      buffer: doubles.buffer,
+      panels: offsets.map((_, p) => doubles.subarray(p * k * 4, (p + 1) * k * 4)),
+      whole: { kind: "dense", n: 4, k, values },
+      edge: { kind: "dense", n: n & 3, k, values },
+    };
+    return known;
+  };
+  return {
+    name: `f32_${isPointwise(g) ? "gemm" : "conv"}_${kindOf(code)}_4x4__cpu`,
+    weightBytes: packed.reduce((sum, { bytes }) => sum + bytes, biasBytes),
+    packedInputs: [1, 2],
+    run(inputs, output) {
+      const input = inputs[0] as Float32Array;
+      const { panels, whole, edge } = viewsOf(scratch.doubles);
+      const target = { out: output as Float32Array, offsets: columnOffsets, bias, finish, sums };
+      for (let group = 0; group < g.groups; group++) {
+        const matrix = packed[group]!;
+        for (let first = 0; first < total; first += count * 4) {
+          const used = Math.min(count, Math.ceil((total - first) / 4));
+          for (let p = 0; p < used; p++) {
+            gatherF32(input, g, phase, group, first + p * 4, Math.min(4, total - first - p * 4), panels[p]!, rows, offsets[p]!);
+          }
+          for (let j = 0; j < n; j += 4) {
+            matrix.decode(j >> 2, whole.values);
+            const columns = n - j < 4 ? edge : whole;
+            for (let p = 0; p < used; p++) {
+              for (let r = 0; r < 4; r++) columnOffsets[r] = offsets[p]![r]! + j;
+              multiplyDenseF32(columns, panels[p]!, Math.min(4, total - first - p * 4), group * n + j, target);
+            }
+          }
+        }
+      }
+    },
+  };
+}
