@@ -18,7 +18,7 @@ const VALID = { name: "x", about: "a", models: [{ name: "m", path: "m.onnx" }], 
 
 describe("loadSuite", () => {
   it("knows the suites of the package", () => {
-    expect(suiteNames()).toEqual(["mobile", "smoke", "tiny"]);
+    expect(suiteNames()).toEqual(["kernels", "mobile", "smoke", "tiny"]);
   });
 
   it("mobile is three models, four recipes, three targets", () => {
@@ -41,7 +41,7 @@ describe("loadSuite", () => {
 
   it("names the known suites for an unknown one", () => {
     expect(() => loadSuite("mobil")).toThrow(UsageError);
-    expect(() => loadSuite("mobil")).toThrow(/unknown suite, expected one of mobile, smoke, tiny.*Did you mean mobile\?/);
+    expect(() => loadSuite("mobil")).toThrow(/unknown suite, expected one of kernels, mobile, smoke, tiny.*Did you mean mobile\?/);
     expect(() => loadSuite(join(folder, "none.json"))).toThrow(/no such file/);
   });
 

@@ -1,0 +1,39 @@
+/** The loops that bound an engine: they run, they keep their sums, and they count what they do. */
+import { describe, expect, it } from "vitest";
+import { cpuPeaks } from "../../src/engines/cpu/peak.ts";
+import { wasmEngine } from "../../src/engines/wasm/index.ts";
+import { wasmPeaks } from "../../src/engines/wasm/peak.ts";
+import { context } from "./wasm/context.ts";
+
+describe("peaks", () => {
+  it("cpu has one for each type", () => {
+    const peaks = cpuPeaks();
+    expect(peaks.map(({ type }) => type)).toEqual(["float32", "int8"]);
+    for (const { run, operations } of peaks) {
+      expect(operations).toBe(2 * 8 * 100_000);
+      expect(run).not.toThrow();
+    }
+  });
+
+  it("wasm counts four lanes, twelve sums and every thread", async () => {
+    const [float, int8, ...others] = await wasmPeaks(new Set(), 1);
+    expect(others).toEqual([]);
+    expect(float).toMatchObject({ type: "float32", operations: 8 * 12 * 20_000 });
+    expect(int8).toMatchObject({ type: "int8", operations: 16 * 12 * 20_000 });
+    const [two] = await wasmPeaks(new Set(), 2);
+    expect(two?.operations).toBe(2 * float!.operations);
+  });
+
+  it("wasm's loops leave their sums as they were: factors of one, summands of zero", async () => {
+    const [float, int8] = await wasmPeaks(new Set(), 1);
+    const bits = new Int32Array(Float32Array.from({ length: 12 }, (_, i) => i + 1).buffer);
+    expect(float?.run()).toBe(bits.reduce((sum, word) => (sum + word) | 0, 0));
+    // Dot products with zeros.
+    expect(int8?.run()).toBe(0);
+  });
+
+  it("wasm has none without SIMD", async () => {
+    expect(await wasmEngine.peaks!(context, { simd: "off" })).toEqual([]);
+    expect((await wasmEngine.peaks!(context, {})).length).toBeGreaterThanOrEqual(2);
+  });
+});
