@@ -5,7 +5,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { UsageError } from "../../../src/errors.ts";
+import { NO_FEATURES } from "../../../src/engines/wasm/features.ts";
 import { wasmEngine } from "../../../src/engines/wasm/index.ts";
+import { MODULE_PATH, loadModules } from "../../../src/engines/wasm/module.ts";
+import { WasmSession } from "../../../src/engines/wasm/session.ts";
+import { cut } from "../../../src/engines/wasm/threads/schedule.ts";
+import type { Sharing } from "../../../src/engines/wasm/threads/schedule.ts";
 import { compareOutputs } from "../../../src/engines/tolerance.ts";
 import { createArray } from "../../../src/graph/dtype.ts";
 import type { TypedArray } from "../../../src/graph/dtype.ts";
@@ -204,6 +209,34 @@ describe("sparse equals dense on the same weights", () => {
     const filled = withWeights(opCase, (w) => (w[w.indexOf(0)] = 0.25));
     for (const kernel of matrixKernels("float32")) {
       expect(compareOutputs([expected], [await outputOf(filled, kernel, { sparse: "on" })], tolerance).pass, kernel).toBe(false);
+    }
+  });
+});
+
+describe("threads", () => {
+  /** Pieces of one tile of rows, the last first, all made by this thread. */
+  const sharing: Sharing = { threads: 2, maxPieces: 64, pieces: (call) => cut(call, Math.min(64, call.split?.units ?? 1))?.toReversed() };
+  const idle = { available: 1, start: () => Promise.resolve({ terminate: () => undefined }) };
+
+  it("give the same bits whatever the pieces", async () => {
+    const modules = await loadModules(context, [MODULE_PATH], "shared");
+    for (const kind of KINDS) {
+      const cases = [
+        pruned(denseCase(kind, 131, 13, 61), 1, 0.5),
+        pruned(convCase("Conv2D", { kind, seed: 3, input: [1, 9, 8, 5], outputs: 11, kernel: [3, 3], pads: [1, 1, 1, 1] }), 4, 0.5),
+      ];
+      for (const opCase of cases) {
+        const { graph, inputs } = prepareCase(opCase);
+        for (const kernel of matrixKernels(kind)) {
+          const chosen = new Map([["case", { kernel: `${kernel}__wasm_simd`, why: "" }]]);
+          const selection = { features: NO_FEATURES, simd: true, sparse: "on", coded: "auto", chosen } as const;
+          const session = new WasmSession(graph, modules, context.now, selection, sharing);
+          await session.startThreads(idle);
+          expect(session.placement()[0]?.why, kernel).toContain("shared by 2 threads");
+          expect((await session.run(inputs))[0], kernel).toEqual(await outputOf(opCase, kernel, { sparse: "on" }));
+          session.dispose();
+        }
+      }
     }
   });
 });
