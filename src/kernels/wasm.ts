@@ -108,6 +108,7 @@ export const WASM_KERNELS: readonly KernelRow[] = [
     "Unsigned × signed bytes, four inputs a step, 4×8; int8 inputs as x xor 0x80.",
   ),
   relaxedRow("i8_conv_dot_4x8", "relaxed-dot", ["Conv2D", "DepthwiseConv2D"], "The byte tile over a table of window offsets."),
+  relaxedRow("i8_gemv_dot_1x32", "relaxed-dot", [...WEIGHTED], "One row in bytes, four panels of 8 columns side by side."),
   relaxedRow("i8_unsign_rows", "relaxed-dot", [...WEIGHTED, "DepthwiseConv2D"], "8 bits to unsigned form, bordered with the zero point."),
   relaxedRow(
     "i8_depthwise_dot_w3s1_1x4",

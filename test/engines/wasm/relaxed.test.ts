@@ -96,6 +96,17 @@ describe.skipIf(!hasDot)("8-bit dot-product tiles", () => {
       await check(denseCase(kind, 67, 9, 4099, 0, RELU6), "i8_gemm_dot_4x8", RELAXED);
     });
 
+    it(`${kind}: one row`, async () => {
+      for (const n of [1, 7, 8, 9, 15, 16, 17, 23, 24, 25, 31, 32, 33, 47, 48, 57, 67]) {
+        for (const k of [1, 3, 4, 5, 31]) await check(denseCase(kind, 1, n, k), "i8_gemv_dot_1x32", RELAXED);
+      }
+      // A window as large as the image, and groups of channels.
+      const whole = { kind, seed: 3, input: [1, 3, 5, 6], outputs: 70, kernel: [3, 5] } as const;
+      await check(convCase("Conv2D", whole), "i8_gemv_dot_1x32", RELAXED);
+      const grouped = { kind, seed: 4, input: [1, 1, 1, 15], outputs: 51, kernel: [1, 1], groups: 3 } as const;
+      await check(convCase("Conv2D", grouped), "i8_gemv_dot_1x32", RELAXED);
+    });
+
     it(`${kind}: windows`, async () => {
       for (const [seed, shape] of WINDOWS.entries()) await check(convCase("Conv2D", { kind, seed, ...shape }), "i8_conv_dot_4x8", RELAXED);
     });

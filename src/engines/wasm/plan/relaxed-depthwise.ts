@@ -48,6 +48,7 @@ export function relaxedDepthwise(
   const cost = (elementCount(out.shape) * kh * kw) / RATE.depthwise;
   return {
     kernel,
+    why: "8-bit dot product",
     scratchBytes: copy?.bytes ?? 0,
     calls: (scratch) => {
       const base = copy === undefined ? from : scratch;

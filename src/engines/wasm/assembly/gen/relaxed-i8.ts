@@ -928,3 +928,99 @@ export function i8_conv_dot_4x8__wasm_relaxed(a: usize, table: usize, segments: 
     }
   }
 }
+
+function i8GemvDot4(a: usize, k: usize, w: usize, panelBytes: usize, c: usize, columns: usize, post: usize): void {
+  let w0 = w;
+  let c00 = v128.load(w0), c01 = v128.load(w0, 16);
+  const s0 = w0 + 32;
+  w0 += 64;
+  let w1 = w + 1 * panelBytes;
+  let c10 = v128.load(w1), c11 = v128.load(w1, 16);
+  const s1 = w1 + 32;
+  w1 += 64;
+  let w2 = w + 2 * panelBytes;
+  let c20 = v128.load(w2), c21 = v128.load(w2, 16);
+  const s2 = w2 + 32;
+  w2 += 64;
+  let w3 = w + 3 * panelBytes;
+  let c30 = v128.load(w3), c31 = v128.load(w3, 16);
+  const s3 = w3 + 32;
+  w3 += 64;
+  do {
+    const x = v128.load32_splat(a);
+    c00 = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.load(w0, 0), x, c00);
+    c01 = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.load(w0, 16), x, c01);
+    w0 += 32;
+    c10 = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.load(w1, 0), x, c10);
+    c11 = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.load(w1, 16), x, c11);
+    w1 += 32;
+    c20 = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.load(w2, 0), x, c20);
+    c21 = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.load(w2, 16), x, c21);
+    w2 += 32;
+    c30 = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.load(w3, 0), x, c30);
+    c31 = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.load(w3, 16), x, c31);
+    w3 += 32;
+    a += 4;
+  } while (--k);
+  v128.store(c, pack16(scale4(c00, v128.load(s0), post), scale4(c01, v128.load(s0, 16), post), scale4(c10, v128.load(s1), post), scale4(c11, v128.load(s1, 16), post), post), 0);
+  v128.store(c, pack16(scale4(c20, v128.load(s2), post), scale4(c21, v128.load(s2, 16), post), scale4(c30, v128.load(s3), post), scale4(c31, v128.load(s3, 16), post), post), 16);
+}
+
+function i8GemvDot2(a: usize, k: usize, w: usize, panelBytes: usize, c: usize, columns: usize, post: usize): void {
+  let w0 = w;
+  let c00 = v128.load(w0), c01 = v128.load(w0, 16);
+  const s0 = w0 + 32;
+  w0 += 64;
+  let w1 = w + 1 * panelBytes;
+  let c10 = v128.load(w1), c11 = v128.load(w1, 16);
+  const s1 = w1 + 32;
+  w1 += 64;
+  do {
+    const x = v128.load32_splat(a);
+    c00 = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.load(w0, 0), x, c00);
+    c01 = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.load(w0, 16), x, c01);
+    w0 += 32;
+    c10 = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.load(w1, 0), x, c10);
+    c11 = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.load(w1, 16), x, c11);
+    w1 += 32;
+    a += 4;
+  } while (--k);
+  v128.store(c, pack16(scale4(c00, v128.load(s0), post), scale4(c01, v128.load(s0, 16), post), scale4(c10, v128.load(s1), post), scale4(c11, v128.load(s1, 16), post), post), 0);
+}
+
+function i8GemvDot1(a: usize, k: usize, w: usize, panelBytes: usize, c: usize, columns: usize, post: usize): void {
+  let w0 = w;
+  let c00 = v128.load(w0), c01 = v128.load(w0, 16);
+  const s0 = w0 + 32;
+  w0 += 64;
+  do {
+    const x = v128.load32_splat(a);
+    c00 = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.load(w0, 0), x, c00);
+    c01 = i32x4.relaxed_dot_i8x16_i7x16_add_s(v128.load(w0, 16), x, c01);
+    w0 += 32;
+    a += 4;
+  } while (--k);
+  storeBytes(c, i64x2.extract_lane(pack16(scale4(c00, v128.load(s0), post), scale4(c01, v128.load(s0, 16), post), scale4(c00, v128.load(s0), post), scale4(c01, v128.load(s0, 16), post), post), 0), columns);
+}
+
+export function i8_gemv_dot_1x32__wasm_relaxed(a: usize, k: usize, w: usize, c: usize, n: usize, post: usize): void {
+  const panelBytes: usize = 64 + k * 32;
+  for (; n >= 32; n -= 32) {
+    i8GemvDot4(a, k, w, panelBytes, c, n, post);
+    w += 4 * panelBytes;
+    c += 32;
+  }
+  if (n >= 16) {
+    i8GemvDot2(a, k, w, panelBytes, c, n, post);
+    w += 2 * panelBytes;
+    c += 16;
+    n -= 16;
+  }
+  if (n > 8) {
+    i8GemvDot1(a, k, w, panelBytes, c, 8, post);
+    w += panelBytes;
+    c += 8;
+    n -= 8;
+  }
+  if (n > 0) i8GemvDot1(a, k, w, panelBytes, c, n, post);
+}
