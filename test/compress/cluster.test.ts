@@ -128,6 +128,9 @@ describe("cluster:N", () => {
     expect(sparsity).toEqual({ pattern: "unstructured" });
     expect(data!.map((w) => (w === 0 ? 1 : 0))).toEqual(pruned.tensors.get("fc1.w")!.data!.map((w) => (w === 0 ? 1 : 0)));
     expect(distinct(graph, "fc1.w")).toBe(8);
+    const zeros = pruned.tensors.get("fc1.w")!;
+    const unflagged = withTensors(pruned, [{ name: zeros.name, dtype: zeros.dtype, shape: zeros.shape, data: zeros.data! }]);
+    expect((await apply(unflagged, "cluster:8")).tensors.get("fc1.w")!.data).toEqual(data);
   });
 
   it("survives float16, int8 and itself", async () => {

@@ -1,11 +1,12 @@
 /**
  * Weight clustering: each layer's weights share at most N values, so a weight is stored as an index. One table a layer: a table for each
  * output channel would follow the channels' ranges better, but costs N × 4 bytes a channel, more than the indices of most channels. Conv2D and
- * Dense by default; depthwise layers hold few weights and lose most accuracy. Zeros of a pruned layer stay zeros, by a shared value of their own.
+ * Dense by default; depthwise layers hold few weights and lose most accuracy. Zeros of a sparse layer stay zeros, by a shared value of their own.
  */
 import { UsageError } from "../../errors.ts";
 import { withoutCode } from "../../graph/code.ts";
-import type { Graph, Tensor } from "../../graph/ir.ts";
+import { countNonzero } from "../../graph/cost.ts";
+import type { Constant, Graph, Tensor } from "../../graph/ir.ts";
 import { layersOf, withTensors } from "../layers.ts";
 import type { Layer } from "../layers.ts";
 import { matchesAny } from "../names.ts";
@@ -14,6 +15,9 @@ import { stepText } from "../recipe.ts";
 import type { ClusterStep } from "../recipe.ts";
 import type { SkippedLayer, StepResult } from "../steps.ts";
 import { clusterValues } from "./kmeans.ts";
+
+/** Share of exact zeros from which a layer counts as sparse though no step of this recipe pruned it. */
+const SPARSE_SHARE = 0.1;
 
 /** @throws UsageError when no layer is left to cluster */
 export function cluster(graph: Graph, step: ClusterStep): StepResult {
@@ -26,7 +30,7 @@ export function cluster(graph: Graph, step: ClusterStep): StepResult {
     const why = reasonToSkip(layer, step);
     if (why !== undefined) skipped.push({ layer: node.name, op: node.op, why });
     else if (!tensors.has(weight.name)) {
-      const { table, indices } = clusterValues(weight.data as Float32Array, step.values, weight.sparsity !== undefined);
+      const { table, indices } = clusterValues(weight.data as Float32Array, step.values, isSparse(weight));
       const data = Float32Array.from(indices, (index) => table[index]!);
       tensors.set(weight.name, { ...withoutCode(weight), data, code: { kind: "codebook", table, indices } });
       promises.push({ kind: "distinct", layer: node.name, tensor: weight.name, by, most: step.values });
@@ -34,6 +38,10 @@ export function cluster(graph: Graph, step: ClusterStep): StepResult {
   }
   if (tensors.size === 0) throw new UsageError(`recipe step ${by}: no layer of "${graph.name}" can be clustered. Use another model`);
   return { graph: withTensors(graph, tensors.values()), layers: promises.map(({ layer }) => layer), skipped, promises };
+}
+
+function isSparse(weight: Constant): boolean {
+  return weight.sparsity !== undefined || countNonzero(weight) <= (1 - SPARSE_SHARE) * weight.data.length;
 }
 
 function reasonToSkip({ node, weight }: Layer, step: ClusterStep): string | undefined {

@@ -4,7 +4,7 @@
  */
 import { inputTensor, outputTensor, requireInput } from "../../../graph/access.ts";
 import type { Tensor } from "../../../graph/ir.ts";
-import { createCodedConv } from "./conv_coded.ts";
+import { createCodedConv, keepsCode } from "./conv_coded.ts";
 import { convGeometry, convTransposeGeometry, denseGeometry, isPointwise, phaseMatrix } from "./conv_geometry.ts";
 import { gatherF32, gatherI8, panelRows } from "./gather.ts";
 import type { ConvGeometry } from "./conv_geometry.ts";
@@ -71,7 +71,8 @@ function createFloatConv(context: KernelContext<ConvOp>, g: ConvGeometry, w: Ten
   const layout = constant === undefined ? "dense" : chooseLayout(groupViews(constant, g), outputPixels(g), context.sparse);
   const fixedBias =
     bias === undefined ? new Float32Array(g.outChannels) : bias.data === undefined ? undefined : floatWeights(node, bias, bias.data);
-  if (w.code !== undefined && layout === "dense" && fixedBias !== undefined && node.op !== "ConvTranspose2D") {
+  const hasCode = w.code !== undefined && constant !== undefined && fixedBias !== undefined && node.op !== "ConvTranspose2D";
+  if (hasCode && keepsCode(constant, layout, context.sparse)) {
     return createCodedConv(scratch, g, w.code, finish, fixedBias, bias === undefined ? 0 : fixedBias.byteLength);
   }
   const fixed = constant === undefined ? undefined : packFloat(constant, g, layout);

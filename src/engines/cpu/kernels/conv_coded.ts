@@ -10,11 +10,24 @@ import type { FloatFinish } from "./finish.ts";
 import { gatherF32, panelRows } from "./gather.ts";
 import { multiplyDenseF32 } from "./gemm_f32.ts";
 import type { DenseF32 } from "./gemm_f32.ts";
-import type { CpuKernel, Scratch } from "./shared.ts";
+import type { CpuKernel, Scratch, SparsePolicy } from "./shared.ts";
+import type { SparseLayout } from "./sparse_pack.ts";
 
 /** Gathered rows that wait for a decoded panel: they should stay in a cache, and be enough to hide the decoding. */
 const GATHERED_BYTES = 2 ** 20;
 const MOST_PANELS = 16;
+
+/** Zeros from which lists of the others, expanded, run a layer more than twice as fast as its code. */
+const MANY_ZEROS = 0.65;
+
+/** Whether a layer runs from its code, though zeros could be skipped in a sparse layout: the code is there to save memory. */
+export function keepsCode(weights: Float32Array, layout: SparseLayout, policy: SparsePolicy): boolean {
+  if (layout === "dense") return true;
+  if (policy !== "auto") return false;
+  let zeros = 0;
+  for (let i = 0; i < weights.length; i++) if (weights[i] === 0) zeros++;
+  return zeros < MANY_ZEROS * weights.length;
+}
 
 interface Views {
   readonly buffer: ArrayBufferLike;

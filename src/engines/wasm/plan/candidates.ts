@@ -85,7 +85,7 @@ interface Applicable<P> {
  * A compact code is there to save memory, so it is kept unless that costs too much: expanded weights only where the fastest kernel on them
  * takes less than 1 / CODED_LIMIT of the time. A tuner then chooses among what is left.
  */
-const CODED_LIMIT = 2.5;
+const CODED_LIMIT = 3;
 
 function preferCoded<P>(applicable: readonly Applicable<P>[], coded: "auto" | "on" | "off"): Applicable<P>[] {
   const kept = applicable.filter(({ candidate }) => candidate.coded === true);
