@@ -2,8 +2,8 @@
  * Writes the depthwise tiles: `columns` neighbouring outputs of one row at once, so that each input vector is loaded once and used by
  * every output whose window covers it.
  *
- * f32: 4 channels wide. Rows outside the image are left out of the loop, columns outside go through a one-column routine that skips
- * them, so no padded copy is needed. Weights: a panel per 4 channels, [bias 4][KH × KW × 4], zero beyond C.
+ * f32: 4 channels wide, over a copy of the image with columns of padding; rows outside the image are left out of the loop. Weights: a
+ * panel per 4 channels, [bias 4][KH × KW × 4], zero beyond C.
  * i8: 8 channels wide over a padded int16 copy of the image; two kernel rows are interleaved into pairs for the dot product. Weights: a
  * panel per 8 channels, [bias 8 i32][scales 8 f32][ceil(KH / 2) × KW × 8 × 2 i16], the missing row of an odd KH zero.
  */
@@ -43,6 +43,7 @@ export function uses({ kw, stride, columns }: DepthwiseTile, xi: number): { colu
  */
 function f32Tile(tile: DepthwiseTile, isTail: boolean): string[] {
   const { kw, stride, columns } = tile;
+  const name = `f32Depthwise${kw}s${stride}x${columns}${isTail ? "Tail" : ""}`;
   const span = (columns - 1) * stride + kw;
   const group = [
     "let c0 = v128.load(w);",
@@ -67,7 +68,7 @@ function f32Tile(tile: DepthwiseTile, isTail: boolean): string[] {
   ];
   return source(
     false,
-    `function f32Depthwise${kw}s${stride}${isTail ? "Tail" : ""}(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void`,
+    `function ${name}(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void`,
     isTail
       ? group
       : ["for (; count > 0; count--) {", ...group.map((line) => `  ${line}`), "  w += panelBytes;", "  x += 16;", "  c += 16;", "}"],
@@ -75,42 +76,55 @@ function f32Tile(tile: DepthwiseTile, isTail: boolean): string[] {
 }
 
 function f32Driver({ kw, stride, columns }: DepthwiseTile): string[] {
+  const call = (n: number): string[] => [
+    `const p = row + ox * ${stride} * pixelBytes, to = c + ox * pixelBytes;`,
+    `f32Depthwise${kw}s${stride}x${n}(p, rowBytes, pixelBytes, groups, w, ky * ${kw * 16}, panelBytes, rows, to, act, post);`,
+    `if (rest > 0) f32Depthwise${kw}s${stride}x${n}Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, ky * ${kw * 16}, panelBytes, rows, to + groups * 16, act, post);`,
+  ];
   return source(
     false,
     `export function f32_depthwise_w${kw}s${stride}_1x${columns}__wasm_simd(x: usize, w: usize, c: usize, geometry: usize, act: usize, post: usize): void`,
     [
       "const height = load<i32>(geometry, 4), width = load<i32>(geometry, 8), channels = load<i32>(geometry, 12);",
-      "const outH = load<i32>(geometry, 16), outW = load<i32>(geometry, 20), kh = load<i32>(geometry, 24);",
-      "const strideY = load<i32>(geometry, 32), padTop = load<i32>(geometry, 48), padLeft = load<i32>(geometry, 52);",
+      "const outH = load<i32>(geometry, 16), outW: usize = load<i32>(geometry, 20), kh = load<i32>(geometry, 24);",
+      "const strideY = load<i32>(geometry, 32), padTop = load<i32>(geometry, 48);",
       "const pixelBytes: usize = channels * 4, rowBytes: usize = width * pixelBytes;",
       `const panelBytes: usize = 16 + kh * ${kw * 16};`,
       "const groups: usize = channels >> 2, rest: usize = channels & 3;",
-      `const first = min(outW, (padLeft + ${stride - 1}) / ${stride});`,
-      `const last = max(first, min(outW, (width + padLeft - ${kw} + ${stride}) / ${stride}));`,
       `for (let image = load<i32>(geometry); image > 0; image--) {`,
       "  for (let oy = 0; oy < outH; oy++) {",
       "    const top = oy * strideY - padTop;",
       "    const ky = max(0, -top), rows = max(0, min(kh, height - top) - ky);",
       "    const row = x + (top + ky) * rowBytes;",
-      "    let ox = 0;",
-      `    for (; ox < first; ox++) depthwiseColumn(row, ox * ${stride} - padLeft, width, ${kw}, 1, channels, rowBytes, w, ky * ${kw * 16}, panelBytes, rows, c + ox * pixelBytes, act, post);`,
-      "    while (ox < last) {",
-      `      if (last - ox < ${columns}) {`,
-      `        if (last - first < ${columns}) break;`,
-      `        ox = last - ${columns};`,
-      "      }",
-      `      const from = row + (ox * ${stride} - padLeft) * pixelBytes, to = c + ox * pixelBytes;`,
-      `      f32Depthwise${kw}s${stride}(from, rowBytes, pixelBytes, groups, w, ky * ${kw * 16}, panelBytes, rows, to, act, post);`,
-      `      if (rest > 0) f32Depthwise${kw}s${stride}Tail(from + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, ky * ${kw * 16}, panelBytes, rows, to + groups * 16, act, post);`,
-      `      ox += ${columns};`,
-      "    }",
-      `    for (; ox < outW; ox++) depthwiseColumn(row, ox * ${stride} - padLeft, width, ${kw}, 1, channels, rowBytes, w, ky * ${kw * 16}, panelBytes, rows, c + ox * pixelBytes, act, post);`,
+      ...columnLoop(columns, call).map((line) => `    ${line}`),
       "    c += outW * pixelBytes;",
       "  }",
       "  x += height * rowBytes;",
       "}",
     ],
   );
+}
+
+/** A row of outputs in tiles of `columns`. Up to half a tile is cheaper column by column than in a tile that computes others again. */
+function columnLoop(columns: number, call: (n: number) => string[]): string[] {
+  return [
+    "let ox: usize = 0;",
+    `for (; ox + ${columns} <= outW; ox += ${columns}) {`,
+    ...call(columns).map((line) => `  ${line}`),
+    "}",
+    ...(columns > 3
+      ? [
+          `if (outW - ox > ${columns >> 1} && outW >= ${columns}) {`,
+          `  ox = outW - ${columns};`,
+          ...call(columns).map((line) => `  ${line}`),
+          "  ox = outW;",
+          "}",
+        ]
+      : []),
+    "for (; ox < outW; ox++) {",
+    ...call(1).map((line) => `  ${line}`),
+    "}",
+  ];
 }
 
 /** As f32Tile: whole groups of 8 channels, or the last partial one. */
@@ -183,19 +197,7 @@ function i8Driver({ kw, stride, columns }: DepthwiseTile): string[] {
       "    const top = oy * strideY, first = max(0, padTop - top) >> 1;",
       "    const pairs = ((min(kh, bottom - top) + 1) >> 1) - first;",
       `    const row = x + (top + 2 * first) * rowBytes, skipBytes: usize = first * ${kw * 32};`,
-      "    let ox: usize = 0;",
-      `    for (; ox + ${columns} <= outW; ox += ${columns}) {`,
-      ...call(columns).map((line) => `      ${line}`),
-      "    }",
-      "    // Up to two columns are cheaper alone than in a tile that computes others again.",
-      `    if (outW - ox > 2 && outW >= ${columns}) {`,
-      `      ox = outW - ${columns};`,
-      ...call(columns).map((line) => `      ${line}`),
-      "      ox = outW;",
-      "    }",
-      "    for (; ox < outW; ox++) {",
-      ...call(1).map((line) => `      ${line}`),
-      "    }",
+      ...columnLoop(columns, call).map((line) => `    ${line}`),
       "    c += outW * channels;",
       "  }",
       "  x += height * rowBytes;",
@@ -207,9 +209,11 @@ function i8Driver({ kw, stride, columns }: DepthwiseTile): string[] {
 export function depthwiseF32(): string[] {
   return [
     F32_IMPORTS,
-    'import { depthwiseColumn } from "../depthwise";',
     "",
-    ...F32_DEPTHWISE_TILES.flatMap((tile) => [...f32Tile(tile, false), ...f32Tile(tile, true), ...f32Driver(tile)]),
+    ...F32_DEPTHWISE_TILES.flatMap((tile) => [
+      ...[tile.columns, 1].flatMap((columns) => [false, true].flatMap((isTail) => f32Tile({ ...tile, columns }, isTail))),
+      ...f32Driver(tile),
+    ]),
   ];
 }
 

@@ -223,7 +223,6 @@ export function i8_depthwise_w3s1_1x4__wasm_simd(x: usize, w: usize, c: usize, g
         i8Depthwise3s1x4(p, rowBytes, channels, groups, w, skipBytes, panelBytes, pairs, to, post);
         if (rest > 0) i8Depthwise3s1x4Tail(p + groups * 16, rowBytes, channels, rest, w + groups * panelBytes, skipBytes, panelBytes, pairs, to + groups * 8, post);
       }
-      // Up to two columns are cheaper alone than in a tile that computes others again.
       if (outW - ox > 2 && outW >= 4) {
         ox = outW - 4;
         const p = row + ox * 2 * channels, to = c + ox * channels;
@@ -482,7 +481,6 @@ export function i8_depthwise_w3s2_1x4__wasm_simd(x: usize, w: usize, c: usize, g
         i8Depthwise3s2x4(p, rowBytes, channels, groups, w, skipBytes, panelBytes, pairs, to, post);
         if (rest > 0) i8Depthwise3s2x4Tail(p + groups * 16, rowBytes, channels, rest, w + groups * panelBytes, skipBytes, panelBytes, pairs, to + groups * 8, post);
       }
-      // Up to two columns are cheaper alone than in a tile that computes others again.
       if (outW - ox > 2 && outW >= 4) {
         ox = outW - 4;
         const p = row + ox * 4 * channels, to = c + ox * channels;
@@ -787,7 +785,6 @@ export function i8_depthwise_w5s1_1x4__wasm_simd(x: usize, w: usize, c: usize, g
         i8Depthwise5s1x4(p, rowBytes, channels, groups, w, skipBytes, panelBytes, pairs, to, post);
         if (rest > 0) i8Depthwise5s1x4Tail(p + groups * 16, rowBytes, channels, rest, w + groups * panelBytes, skipBytes, panelBytes, pairs, to + groups * 8, post);
       }
-      // Up to two columns are cheaper alone than in a tile that computes others again.
       if (outW - ox > 2 && outW >= 4) {
         ox = outW - 4;
         const p = row + ox * 2 * channels, to = c + ox * channels;
@@ -1110,7 +1107,6 @@ export function i8_depthwise_w5s2_1x4__wasm_simd(x: usize, w: usize, c: usize, g
         i8Depthwise5s2x4(p, rowBytes, channels, groups, w, skipBytes, panelBytes, pairs, to, post);
         if (rest > 0) i8Depthwise5s2x4Tail(p + groups * 16, rowBytes, channels, rest, w + groups * panelBytes, skipBytes, panelBytes, pairs, to + groups * 8, post);
       }
-      // Up to two columns are cheaper alone than in a tile that computes others again.
       if (outW - ox > 2 && outW >= 4) {
         ox = outW - 4;
         const p = row + ox * 4 * channels, to = c + ox * channels;

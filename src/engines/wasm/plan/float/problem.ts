@@ -38,12 +38,14 @@ export function paddedInput(
 ): { readonly bytes: number; readonly call: (to: number) => KernelCall } | undefined {
   if (pad === undefined || windows.padded === undefined) return undefined;
   const record = padRecord(pad.input, pad.pads, 4);
-  const geometry = context.table(record);
   return {
     bytes: windows.padded.reduce((size, d) => size * d, 4),
-    call: (to) => {
-      const split = splitPadded(context, record, 1, 0, (x, c, part) => [input + x, to + c, part, 0]);
-      return { kernel: "any_pad_rows__wasm_simd", args: [input, to, geometry, 0], ...(split && { split }) };
-    },
+    call: (to) => padCall(context, record, input, to),
   };
+}
+
+/** Copies an image with a border of zeros. @param record of padRecord, in float32 elements */
+export function padCall(context: PlanContext, record: Int32Array, from: number, to: number): KernelCall {
+  const split = splitPadded(context, record, 1, 0, (x, c, part) => [from + x, to + c, part, 0]);
+  return { kernel: "any_pad_rows__wasm_simd", args: [from, to, context.table(record), 0], ...(split && { split }) };
 }
