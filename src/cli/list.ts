@@ -17,6 +17,9 @@ const RECIPES: Readonly<Record<string, string>> = {
   int8: "static full-integer quantization, weights per channel, calibrated on training samples",
   prune:
     "prune:X: share X of the weights to zero by magnitude; prune:X,block=1x8: whole blocks, which kernels skip; prune,nm=2:4: 2 of every 4 input channels stay",
+  cluster: "cluster:N: at most N values a layer (2..256), stored and executed as indices and a table",
+  fp16: "weights in float16, arithmetic in float32",
+  int4: "int4,block=32: 4-bit weights with a scale for so many inputs of an output",
 };
 
 const TARGETS: Readonly<Record<string, string>> = {
