@@ -26,6 +26,11 @@ describe("makePlan", () => {
     expect(makePlan({ preset: "quick", seed: 1, models: ["a.onnx"] }).suite).toBeUndefined();
   });
 
+  it("tunes only where told to", () => {
+    expect(makePlan({ seed: 1 }).tune).toBe("off");
+    expect(makePlan({ seed: 1, tune: "force" }).tune).toBe("force");
+  });
+
   it("takes the preset of the suite unless another is named", () => {
     expect(makePlan({ seed: 1, suite: "smoke" }).preset).toBe("quick");
     expect(makePlan({ seed: 1, suite: "smoke", preset: "rigorous" }).preset).toBe("rigorous");
