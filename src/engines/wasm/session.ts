@@ -118,11 +118,16 @@ export class WasmSession implements Session {
   }
 
   async run(inputs: readonly TypedArray[]): Promise<readonly TypedArray[]> {
-    this.#load(inputs);
-    const steps = this.#steps;
-    for (let i = 0; i < steps.length; i++) {
-      const late = steps[i]!();
-      if (late !== undefined) await late;
+    this.#pool?.begin();
+    try {
+      this.#load(inputs);
+      const steps = this.#steps;
+      for (let i = 0; i < steps.length; i++) {
+        const late = steps[i]!();
+        if (late !== undefined) await late;
+      }
+    } finally {
+      this.#pool?.end();
     }
     return this.#graph.outputs.map((name) => this.#views.get(name)!.slice());
   }
@@ -136,16 +141,21 @@ export class WasmSession implements Session {
   }
 
   async profile(inputs: readonly TypedArray[]): Promise<readonly NodeProfile[]> {
-    this.#load(inputs);
     const profile: NodeProfile[] = [];
-    for (const [i, steps] of this.#nodeSteps.entries()) {
-      const start = this.#now();
-      for (const step of steps) {
-        const late = step();
-        if (late !== undefined) await late;
+    this.#pool?.begin();
+    try {
+      this.#load(inputs);
+      for (const [i, steps] of this.#nodeSteps.entries()) {
+        const start = this.#now();
+        for (const step of steps) {
+          const late = step();
+          if (late !== undefined) await late;
+        }
+        const { node, op, kernel } = this.#placement[i]!;
+        profile.push({ node, op, kernel, ms: this.#now() - start });
       }
-      const { node, op, kernel } = this.#placement[i]!;
-      profile.push({ node, op, kernel, ms: this.#now() - start });
+    } finally {
+      this.#pool?.end();
     }
     return profile;
   }
@@ -174,7 +184,6 @@ export class WasmSession implements Session {
   }
 
   #load(inputs: readonly TypedArray[]): void {
-    this.#pool?.check();
     const { inputs: names, name: graphName, tensors } = this.#graph;
     if (inputs.length !== names.length) {
       throw new ShapeError(

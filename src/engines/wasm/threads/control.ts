@@ -18,6 +18,8 @@ export const SEQUENCE = 0;
 export const GROUP = 1;
 /** Not 0: threads shall end. */
 export const STOP = 2;
+/** Not 0: an inference is under way, so the next group is not far. */
+export const RUNNING = 3;
 /** Threads asleep, or about to be. */
 export const SLEEPERS = LINE;
 /** Calls done, ever; wraps around. */

@@ -7,11 +7,14 @@ import type { Thread, ThreadHost } from "../../engine.ts";
 import type { WasmMemory, WasmModule } from "../api.ts";
 import type { KernelCall } from "../program.ts";
 import type { BoundGroup, CallGroup } from "./control.ts";
-import { DONE, FAILED, MAIN_SLEEPS, STOP, bindGroups, closeAll, controlBytes, open, pause, wake, work } from "./control.ts";
-import type { ThreadStart } from "./worker.ts";
+import { DONE, FAILED, MAIN_SLEEPS, RUNNING, STOP, bindGroups, closeAll, controlBytes, open, pause, wake, work } from "./control.ts";
+import type { SpinLimits, ThreadStart } from "./worker.ts";
 
-/** How long a thread spins before it sleeps: longer than the gaps between the layers of one inference, shorter than anyone notices. */
-const SPIN_MS = 0.05;
+/**
+ * How long a thread spins before it sleeps. Within an inference, longer than the copies of inputs and the layers that one thread runs alone:
+ * to wake a thread takes tens of microseconds, about what a layer of a small net takes.
+ */
+const SPIN: SpinLimits = { running: 0.5, idle: 0.05 };
 /** How long the main thread spins for others to finish: beyond, one of them has probably lost its core. */
 const MAIN_SPIN_MS = 0.1;
 /** How long it blocks before it lets the event loop run. */
@@ -41,7 +44,7 @@ export class ThreadPool {
     const { modules, memory, groups, threads } = plan;
     const control = new SharedArrayBuffer(controlBytes(groups.length, threads));
     const pool = new ThreadPool(new Int32Array(control), bindGroups(groups, threads, bind), now);
-    const common = { modules, memory, control, groups, threads, spinMs: SPIN_MS };
+    const common = { modules, memory, control, groups, threads, spin: SPIN };
     try {
       await Promise.all(
         Array.from({ length: threads - 1 }, async (_, i) => {
@@ -69,9 +72,18 @@ export class ThreadPool {
     closeAll(control, groups);
   }
 
-  /** @throws SlimbenchError when a thread has failed */
-  check(): void {
-    if (this.#failure !== undefined) throw this.#failure;
+  /**
+   * An inference begins: sleeping threads wake up while its inputs are copied.
+   * @throws SlimbenchError when a thread has failed
+   */
+  begin(): void {
+    this.#check();
+    Atomics.store(this.#control, RUNNING, 1);
+    wake(this.#control);
+  }
+
+  end(): void {
+    Atomics.store(this.#control, RUNNING, 0);
   }
 
   /**
@@ -125,10 +137,14 @@ export class ThreadPool {
 
   async #waitForEvents(): Promise<void> {
     while (Atomics.load(this.#control, DONE) !== this.#target) {
-      this.check();
+      this.#check();
       if (this.#isOver) throw new SlimbenchError("disposed", "target wasm: the session was disposed of during a run", { exitCode: 4 });
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
+  }
+
+  #check(): void {
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   #fail(reason: string): void {

@@ -5,7 +5,7 @@
 import type { WasmMemory, WasmModule } from "../api.ts";
 import { KernelSet, bindCall } from "../module.ts";
 import type { CallGroup } from "./control.ts";
-import { FAILED, GROUP, SEQUENCE, SLEEPERS, DONE, STOP, bindGroups, pause, work } from "./control.ts";
+import { FAILED, GROUP, RUNNING, SEQUENCE, SLEEPERS, DONE, STOP, bindGroups, pause, work } from "./control.ts";
 
 /** The message by which a thread says that it is ready. */
 export const THREAD_READY = "ready";
@@ -19,7 +19,15 @@ export interface ThreadStart {
   readonly threads: number;
   /** Which thread this is, from 1: 0 is the main one. */
   readonly self: number;
-  readonly spinMs: number;
+  readonly spin: SpinLimits;
+}
+
+/** Milliseconds for which a thread spins before it sleeps. */
+export interface SpinLimits {
+  /** Within an inference. */
+  readonly running: number;
+  /** Between inferences. */
+  readonly idle: number;
 }
 
 /** Looks at the clock once in this many rounds, since a look costs as much as several. */
@@ -37,7 +45,7 @@ export function serveThread(start: ThreadStart, now: () => number, ready: () => 
   ready();
   try {
     while (Atomics.load(control, STOP) === 0) {
-      const sequence = waitForChange(control, seen, start.spinMs, now);
+      const sequence = waitForChange(control, seen, start.spin, now);
       if (sequence === seen) continue;
       seen = sequence;
       const group = groups[Atomics.load(control, GROUP)];
@@ -51,15 +59,15 @@ export function serveThread(start: ThreadStart, now: () => number, ready: () => 
 }
 
 /** Spins for a while, then sleeps. Returns the new value of SEQUENCE, or `seen` after a stray wake-up. */
-function waitForChange(control: Int32Array, seen: number, spinMs: number, now: () => number): number {
-  const end = now() + spinMs;
+function waitForChange(control: Int32Array, seen: number, spin: SpinLimits, now: () => number): number {
+  const start = now();
   do {
     for (let i = 0; i < ROUNDS; i++) {
       const sequence = Atomics.load(control, SEQUENCE);
       if (sequence !== seen) return sequence;
       pause();
     }
-  } while (now() < end);
+  } while (now() < start + (Atomics.load(control, RUNNING) === 0 ? spin.idle : spin.running));
   // Announced before it sleeps: a change after this line either is seen by `wait` itself or finds a sleeper to wake.
   Atomics.add(control, SLEEPERS, 1);
   Atomics.wait(control, SEQUENCE, seen);
