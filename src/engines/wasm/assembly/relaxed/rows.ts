@@ -1,5 +1,16 @@
 /** Inputs of the relaxed dot product: bytes in unsigned form, bordered. */
 
+/** `count` bytes and no more; memory.fill is a call out of the module, which costs as much as a short row. */
+function fillRow(c: usize, count: usize, value: v128): void {
+  if (count >= 16) {
+    const last = count - 16;
+    for (let i: usize = 0; i < last; i += 16) v128.store(c + i, value);
+    v128.store(c + last, value);
+  } else {
+    for (let i: usize = 0; i < count; i++) v128.store8_lane(c + i, value, 0);
+  }
+}
+
 /** c = x xor bits, `count` bytes and no more. */
 function flipRow(x: usize, c: usize, count: usize, bits: v128): void {
   if (count >= 16) {
@@ -24,19 +35,22 @@ export function i8_unsign_rows__wasm_relaxed(x: usize, c: usize, geometry: usize
   const stride = left + row + right;
   const top: usize = stride * load<i32>(geometry, 12);
   const bottom: usize = stride * load<i32>(geometry, 16);
-  const value: u8 = <u8>fill;
+  const value = i8x16.splat(<i8>fill);
   const bits = i8x16.splat(<i8>flip);
+  // The right border of a row and the left one of the next lie side by side.
+  const between = right + left;
   for (let image = load<i32>(geometry); image > 0; image--) {
-    memory.fill(c, value, top);
-    c += top;
-    for (let y = 0; y < height; y++) {
-      memory.fill(c, value, left);
-      flipRow(x, c + left, row, bits);
-      memory.fill(c + left + row, value, right);
+    fillRow(c, top + left, value);
+    c += top + left;
+    for (let y = 1; y < height; y++) {
+      flipRow(x, c, row, bits);
+      if (between > 0) fillRow(c + row, between, value);
       x += row;
       c += stride;
     }
-    memory.fill(c, value, bottom);
-    c += bottom;
+    flipRow(x, c, row, bits);
+    fillRow(c + row, right + bottom, value);
+    x += row;
+    c += row + right + bottom;
   }
 }
