@@ -131,7 +131,7 @@ export function kernelLegend({ records, breakEven = [] }: Result): readonly stri
   const peakText = [...peaks.values()].map(({ text, values }) => `${text} ${significant(median(values))}`);
   return [
     "ms: the layer alone, no copies in or out; all rows of a layer and engine in turn in one process",
-    "Gop/s: 2 × all multiply-accumulates over the time (dense-equivalent); non-zero: 2 × those whose weight is not zero",
+    "Gop/s: 2 × all multiply-accumulates over the time (dense-equivalent, padding counted as data); non-zero: 2 × those whose weight is not zero",
     ...(peakText.length === 0
       ? []
       : [`of peak: non-zero rate over that of a loop on registers in the same rounds; Gop/s: ${peakText.join(", ")}`]),
