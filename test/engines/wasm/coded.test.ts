@@ -2,7 +2,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { nodeTolerance, compareOutputs } from "../../../src/engines/tolerance.ts";
+import type { ThreadHost } from "../../../src/engines/engine.ts";
+import { NO_FEATURES } from "../../../src/engines/wasm/features.ts";
 import { wasmEngine } from "../../../src/engines/wasm/index.ts";
+import { MODULE_PATH, loadModules } from "../../../src/engines/wasm/module.ts";
+import type { KernelCall } from "../../../src/engines/wasm/program.ts";
+import { WasmSession } from "../../../src/engines/wasm/session.ts";
+import { cut } from "../../../src/engines/wasm/threads/schedule.ts";
 import type { Graph } from "../../../src/graph/ir.ts";
 import { codedConv, codedDense, inputOf } from "../coded.ts";
 import type { CodeSpec } from "../coded.ts";
@@ -119,6 +125,66 @@ describe("any layer", () => {
         check(codedDense({ spec: s, seed }, m, n, k), "gemm_*_4x8", s),
       ),
       { numRuns: 60 },
+    );
+  });
+});
+
+describe("shared among threads", () => {
+  /** Threads that never do anything: the main one makes every piece. */
+  const idle: ThreadHost = { available: 1, start: () => Promise.resolve({ terminate: () => undefined }) };
+
+  async function inPieces(graph: Graph, pieces: number): Promise<{ readonly out: unknown; readonly split: readonly string[] }> {
+    const split: string[] = [];
+    const share = (call: KernelCall): readonly KernelCall[] | undefined => {
+      const parts = cut(call, Math.min(pieces, call.split?.units ?? 1));
+      if (parts !== undefined) split.push(call.kernel);
+      return parts?.toReversed();
+    };
+    const selection = { features: NO_FEATURES, simd: true, sparse: "auto", coded: "on", chosen: new Map() } as const;
+    const modules = await loadModules(context, [MODULE_PATH], "shared");
+    const session = new WasmSession(graph, modules, context.now, selection, { threads: 2, maxPieces: pieces, pieces: share });
+    await session.startThreads(idle);
+    const [out] = await session.run([inputOf(graph)]);
+    session.dispose();
+    return { out, split };
+  }
+
+  it.each(SPECS)("$kind $values$block: the same results in pieces", async (spec) => {
+    const layer = { spec, seed: 9 };
+    const conv = { pads: [1, 1, 1, 1] } as const;
+    for (const graph of [codedDense(layer, 1, 101, 33), codedDense(layer, 37, 67, 33), codedConv(layer, [1, 6, 7, 5], 43, [3, 3], conv)]) {
+      const whole = await run(graph, "on");
+      for (const pieces of [2, 3, 64]) {
+        const { out, split } = await inPieces(graph, pieces);
+        expect(split).toContain(whole.kernel);
+        expect(out).toEqual(whole.out);
+      }
+    }
+  });
+});
+
+describe("coded=auto", () => {
+  const spec: CodeSpec = { kind: "codebook", values: 200 };
+
+  it("keeps the code where decoding is shared by many rows, and says what it is", async () => {
+    const { kernel, why } = await run(codedDense({ spec, seed: 1 }, 64, 16, 32), "auto");
+    expect(kernel).toBe("f32_gemm_codebook8_4x8__wasm_simd");
+    expect(why).toBe("200 shared values, 8-bit indices");
+    expect((await run(codedDense({ spec, seed: 1 }, 4, 16, 32), "auto")).why).toMatch(
+      /^200 shared values, 8-bit indices; expanded they would run 2\.\d times as fast$/,
+    );
+  });
+
+  it("expands weights where the code would take much longer, and says so", async () => {
+    const { kernel, why, weights } = await run(codedDense({ spec, seed: 1 }, 1, 16, 32), "auto");
+    expect(kernel).toBe("f32_gemv_packed_1x24__wasm_simd");
+    expect(why).toMatch(/^dense weights; its code \(200 shared values, 8-bit indices\) would take \d\.\d times as long$/);
+    expect(weights).toBeGreaterThan((await run(codedDense({ spec, seed: 1 }, 1, 16, 32), "on")).weights);
+  });
+
+  it("is a word of the target, checked", async () => {
+    await expect(wasmEngine.compile(codedDense({ spec, seed: 1 }, 1, 2, 3), context, { coded: "yes" })).rejects.toThrow(
+      'target wasm: bad value of option coded, got "yes", expected auto or on or off',
     );
   });
 });

@@ -72,7 +72,7 @@ export function planBest<P>(context: PlanContext, candidates: readonly Candidate
     if (told === undefined) return undefined;
     throw new UsageError(`node "${node}": kernel ${told.kernel} cannot execute it, expected one of ${kernels.join(", ")}`);
   }
-  const why = reason(best, applicable) + expandedText(best, applicable);
+  const why = best.candidate.coded === true ? codedText(best, applicable) : reason(best, applicable) + expandedText(best, applicable);
   return { ...best.candidate.plan(context, problem), why: told === undefined ? why : `${why}; ${told.why}` };
 }
 
@@ -92,6 +92,15 @@ function preferCoded<P>(applicable: readonly Applicable<P>[], coded: "auto" | "o
   const least = (list: readonly Applicable<P>[]): number => Math.min(...list.map(({ estimate }) => estimate.cost));
   return kept.length > 0 && (coded === "on" || least(kept) <= CODED_LIMIT * least(applicable)) ? kept : [...applicable];
 }
+
+/** What is kept, and what the small size costs where that is noticeable. */
+function codedText<P>({ estimate }: Applicable<P>, applicable: readonly Applicable<P>[]): string {
+  const ratio = estimate.cost / Math.min(...applicable.map((other) => other.estimate.cost));
+  return ratio < NOTICEABLE ? estimate.why : `${estimate.why}; expanded they would run ${ratio.toFixed(1)} times as fast`;
+}
+
+/** Ratio of times from which the record mentions what a code costs. */
+const NOTICEABLE = 1.1;
 
 /** Why a layer that has a compact code is expanded nevertheless. */
 function expandedText<P>({ candidate, estimate }: Applicable<P>, applicable: readonly Applicable<P>[]): string {
