@@ -145,4 +145,5 @@ export const WASM_KERNELS: readonly KernelRow[] = [
   scalarRow("any_pad_rows", ["Conv2D", "DepthwiseConv2D"], "Copy of an image with a border."),
   scalarRow("i8_unsign_rows", ["DepthwiseConv2D"], "8 bits to unsigned form, bordered with the zero point."),
   scalarRow("f64_widen_rows", [...WEIGHTED, "DepthwiseConv2D"], "8 bits to doubles with the zero point taken off, bordered with zeros."),
+  scalarRow("any_reshape_alias", ["Reshape"], "No code: the output shares the input's bytes."),
 ];

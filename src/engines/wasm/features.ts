@@ -5,10 +5,9 @@
  */
 import { invariant } from "../../errors.ts";
 import { webAssembly } from "./api.ts";
-import { hasSimd } from "./module.ts";
 import { LaneProbe, dotExpectations, maddExpectations } from "./probe/lanes.ts";
 import type { DotBehaviour, LaneFunction, Lanes, MaddBehaviour } from "./probe/lanes.ts";
-import { NAN_MODULE, RELAXED_MODULE } from "./probe/modules.ts";
+import { NAN_MODULE, RELAXED_MODULE, SIMD_MODULE } from "./probe/modules.ts";
 
 /**
  * `relaxed-madd`: multiply-add as one instruction. `relaxed-dot`: the 8-bit dot product, exact for unsigned × signed. `wide-tiles`: the
@@ -93,7 +92,13 @@ let probe: Promise<FeatureProbe> | undefined;
 
 /** Features of this process. */
 export async function hostFeatures(): Promise<HostFeatures> {
-  probe ??= FeatureProbe.create({ simd: hasSimd(), v8: v8Major(), lanes: relaxedLanes, sharedMemory: hasSharedMemory(), x86: isX86 });
+  probe ??= FeatureProbe.create({
+    simd: webAssembly?.validate(SIMD_MODULE) === true,
+    v8: v8Major(),
+    lanes: relaxedLanes,
+    sharedMemory: hasSharedMemory(),
+    x86: isX86,
+  });
   return (await probe).current();
 }
 

@@ -20,13 +20,6 @@ export const SCALAR_MODULE_PATH = "build/wasm/scalar.wasm";
 /** Every kernel takes integers only: addresses, counts, codes. */
 export type Kernel = (...args: number[]) => undefined;
 
-/** `(module (func (drop (i32x4.splat (i32.const 0)))))` */
-const SIMD_MODULE = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 10, 9, 1, 7, 0, 65, 0, 253, 17, 26, 11);
-
-export function hasSimd(): boolean {
-  return webAssembly?.validate(SIMD_MODULE) === true;
-}
-
 const compiled = new WeakMap<EngineContext["readAsset"], Map<string, Promise<WasmModule>>>();
 
 /**

@@ -25,7 +25,7 @@ import { ALONE } from "./threads/schedule.ts";
 const ALIGNMENT = 64;
 /** Kernels load whole vectors, so they may read this far behind a tensor. */
 const OVERREAD_BYTES = 64;
-const ALIAS = "any_reshape_alias__wasm_simd";
+const ALIAS = { simd: "any_reshape_alias__wasm_simd", scalar: "any_reshape_alias__wasm_scalar" } as const;
 
 /** Makes a call. A promise only from a group of pieces that other threads have not finished in good time. */
 type Step = () => Promise<void> | undefined;
@@ -213,7 +213,7 @@ function planOrFallBack(context: PlanContext, node: Node, aliases: ReadonlyMap<s
     engine,
     ...(why === undefined ? {} : { why }),
   });
-  if (aliases.has(node.outputs[0]!)) return { node, placement: place(ALIAS, "wasm") };
+  if (aliases.has(node.outputs[0]!)) return { node, placement: place(ALIAS[context.selection.simd ? "simd" : "scalar"], "wasm") };
   const plan = planNode(context, node);
   if (plan !== undefined) return { node, placement: place(plan.kernel, "wasm", plan.why), plan };
   const cpu = createCpuKernel(context.graph, node, { scratch });

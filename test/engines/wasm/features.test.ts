@@ -6,7 +6,7 @@ import type { ProbeHost } from "../../../src/engines/wasm/features.ts";
 import { wasmEngine } from "../../../src/engines/wasm/index.ts";
 import { dotExpectations, maddExpectations } from "../../../src/engines/wasm/probe/lanes.ts";
 import type { LaneFunction, Lanes } from "../../../src/engines/wasm/probe/lanes.ts";
-import { RELAXED_MODULE } from "../../../src/engines/wasm/probe/modules.ts";
+import { RELAXED_MODULE, SIMD_MODULE } from "../../../src/engines/wasm/probe/modules.ts";
 import { context } from "./context.ts";
 
 const BUFFER = new ArrayBuffer(65536);
@@ -146,6 +146,12 @@ describe("this host", () => {
     expect(found.features.has("relaxed-madd")).toBe(found.relaxed);
     expect(found.features.has("wide-tiles")).toBe(found.relaxed && v8 >= 13);
     if (found.relaxed) expect(found.dot).not.toBe("none");
+  });
+
+  it("knows SIMD by a module that only validates with it", () => {
+    expect(webAssembly?.validate(SIMD_MODULE)).toBe(true);
+    // An opcode that does not exist.
+    expect(webAssembly?.validate(SIMD_MODULE.with(SIMD_MODULE.indexOf(253) + 1, 255))).toBe(false);
   });
 
   it.skipIf(!hasRelaxed)("is not taken in by another instruction", async () => {

@@ -107,12 +107,14 @@ describe("simd=off", () => {
     const x = b.input("x", "float32", [1, 4, 4, 2]);
     const w = b.constant("w", "float32", [3, 1, 1, 2], Float32Array.of(1, 2, 3, 4, 5, 6));
     const conv1 = b.add("Conv2D", "conv", [x, w], { strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0], groups: 1 });
-    const graph = b.finish([b.add("Unary", "sigmoid", [conv1], { fn: "sigmoid" })]);
+    const sigmoid = b.add("Unary", "sigmoid", [conv1], { fn: "sigmoid" });
+    const graph = b.finish([b.add("Reshape", "flat", [sigmoid], {}, { shape: [1, 48] })]);
     const session = await wasmEngine.compile(graph, context, { simd: "off" });
     const placement = session.placement().map(({ node, engine, kernel }) => [node, engine, kernel.split("__")[1]]);
     expect(placement).toEqual([
       ["conv", "wasm", "wasm_scalar"],
       ["sigmoid", "cpu", "cpu"],
+      ["flat", "wasm", "wasm_scalar"],
     ]);
     expect((await session.run([new Float32Array(32)]))[0]).toEqual(new Float32Array(48).fill(0.5));
   });

@@ -1,4 +1,37 @@
-/** Modules that feature probes validate or run, assembled by hand. Each imports a memory, as `env.memory`. */
+/** Modules that feature probes validate or run, assembled by hand. Those that are run import a memory, as `env.memory`. */
+
+/** `(module (func (drop (i32x4.splat (i32.const 0)))))` */
+export const SIMD_MODULE = Uint8Array.of(
+  0,
+  97,
+  115,
+  109,
+  1,
+  0,
+  0,
+  0,
+  1,
+  4,
+  1,
+  96,
+  0,
+  0,
+  3,
+  2,
+  1,
+  0,
+  10,
+  9,
+  1,
+  7,
+  0,
+  65,
+  0,
+  253,
+  17,
+  26,
+  11,
+);
 
 /**
  * Two functions of (a, b, c, to, count): `dot` and `madd`, a relaxed instruction on 16 bytes at a time.
