@@ -183,7 +183,7 @@ export class BrowserHost implements Host {
 
   /** The page may read the files that a command names, and no others. */
   #allowFiles<K extends CommandName>(kind: K, args: Commands[K]["args"]): void {
-    if (kind === "open" && "graphPath" in args) this.#server?.allow(args.graphPath, args.graphPath);
+    if ((kind === "open" || kind === "add" || kind === "tune") && "graphPath" in args) this.#server?.allow(args.graphPath, args.graphPath);
     if (kind === "classify" && "datasetPath" in args) {
       const { datasetPath } = args;
       this.#server?.allow(datasetPath, datasetPath);
