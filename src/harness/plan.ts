@@ -8,7 +8,8 @@ import { isKernelModel, parseShapeText, shapeLabel, shapeText } from "./kernels/
 import { skipsZeros, withSparse } from "./kernels/sweep.ts";
 import type { PresetName } from "./presets.ts";
 import { loadSuite } from "./suite.ts";
-import type { Suite, SuiteModel } from "./suite.ts";
+import type { SuiteModel } from "./suite-model.ts";
+import type { Suite } from "./suite.ts";
 import { parseTarget } from "./target.ts";
 import type { Target } from "./target.ts";
 import type { TuneSetting } from "./tuning.ts";

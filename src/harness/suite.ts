@@ -13,6 +13,7 @@ import { hint } from "./hint.ts";
 import { kernelModels, kernelsSchema, sweepsSchema } from "./kernels/suite.ts";
 import { PRESETS } from "./presets.ts";
 import type { PresetName } from "./presets.ts";
+import type { SuiteModel } from "./suite-model.ts";
 
 const SUITES_FOLDER = fileURLToPath(new URL("../../suites/", import.meta.url));
 
@@ -40,18 +41,6 @@ const suiteSchema = z.strictObject({
   /** At most so many samples for accuracy, whatever the preset allows. */
   accuracySamples: z.number().int().positive().optional(),
 });
-
-export interface SuiteModel {
-  readonly name: string;
-  readonly path: string;
-  readonly shapes?: Readonly<Record<string, readonly number[]>> | undefined;
-  readonly dataset?: string | undefined;
-  readonly recipes?: readonly string[] | undefined;
-  /** Kernels: what the shape was taken from. */
-  readonly layer?: string;
-  /** Kernels: recipes besides the suite's, which run with kernels that skip zeros whether it pays or not. */
-  readonly sweep?: readonly string[];
-}
 
 export interface Suite {
   readonly name: string;

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { parseRecipe } from "../../compress/recipe.ts";
 import { FormatError } from "../../errors.ts";
-import type { SuiteModel } from "../suite.ts";
+import type { SuiteModel } from "../suite-model.ts";
 import { SHAPE_SCHEMAS, shapeText } from "./shape.ts";
 
 const word = z.string().min(1);

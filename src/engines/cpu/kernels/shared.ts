@@ -36,8 +36,8 @@ export interface KernelContext<O extends OpName> {
 /** One growing buffer that all kernels of a session use in turn, as doubles or as int32. */
 export class Scratch {
   #reservedBytes = 0;
-  #doubles = new Float64Array(0);
-  #ints = new Int32Array(0);
+  #doubles: Float64Array = new Float64Array(0);
+  #ints: Int32Array = new Int32Array(0);
 
   get bytes(): number {
     return this.#reservedBytes;
