@@ -27,7 +27,7 @@ export interface LayerRow {
 }
 
 const TIMING =
-  "the layer alone, without copying its input and output; all rows of a shape and engine in turn in one process, WebAssembly compiled without its baseline";
+  "the layer alone, without copying its input and output; all rows of a shape and engine in turn in one process, without WebAssembly's baseline compiler in Node";
 
 /** @param rows same model, engine and host @returns a record for each, in order */
 export async function measureLayer(
