@@ -23,7 +23,15 @@ import type { Reporter } from "./progress.ts";
 import type { SamplingResult } from "./sampling.ts";
 import { describeTuning, tuneAll } from "./tuning.ts";
 import type { TuneSetting } from "./tuning.ts";
-import { accuracySampled, calibratedOnTestSet, kernelExcluded, opsOnCpu, softwareAdapter, timingWarnings } from "./warnings.ts";
+import {
+  accuracySampled,
+  calibratedOnTestSet,
+  kernelExcluded,
+  opsOnCpu,
+  softwareAdapter,
+  threadsBeyondCores,
+  timingWarnings,
+} from "./warnings.ts";
 
 export interface MeasureContext {
   readonly preset: Preset;
@@ -139,7 +147,7 @@ async function measure(
   gathered.memoryBytes = describeMemory(await host.request("memory", { inputs: pair.inputs[0] ?? [] }));
   const predictions = await classify(host, pair, latencyMs.median, context);
 
-  const warnings: Warning[] = [...timingWarnings(timing, settings, firstMs)];
+  const warnings: Warning[] = [...timingWarnings(timing, settings, firstMs), ...threadsBeyondCores(probe.facts)];
   if (software) warnings.push(softwareAdapter(probe.adapter ?? planned.target.text));
   const elsewhere = opened.placement.filter((entry) => entry.engine !== engine);
   const { excluded = [] } = gathered.tuning ?? {};

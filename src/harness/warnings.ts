@@ -20,6 +20,7 @@ export type WarningKey =
   | "outliers"
   | "software-adapter"
   | "still-warming"
+  | "threads-beyond-cores"
   | "timer-saturated";
 
 export interface TypedWarning extends Warning {
@@ -38,6 +39,18 @@ export function softwareAdapter(adapter: string): TypedWarning {
     evidence: `${adapter} runs on the processor, not on a GPU`,
     next: "Compare its times with other software adapters only; install a GPU driver for real ones",
   };
+}
+
+/** @param facts of the target's probe */
+export function threadsBeyondCores({ threads, cores }: Readonly<Record<string, unknown>>): readonly TypedWarning[] {
+  if (typeof threads !== "number" || typeof cores !== "number" || threads <= cores) return [];
+  return [
+    {
+      key: "threads-beyond-cores",
+      evidence: `${threads} threads on ${cores} ${cores === 1 ? "core" : "cores"}: they take turns, and each waits for the others`,
+      next: `Use threads=${cores}`,
+    },
+  ];
 }
 
 export function opsOnCpu(nodes: readonly { readonly node: string; readonly op: string }[], total: number): TypedWarning {

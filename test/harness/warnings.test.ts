@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { presetOf, samplingFor } from "../../src/harness/presets.ts";
 import type { SamplingResult } from "../../src/harness/sampling.ts";
-import { accuracySampled, opsOnCpu, softwareAdapter, timingWarnings } from "../../src/harness/warnings.ts";
+import { accuracySampled, opsOnCpu, softwareAdapter, threadsBeyondCores, timingWarnings } from "../../src/harness/warnings.ts";
 
 const SETTINGS = samplingFor(presetOf("normal"), false);
 const clean = Array.from({ length: 40 }, (_, i) => 10 + ((i * 7) % 11) / 100);
@@ -85,5 +85,18 @@ describe("timingWarnings", () => {
     }
     expect(all[4]?.evidence).toBe("500 of 10000 test samples");
     expect(all[5]?.evidence).toBe("1 of 9 ops run on the cpu engine: Resize");
+  });
+
+  it("say when threads outnumber cores, and only then", () => {
+    expect(threadsBeyondCores({ threads: 3, cores: 2 })).toMatchObject([
+      {
+        key: "threads-beyond-cores",
+        evidence: "3 threads on 2 cores: they take turns, and each waits for the others",
+        next: "Use threads=2",
+      },
+    ]);
+    expect(threadsBeyondCores({ threads: 2, cores: 2 })).toEqual([]);
+    expect(threadsBeyondCores({ threads: 2 })).toEqual([]);
+    expect(threadsBeyondCores({})).toEqual([]);
   });
 });
