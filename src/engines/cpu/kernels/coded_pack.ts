@@ -110,26 +110,32 @@ function int4({ codes, scales, block }: Int4Code, first: number, n: number, k: n
   };
 }
 
-/** By sign and exponent: value = factor × (base + mantissa), for all but infinities and NaNs. */
-const HALF = {
-  factor: Float64Array.from({ length: 64 }, (_, i) => (i < 32 ? 1 : -1) * 2 ** (Math.max(1, i & 31) - 25)),
-  base: Int32Array.from({ length: 64 }, (_, i) => ((i & 31) === 0 ? 0 : 1024)),
-};
+/** Moves the exponent of a float16, read as a float32's, to where it belongs; exact for zeros, subnormals and normals. */
+const REBIAS = 2 ** 112;
 
 function float16({ bits }: Float16Code, first: number, n: number, k: number): CodedF32 {
   const packed = new Uint16Array(Math.ceil(n / 4) * k * 4);
   forEachWord(bits, first, n, k, (at, word) => (packed[at] = word));
-  const { factor, base } = HALF;
+  const special = packed.some((word) => (word & 0x7c00) === 0x7c00);
+  /** The bits of the last panel that was decoded into: it is always the same. */
+  let words: Int32Array = new Int32Array(0);
   return {
     n,
     k,
     bytes: packed.byteLength,
     decode(p, to) {
-      for (let at = p * k * 4, i = 0; i < k * 4; at++, i++) {
-        const word = packed[at]!;
-        const top = word >> 10;
-        to[i] = (top & 31) === 31 ? fromFloat16Bits(word) : factor[top]! * (base[top]! + (word & 1023));
+      const start = p * k * 4;
+      if (special) {
+        for (let i = 0; i < k * 4; i++) to[i] = fromFloat16Bits(packed[start + i]!);
+        return;
       }
+      if (words.buffer !== to.buffer || words.byteOffset !== to.byteOffset) words = new Int32Array(to.buffer, to.byteOffset, k * 4);
+      const target = words;
+      for (let i = 0; i < k * 4; i++) {
+        const word = packed[start + i]!;
+        target[i] = ((word & 0x8000) << 16) | ((word & 0x7fff) << 13);
+      }
+      for (let i = 0; i < k * 4; i++) to[i] = to[i]! * REBIAS;
     },
   };
 }

@@ -71,9 +71,14 @@ function createFloatConv(context: KernelContext<ConvOp>, g: ConvGeometry, w: Ten
   const layout = constant === undefined ? "dense" : chooseLayout(groupViews(constant, g), outputPixels(g), context.sparse);
   const fixedBias =
     bias === undefined ? new Float32Array(g.outChannels) : bias.data === undefined ? undefined : floatWeights(node, bias, bias.data);
-  const hasCode = w.code !== undefined && constant !== undefined && fixedBias !== undefined && node.op !== "ConvTranspose2D";
-  if (hasCode && keepsCode(constant, layout, context.sparse)) {
-    return createCodedConv(scratch, g, w.code, finish, fixedBias, bias === undefined ? 0 : fixedBias.byteLength);
+  const code = node.op === "ConvTranspose2D" ? undefined : w.code;
+  if (
+    code !== undefined &&
+    constant !== undefined &&
+    fixedBias !== undefined &&
+    keepsCode(code, constant, outputPixels(g), layout, context.sparse)
+  ) {
+    return createCodedConv(scratch, g, code, finish, fixedBias, bias === undefined ? 0 : fixedBias.byteLength);
   }
   const fixed = constant === undefined ? undefined : packFloat(constant, g, layout);
   const offsets = new Int32Array(4);

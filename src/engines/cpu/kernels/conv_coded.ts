@@ -4,6 +4,7 @@
  */
 import type { WeightCode } from "../../../graph/ir.ts";
 import { kindOf, packCoded } from "./coded_pack.ts";
+import type { CodedKind } from "./coded_pack.ts";
 import type { ConvGeometry } from "./conv_geometry.ts";
 import { isPointwise } from "./conv_geometry.ts";
 import type { FloatFinish } from "./finish.ts";
@@ -14,14 +15,23 @@ import type { CpuKernel, Scratch, SparsePolicy } from "./shared.ts";
 import type { SparseLayout } from "./sparse_pack.ts";
 
 /** Gathered rows that wait for a decoded panel: they should stay in a cache, and be enough to hide the decoding. */
-const GATHERED_BYTES = 2 ** 20;
-const MOST_PANELS = 16;
+const GATHERED_BYTES = 2 ** 19;
+const MOST_PANELS = 8;
 
 /** Zeros from which lists of the others, expanded, run a layer more than twice as fast as its code. */
 const MANY_ZEROS = 0.65;
+/** Time to decode a panel, in rows of the tile (Node 20.20, 2026-11-24). */
+const DECODE_ROWS: Readonly<Record<CodedKind, number>> = { codebook4: 1.8, codebook8: 3.9, int4: 1.6, float16: 6.2 };
+/** A code is there to save memory, so it is kept unless the layer takes more than so many times as long. */
+const CODED_LIMIT = 3;
 
-/** Whether a layer runs from its code, though zeros could be skipped in a sparse layout: the code is there to save memory. */
-export function keepsCode(weights: Float32Array, layout: SparseLayout, policy: SparsePolicy): boolean {
+/**
+ * Whether a layer runs from its code.
+ * @param rows output pixels, or samples of a dense layer
+ * @param layout what its zeros make the best one for expanded weights
+ */
+export function keepsCode(code: WeightCode, weights: Float32Array, rows: number, layout: SparseLayout, policy: SparsePolicy): boolean {
+  if (1 + DECODE_ROWS[kindOf(code)] / rows > CODED_LIMIT) return false;
   if (layout === "dense") return true;
   if (policy !== "auto") return false;
   let zeros = 0;
