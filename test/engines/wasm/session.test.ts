@@ -1,4 +1,5 @@
 /** The engine's side of the contract: options, placement, memory, repeated runs, errors. */
+import { memoryUsage } from "node:process";
 import { describe, expect, it } from "vitest";
 import { cpuEngine } from "../../../src/engines/cpu/index.ts";
 import { compareOutputs, graphTolerance } from "../../../src/engines/tolerance.ts";
@@ -110,6 +111,31 @@ describe("wasm session", () => {
     };
     expect(await kernelAt(4)).toBe("f32_gemm_packed_4x8__wasm_simd");
     expect(await kernelAt(20)).toBe("f32_spmm_1x8_4x8__wasm_simd");
+  });
+
+  it("allocates nothing per layer while it runs", async () => {
+    const x = [new Float32Array(8)];
+    const bytesPerRun = async (layers: number): Promise<number> => {
+      const b = new GraphBuilder("layers");
+      b.input("x", "float32", [1, 8]);
+      b.constant("w", "float32", [8, 8], noise(64, 1));
+      let last = "x";
+      for (let i = 0; i < layers; i++) last = b.add("Dense", `fc${i}`, [last, "w"], {});
+      const session = await wasmEngine.compile(b.finish([last]), context, {});
+      for (let i = 0; i < 3000; i++) await session.run(x);
+      const growths: number[] = [];
+      for (let attempt = 0; attempt < 15; attempt++) {
+        const before = memoryUsage().heapUsed;
+        for (let i = 0; i < 200; i++) await session.run(x);
+        growths.push((memoryUsage().heapUsed - before) / 200);
+      }
+      // A collection in between makes growth negative; the median is of runs without one.
+      return growths.sort((p, q) => p - q)[7]!;
+    };
+    const [few, many] = [await bytesPerRun(5), await bytesPerRun(105)];
+    expect(few).toBeGreaterThan(0);
+    // Outputs and promises are the same for both; a single number on the heap for every layer would be 1200 bytes.
+    expect(many - few).toBeLessThan(400);
   });
 
   it("rejects inputs of the wrong number, type or length", async () => {
