@@ -118,7 +118,7 @@ describe("list and dry run", () => {
     expect(names("recipes")).toContain("prune");
     expect(names("targets")).toContain("webgpu@chrome");
     expect(names("kernels").length).toBeGreaterThan(30);
-    expect((await bench(["list", "suites"])).stdout).toMatch(/^suites:\n {2}mobile/);
+    expect((await bench(["list", "suites"])).stdout).toMatch(/^suites:\n {2}kernels .*\n {2}mobile /);
   });
 
   it("a closed pipe is no error", async () => {
