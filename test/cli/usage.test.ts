@@ -25,7 +25,7 @@ describe("wrong words", () => {
     [["--suite", "mobil"], /unknown suite, expected one of kernels, mobile, smoke, tiny.*Did you mean mobile\?/],
     [["--suite"], /argument missing/],
     [["--recipe", "int9"], /unknown step "int9"/],
-    [["--recipe", "cluster:16"], /not implemented yet/],
+    [["--recipe", "finetune:2"], /not implemented yet/],
     [["--target", "wsam"], /unknown engine "wsam".*Did you mean wasm\?/],
     [["--preset", "fast"], /Allowed choices are quick, normal, rigorous/],
     [["--tune", "hard"], /Allowed choices are off, cached, force/],

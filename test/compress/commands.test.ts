@@ -105,7 +105,7 @@ describe("bench compress", () => {
       "recipe step int8: needs calibration samples. Name a dataset with --dataset",
     ],
     ["a wrong recipe", ["-r", "in8", "-o", out], UsageError, 'recipe "in8": unknown step "in8". Did you mean int8?'],
-    ["a step to come", ["-r", "fp16", "-o", out], UnsupportedError, 'recipe "fp16": fp16 is not implemented yet'],
+    ["a step to come", ["-r", "qat:1", "-o", out], UnsupportedError, 'recipe "qat:1": qat is not implemented yet'],
     ["another format", ["-r", "int8", "-o", join(folder, "x.tflite")], UsageError, "expected a name that ends in .onnx"],
     ["no folder", ["-r", "prune:0.5", "-o", join(folder, "no", "x.onnx")], UsageError, "does not exist. Create it first"],
     ["no samples", ["-r", "int8", "-o", out, "--dataset", header, "--samples", "0"], UsageError, "--samples 0: expected at least 1"],

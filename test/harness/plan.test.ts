@@ -67,7 +67,7 @@ describe("makePlan", () => {
   });
 
   it("says which steps are not implemented", () => {
-    expect(() => plan({ recipes: ["cluster:16"] })).toThrow(UnsupportedError);
+    expect(() => plan({ recipes: ["finetune:2"] })).toThrow(UnsupportedError);
   });
 });
 
