@@ -173,7 +173,6 @@ describe("tuneGraph", () => {
       expect(report.notes).toEqual([expect.stringMatching(/^tuning: the entry dense-.* does not fit this version, measured anew$/)]);
 
       const broken: TuningStore = {
-
         machine: store.machine,
         load: () => Promise.reject(new FormatError("x.json: is damaged")),
         store: () => Promise.resolve(),
