@@ -70,7 +70,7 @@ describe("runPlan", () => {
   });
 
   it("records targets that cannot run here, with the reason", async () => {
-    const { result } = await run({ recipes: ["fp32"], targets: ["webgl@chrome", "wasm@chrome", "ort-cpu"] });
+    const { result } = await run({ recipes: ["fp32"], targets: ["webgl@chrome", "wasm@firefox", "ort-cpu"] });
     for (const record of result.records) {
       expect(record).toMatchObject({ status: "unavailable", reason: { code: "not-implemented" } });
     }
