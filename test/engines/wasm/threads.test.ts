@@ -280,7 +280,7 @@ describe("sharing", () => {
   });
 
   it("leaves small and indivisible calls whole", () => {
-    expect(sizes(2, 100, 4)).toBeUndefined();
+    expect(sizes(2, 100, 9)).toBeUndefined();
     expect(sizes(2, 1, 1e6)).toBeUndefined();
     expect(sizes(1, 100, 1e6)).toBeUndefined();
     expect(shareAmong(2).pieces({ kernel: "k", args: [] })).toBeUndefined();
