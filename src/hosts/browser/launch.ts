@@ -38,8 +38,18 @@ export function browserFlags(found: FoundBrowser, gpu: BrowserGpu): readonly str
 
 const LAUNCH_TIMEOUT_MS = 60_000;
 
-/** @throws UnavailableError with what the browser said when it does not start */
-export async function launchBrowser(found: FoundBrowser, flags: readonly string[]): Promise<Browser> {
+/** Longer than any single call that a host makes to a browser. */
+const PROTOCOL_TIMEOUT_MS = 180_000;
+
+/**
+ * @param options.protocolTimeoutMs for one call to the browser; 0: none
+ * @throws UnavailableError with what the browser said when it does not start
+ */
+export async function launchBrowser(
+  found: FoundBrowser,
+  flags: readonly string[],
+  { protocolTimeoutMs = PROTOCOL_TIMEOUT_MS }: { readonly protocolTimeoutMs?: number } = {},
+): Promise<Browser> {
   const { embedded, executable } = found;
   const launch = (env: Readonly<Record<string, string>>): Promise<Browser> =>
     puppeteer.launch({
@@ -48,6 +58,7 @@ export async function launchBrowser(found: FoundBrowser, flags: readonly string[
       args: [...flags],
       env: { ...process.env, ...env },
       timeout: LAUNCH_TIMEOUT_MS,
+      protocolTimeout: protocolTimeoutMs,
       // An interrupt is the harness's to handle.
       handleSIGINT: false,
       handleSIGTERM: false,
