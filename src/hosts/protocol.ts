@@ -1,5 +1,5 @@
 /**
- * What crosses the border to a host (a child process now, a page later): commands in, replies and progress out, nothing else. Timing
+ * What crosses the border to a host (a child process, a page): commands in, replies and progress out, nothing else. Timing
  * loops run on the far side. Everything here survives structured cloning; errors cross as plain objects and are rebuilt.
  */
 import type { NodeProfile, Peak, Placement, ProbeResult, SessionMemory } from "../engines/engine.ts";
