@@ -20,19 +20,41 @@ export function isSoftwareAdapter(info: AdapterIdentity): boolean {
   return info.isFallbackAdapter || SOFTWARE_NAMES.test(`${info.vendor} ${info.architecture} ${info.device} ${info.description}`);
 }
 
-/** Limits that lowering checks before any dispatch. */
+/** Limits that lowering checks before any dispatch, as the device has them. */
 export interface DeviceLimits {
   readonly maxBufferSize: number;
   readonly maxStorageBufferBindingSize: number;
+  readonly maxStorageBuffersPerShaderStage: number;
+  readonly maxComputeWorkgroupStorageSize: number;
+  readonly maxComputeInvocationsPerWorkgroup: number;
   readonly maxComputeWorkgroupsPerDimension: number;
 }
+
+const LIMIT_NAMES = [
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxStorageBuffersPerShaderStage",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupsPerDimension",
+] as const satisfies readonly (keyof DeviceLimits)[];
+
+/** Features that kernels or clocks use; asked for where the adapter has them. */
+const FEATURES = ["timestamp-query", "shader-f16", "subgroups"] as const satisfies readonly GPUFeatureName[];
 
 /** What lowering may know about the device: a plain record, so that it stays a pure function. */
 export interface DeviceFacts {
   readonly software: boolean;
   /** `dot4I8Packed` and its relatives. */
   readonly dot4: boolean;
+  /** `shader-f16`: arithmetic and storage in half precision. */
+  readonly f16: boolean;
+  readonly subgroups: boolean;
   readonly limits: DeviceLimits;
+}
+
+function limitsOf(limits: GPUSupportedLimits): Record<keyof DeviceLimits, number> {
+  return Object.fromEntries(LIMIT_NAMES.map((name) => [name, limits[name]])) as Record<keyof DeviceLimits, number>;
 }
 
 /** WGSL language features as names; an older implementation has no such set. */
@@ -142,20 +164,18 @@ const sharedDevices = new WeakMap<GPU, Promise<SharedDevice>>();
 
 async function open(gpu: GPU): Promise<SharedDevice> {
   const adapter = await requestAdapter(gpu);
-  const { limits, info } = adapter;
+  // WebGPU gives a device the least limits of all devices unless asked for more.
   const device = await adapter.requestDevice({
     label: "slimbench",
-    requiredFeatures: adapter.features.has("timestamp-query") ? ["timestamp-query"] : [],
-    requiredLimits: { maxBufferSize: limits.maxBufferSize, maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize },
+    requiredFeatures: FEATURES.filter((name) => adapter.features.has(name)),
+    requiredLimits: limitsOf(adapter.limits),
   });
   const facts: DeviceFacts = {
-    software: isSoftwareAdapter(info),
+    software: isSoftwareAdapter(adapter.info),
     dot4: languageFeatures(gpu).includes("packed_4x8_integer_dot_product"),
-    limits: {
-      maxBufferSize: device.limits.maxBufferSize,
-      maxStorageBufferBindingSize: device.limits.maxStorageBufferBindingSize,
-      maxComputeWorkgroupsPerDimension: device.limits.maxComputeWorkgroupsPerDimension,
-    },
+    f16: device.features.has("shader-f16"),
+    subgroups: device.features.has("subgroups"),
+    limits: limitsOf(device.limits),
   };
   return new SharedDevice(gpu, device, facts, () => {
     sharedDevices.delete(gpu);

@@ -4,6 +4,7 @@ import { SharedDevice, acquireDevice, isSoftwareAdapter } from "../../../src/eng
 import type { AdapterIdentity } from "../../../src/engines/webgpu/device.ts";
 import { UnavailableError } from "../../../src/errors.ts";
 import { keepDevice, testGpu } from "./context.ts";
+import { LIMITS } from "./graphs.ts";
 
 const identity = (description: string, rest: Partial<AdapterIdentity> = {}): AdapterIdentity => ({
   vendor: "",
@@ -47,11 +48,7 @@ function fakeDevice(): FakeDevice {
   const lost = new Promise<GPUDeviceLostInfo>((resolve) => (lose = resolve));
   let listener: (event: unknown) => void = () => undefined;
   const device = { lost, destroy: vi.fn(), addEventListener: (_: string, l: (event: unknown) => void) => (listener = l) };
-  const facts = {
-    software: true,
-    dot4: true,
-    limits: { maxBufferSize: 1, maxStorageBufferBindingSize: 1, maxComputeWorkgroupsPerDimension: 1 },
-  };
+  const facts = { software: true, dot4: true, f16: false, subgroups: false, limits: LIMITS };
   const onEmpty = vi.fn();
   return {
     shared: new SharedDevice({} as GPU, device as unknown as GPUDevice, facts, onEmpty),

@@ -3,7 +3,18 @@ import { GraphBuilder } from "../../../src/graph/builder.ts";
 import type { Graph, Quantization } from "../../../src/graph/ir.ts";
 import type { TypedArray } from "../../../src/graph/dtype.ts";
 import { createArray, elementCount } from "../../../src/graph/dtype.ts";
+import type { DeviceLimits } from "../../../src/engines/webgpu/device.ts";
 import { random } from "../generated.ts";
+
+/** What every WebGPU device has at least. */
+export const LIMITS: DeviceLimits = {
+  maxBufferSize: 2 ** 28,
+  maxStorageBufferBindingSize: 2 ** 27,
+  maxStorageBuffersPerShaderStage: 8,
+  maxComputeWorkgroupStorageSize: 16384,
+  maxComputeInvocationsPerWorkgroup: 256,
+  maxComputeWorkgroupsPerDimension: 65535,
+};
 
 export const grid = (scale: number, zeroPoint: number): Quantization => ({
   scales: Float32Array.of(scale),

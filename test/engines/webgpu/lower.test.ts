@@ -8,10 +8,9 @@ import { FLAT_WORKGROUP, foldGroups } from "../../../src/engines/webgpu/step.ts"
 import { DeviceLimitError, UnsupportedError } from "../../../src/errors.ts";
 import { GraphBuilder } from "../../../src/graph/builder.ts";
 import type { Graph } from "../../../src/graph/ir.ts";
-import { denseGraph, grid, randomGraph } from "./graphs.ts";
+import { LIMITS, denseGraph, grid, randomGraph } from "./graphs.ts";
 
-const LIMITS = { maxBufferSize: 2 ** 28, maxStorageBufferBindingSize: 2 ** 27, maxComputeWorkgroupsPerDimension: 65535 };
-const HARDWARE: DeviceFacts = { software: false, dot4: true, limits: LIMITS };
+const HARDWARE: DeviceFacts = { software: false, dot4: true, f16: true, subgroups: true, limits: LIMITS };
 const SOFTWARE: DeviceFacts = { ...HARDWARE, software: true };
 const AUTO: WebGpuOptions = { gemm: "auto", dot4: "auto", sparse: "auto" };
 
