@@ -3,6 +3,7 @@ import { invariant } from "../../errors.ts";
 import { isConstant, tensorOf } from "../../graph/access.ts";
 import type { TypedArray } from "../../graph/dtype.ts";
 import type { Graph, NodeWith, OpName, Tensor } from "../../graph/ir.ts";
+import type { Policy } from "../candidates.ts";
 import type { LinearMemory } from "./memory.ts";
 import type { Feature } from "./features.ts";
 
@@ -41,16 +42,10 @@ export interface NodePlan {
 export type Planner<O extends OpName> = (context: PlanContext, node: NodeWith<O>) => NodePlan | undefined;
 
 /** How a session chooses among kernels that can execute the same node. */
-export interface Selection {
+export interface Selection extends Policy {
   /** False: only kernels without vector instructions, and the CPU engine. */
   readonly simd: boolean;
   readonly features: ReadonlySet<Feature>;
-  /** `auto`: by estimate. `on`: a kernel that skips zeros wherever one applies, even where it does not pay. `off`: never one. */
-  readonly sparse: "auto" | "on" | "off";
-  /** `auto`: weights with a compact code stay in it unless that takes much longer. `on`: wherever a kernel can. `off`: they are expanded. */
-  readonly coded: "auto" | "on" | "off";
-  /** Node name → kernel: what a tuner measured to be fastest, or the one to force. */
-  readonly chosen: ReadonlyMap<string, { readonly kernel: string; readonly why: string }>;
 }
 
 /** Where things are in memory, for planners. */

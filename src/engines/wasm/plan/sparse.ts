@@ -4,7 +4,7 @@
  */
 import { zeroShare } from "../pack-sparse.ts";
 import type { WeightMatrix } from "../pack.ts";
-import type { Estimate } from "./candidates.ts";
+import type { Estimate } from "../../candidates.ts";
 
 /**
  * Measured times of a kernel, as shares of the dense tile's: fits, within about 10 %, of what layers of 16 to 1024 inputs and outputs take

@@ -20,11 +20,6 @@ export interface Windows {
   readonly padded?: Shape;
 }
 
-/** For a record's text. */
-export function percent(share: number): string {
-  return `${(100 * share).toFixed(0)} %`;
-}
-
 export function isPadded(pads: Conv2DAttrs["pads"]): boolean {
   return pads.some((p) => p !== 0);
 }

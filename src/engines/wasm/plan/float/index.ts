@@ -1,7 +1,9 @@
 /** All candidates of a float layer with constant weights, the heuristic's favourite first among equals. */
 import { invariant } from "../../../../errors.ts";
 import type { NodePlan, PlanContext } from "../../program.ts";
-import { candidateList, planBest } from "../candidates.ts";
+import { candidateList } from "../../../candidates.ts";
+import { planBest } from "../candidates.ts";
+import type { Candidate } from "../candidates.ts";
 import { BLOCK_SPARSE_F32 } from "./block-sparse.ts";
 import { CODED_F32 } from "./coded.ts";
 import { DENSE_F32 } from "./dense.ts";
@@ -11,7 +13,7 @@ import { SCALAR_F32 } from "./scalar.ts";
 import { UNSTRUCTURED_F32 } from "./unstructured.ts";
 import { VECTOR_BLOCKS_F32 } from "./vector.ts";
 
-export const FLOAT_CANDIDATES = candidateList<FloatProblem>([
+export const FLOAT_CANDIDATES = candidateList<Candidate<FloatProblem>>([
   ...DENSE_F32,
   ...CODED_F32,
   ...RELAXED_F32,

@@ -3,7 +3,8 @@
  * fast as the plain 4×8 one and the 4×8 madd tile as fast as it; V8 12 spills the accumulators of six rows and takes twice the time.
  */
 import type { Feature } from "../../features.ts";
-import type { Candidate, Estimate } from "../candidates.ts";
+import type { Estimate } from "../../../candidates.ts";
+import type { Candidate } from "../candidates.ts";
 import { denseCandidate } from "./dense.ts";
 import type { FloatProblem } from "./problem.ts";
 

@@ -4,7 +4,8 @@
  */
 import { liveIndices, packSparseI8 } from "../../pack-sparse.ts";
 import type { NodePlan, PlanContext } from "../../program.ts";
-import type { Candidate, Estimate } from "../candidates.ts";
+import type { Estimate } from "../../../candidates.ts";
+import type { Candidate } from "../candidates.ts";
 import { liveWork, matrixOf, sparseEstimate } from "../sparse.ts";
 import type { SparseCost } from "../sparse.ts";
 import { RATE, splitRows } from "../split.ts";

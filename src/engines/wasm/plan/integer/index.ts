@@ -1,7 +1,9 @@
 /** All candidates of an integer layer with constant weights, the heuristic's favourite first among equals. */
 import type { NodePlan, PlanContext } from "../../program.ts";
 import { fitsTile } from "../../records.ts";
-import { candidateList, planBest } from "../candidates.ts";
+import { candidateList } from "../../../candidates.ts";
+import { planBest } from "../candidates.ts";
+import type { Candidate } from "../candidates.ts";
 import { BLOCK_SPARSE_I8 } from "./block-sparse.ts";
 import { DENSE_I8 } from "./dense.ts";
 import type { IntegerProblem } from "./problem.ts";
@@ -9,7 +11,7 @@ import { RELAXED_I8 } from "./relaxed.ts";
 import { SCALAR_I8 } from "./scalar.ts";
 import { UNSTRUCTURED_I8 } from "./unstructured.ts";
 
-export const INTEGER_CANDIDATES = candidateList<IntegerProblem>([...DENSE_I8, ...RELAXED_I8, ...BLOCK_SPARSE_I8, ...UNSTRUCTURED_I8]);
+export const INTEGER_CANDIDATES = candidateList<Candidate<IntegerProblem>>([...DENSE_I8, ...RELAXED_I8, ...BLOCK_SPARSE_I8, ...UNSTRUCTURED_I8]);
 
 /** @returns undefined when accumulators may leave the range that the tiles requantize exactly */
 export function planInteger(context: PlanContext, node: string, problem: IntegerProblem): NodePlan | undefined {

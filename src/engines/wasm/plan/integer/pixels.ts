@@ -5,7 +5,8 @@
 import { MAX_ROW, packListsI8 } from "../../pack-lists.ts";
 import type { ListFormat } from "../../pack-lists.ts";
 import { liveIndices } from "../../pack-sparse.ts";
-import type { Candidate, Estimate } from "../candidates.ts";
+import type { Estimate } from "../../../candidates.ts";
+import type { Candidate } from "../candidates.ts";
 import { liveWork, matrixOf, sparseEstimate, tileWaste } from "../sparse.ts";
 import type { SparseCost, Tile } from "../sparse.ts";
 import { RATE, splitRows } from "../split.ts";

@@ -5,7 +5,8 @@
 import { PANEL } from "../../pack.ts";
 import { areSignedBytes, packDot } from "../../pack-dot.ts";
 import type { KernelCall } from "../../program.ts";
-import type { Candidate, Estimate } from "../candidates.ts";
+import type { Estimate } from "../../../candidates.ts";
+import type { Candidate } from "../candidates.ts";
 import { RATE, splitProduct } from "../split.ts";
 import type { OutputTiles, Range } from "../split.ts";
 import { unsignedInput, unsignedZeroPoint } from "../unsigned-input.ts";
