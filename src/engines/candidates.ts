@@ -42,7 +42,7 @@ export interface Policy {
   /** `auto`: weights with a compact code stay in it unless that takes much longer. `on`: wherever a kernel can. `off`: they are expanded. */
   readonly coded: "auto" | "on" | "off";
   /** Node name → kernel: what a tuner measured to be fastest, or the one to force. */
-  readonly chosen: ReadonlyMap<string, KernelChoice>;
+  readonly chosen: ReadonlyMap<string, Pick<KernelChoice, "kernel" | "why">>;
 }
 
 export interface Choice<C extends Choosable> {
