@@ -12,7 +12,7 @@ import type { Added, Raced } from "../../hosts/protocol.ts";
 import type { FailedRecord, Rates, ResultRecord, UnavailableRecord, Warning } from "../../results/schema.ts";
 import { median } from "../../stats/describe.ts";
 import type { MeasureContext } from "../measure.ts";
-import { describeLatency, identityOf } from "../measure.ts";
+import { describeLatency, identityOf } from "../record.ts";
 import { checkParity } from "../parity.ts";
 import type { PlannedRecord } from "../plan.ts";
 import type { PreparedPair } from "../prepare.ts";
