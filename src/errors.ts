@@ -61,6 +61,13 @@ export class DeviceLimitError extends UnavailableError {
   }
 }
 
+/** A device that worked failed: it was lost, or ran out of memory. Becomes a `failed` record; the next one gets a fresh device. */
+export class DeviceFailure extends SlimbenchError {
+  constructor(code: "device-lost" | "out-of-memory", message: string, remedy: string) {
+    super(code, message, { remedy, exitCode: 4 });
+  }
+}
+
 /** A broken assumption of our own: never the user's fault. */
 export function invariant(condition: unknown, message: string): asserts condition {
   if (!condition) throw new Error(`internal: ${message}`);

@@ -2,7 +2,7 @@
  * Adapter and device: facts for the record, the software label, and a device that sessions share for as long as one of them lives
  * (with its pipeline cache), so that Dawn can let the process go afterwards.
  */
-import { UnavailableError } from "../../errors.ts";
+import { DeviceFailure, UnavailableError } from "../../errors.ts";
 
 /** What of `GPUAdapterInfo` tells software from hardware. */
 export interface AdapterIdentity {
@@ -115,11 +115,12 @@ export class SharedDevice {
   readonly facts: DeviceFacts;
   /** Pipelines by explicit key; a promise, so that two sessions compile one pipeline once. */
   readonly pipelines = new Map<string, Promise<GPUComputePipeline>>();
-  /** Set when the device was lost for a reason other than our own destroy. */
-  lost: UnavailableError | undefined;
+  /** Set when the device was lost, or destroyed by somebody else. */
+  lost: DeviceFailure | undefined;
   /** The first error outside every error scope; a bug of ours or of the driver, reported by the next run. */
   uncaptured: string | undefined;
   private leases = 0;
+  private closed = false;
   private readonly onEmpty: () => void;
 
   constructor(gpu: GPU, device: GPUDevice, facts: DeviceFacts, onEmpty: () => void) {
@@ -128,8 +129,8 @@ export class SharedDevice {
     this.facts = facts;
     this.onEmpty = onEmpty;
     void device.lost.then((info) => {
-      if (info.reason === "destroyed") return;
-      this.lost = new UnavailableError(
+      if (this.closed) return;
+      this.lost = new DeviceFailure(
         "device-lost",
         `webgpu: the GPU device was lost, got reason "${info.reason}": ${info.message}`,
         "run again; if it repeats, the driver crashed or ran out of memory: use a smaller model or another target",
@@ -149,11 +150,24 @@ export class SharedDevice {
   release(): void {
     this.leases--;
     if (this.leases > 0) return;
+    this.closed = true;
     this.onEmpty();
     this.device.destroy();
   }
 
-  /** @throws UnavailableError after a loss, Error after an error that no scope caught */
+  /** Awaits the device; a rejection is explained by its loss, if that is what happened. */
+  async guard<T>(pending: Promise<T>): Promise<T> {
+    try {
+      return await pending;
+    } catch (error) {
+      const settled = this.device.queue.onSubmittedWorkDone().catch(() => undefined);
+      await Promise.race([this.device.lost, settled]);
+      this.assertUsable();
+      throw error;
+    }
+  }
+
+  /** @throws DeviceFailure after a loss, Error after an error that no scope caught */
   assertUsable(): void {
     if (this.lost !== undefined) throw this.lost;
     if (this.uncaptured !== undefined) throw new Error(`internal: webgpu reported: ${this.uncaptured}`);

@@ -2,7 +2,7 @@
  * A compiled graph on the GPU. Everything is made ahead: pipelines, weights, parameters, bind groups, pooled activations. A run writes the
  * inputs, submits one command buffer (all dispatches in one pass, outputs copied to one staging buffer) and maps that buffer once.
  */
-import { UnavailableError, UsageError, invariant } from "../../errors.ts";
+import { DeviceFailure, UsageError, invariant } from "../../errors.ts";
 import { elementCount } from "../../graph/dtype.ts";
 import type { TypedArray } from "../../graph/dtype.ts";
 import { tensorOf } from "../../graph/access.ts";
@@ -67,8 +67,8 @@ export class WebGpuSession implements Session {
     }
     const [validation, memory] = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
     if (memory !== null) {
-      failure = new UnavailableError(
-        "gpu-out-of-memory",
+      failure = new DeviceFailure(
+        "out-of-memory",
         `webgpu: the device has no memory for model "${graph.name}", got ${session.ledger.peakBytes} bytes of buffers`,
         "use a smaller model or batch, or another target",
       );
@@ -147,7 +147,7 @@ export class WebGpuSession implements Session {
     this.staging = this.ledger.create("staging", offset, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
   }
 
-  /** @throws UsageError when the inputs do not match the graph, UnavailableError when the device was lost */
+  /** @throws UsageError when the inputs do not match the graph, DeviceFailure when the device was lost */
   async run(inputs: readonly TypedArray[]): Promise<readonly TypedArray[]> {
     const { device } = this.shared;
     this.writeInputs(inputs);

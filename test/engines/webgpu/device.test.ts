@@ -2,7 +2,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { SharedDevice, acquireDevice, isSoftwareAdapter } from "../../../src/engines/webgpu/device.ts";
 import type { AdapterIdentity } from "../../../src/engines/webgpu/device.ts";
-import { UnavailableError } from "../../../src/errors.ts";
+import { DeviceFailure } from "../../../src/errors.ts";
 import { keepDevice, testGpu } from "./context.ts";
 import { LIMITS } from "./graphs.ts";
 
@@ -63,11 +63,11 @@ function fakeDevice(): FakeDevice {
 }
 
 describe("SharedDevice", () => {
-  it("turns a loss into an UnavailableError with a remedy", async () => {
+  it("turns a loss into a failure with a remedy", async () => {
     const { shared, lose, onEmpty } = fakeDevice();
     shared.assertUsable();
     await lose("unknown", "driver reset");
-    expect(() => shared.assertUsable()).toThrow(UnavailableError);
+    expect(() => shared.assertUsable()).toThrow(DeviceFailure);
     expect(() => shared.assertUsable()).toThrow(/device was lost, got reason "unknown": driver reset/);
     expect(shared.lost?.remedy).not.toBe("");
     expect(onEmpty).toHaveBeenCalledTimes(1);
