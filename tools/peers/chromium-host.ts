@@ -1,7 +1,7 @@
 /** Starts the Chromium host: bundles the page, serves it, opens it, and calls its one function per case. */
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import type { EngineOptions } from "../../src/engines/engine.ts";
+import type { Target } from "../../src/harness/target.ts";
 import type { PeerCase } from "./case.ts";
 import type { CaseResult } from "./contest.ts";
 import { launchChromium } from "./chromium.ts";
@@ -26,16 +26,17 @@ async function bundlePage(): Promise<string> {
   return outputFiles[0]!.text;
 }
 
-export async function openChromiumHost(folder: string, settings: RoundSettings, options: EngineOptions): Promise<Host> {
+export async function openChromiumHost(folder: string, settings: RoundSettings, target: Target): Promise<Host> {
   const peerFolders = Object.entries(PEER_FILES).map(([name, path]) => [name, { folder: root(`node_modules/${path}`) }] as const);
   const server = await servePage({
     "page.html": { content: HTML },
     "page.js": { content: await bundlePage() },
-    assets: { folder: root("build/wasm") },
+    build: { folder: root("build") },
+    shaders: { folder: root("shaders") },
     cases: { folder },
     ...Object.fromEntries(peerFolders),
   });
-  const browser = await launchChromium().catch(async (error: unknown) => {
+  const { browser, facts } = await launchChromium(target.engine).catch(async (error: unknown) => {
     await server.close();
     throw error;
   });
@@ -52,9 +53,9 @@ export async function openChromiumHost(folder: string, settings: RoundSettings, 
     const isolated = await page.evaluate("crossOriginIsolated");
     return {
       name: "chromium",
-      environment: { chromium: product, v8: jsVersion, crossOriginIsolated: String(isolated) },
+      environment: { chromium: product, v8: jsVersion, crossOriginIsolated: String(isolated), ...facts },
       async run(one: PeerCase): Promise<CaseResult> {
-        const call = `runCase(${JSON.stringify(one)}, ${JSON.stringify(settings)}, ${JSON.stringify(options)})`;
+        const call = `runCase(${JSON.stringify(one)}, ${JSON.stringify(settings)}, ${JSON.stringify(target)})`;
         return (await page.evaluate(call)) as CaseResult;
       },
       close,

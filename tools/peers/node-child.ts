@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { wasmEngine } from "../../src/engines/wasm/index.ts";
 import type { EngineOptions } from "../../src/engines/engine.ts";
 import type { PeerCase } from "./case.ts";
 import { runContest, type CaseResult } from "./contest.ts";
@@ -32,7 +33,7 @@ let peers: readonly Peer[] | undefined;
 /** ONNX Runtime first: it must not see the globals that the TFLite runtimes need. */
 function listPeers(options: EngineOptions): readonly Peer[] {
   return [
-    oursPeer({ readAsset: (path) => readFile(root(path)), now: () => performance.now() }, options),
+    oursPeer(wasmEngine, { readAsset: (path) => readFile(root(path)), now: () => performance.now() }, options),
     lazyPeer("onnxruntime-web", "onnx", async () => {
       const ort = await import("onnxruntime-web");
       ort.env.wasm.numThreads = 1;
@@ -42,7 +43,7 @@ function listPeers(options: EngineOptions): readonly Peer[] {
       defineWorkerGlobals();
       const litert = await import("@litertjs/core");
       await litert.loadLiteRt(root(`node_modules/${PEER_FILES.litert}/`));
-      return litertPeer(litert);
+      return litertPeer(litert, "wasm");
     }),
     lazyPeer("tfjs-tflite", "tflite", async () => {
       defineWorkerGlobals();

@@ -1,7 +1,8 @@
 /** Starts the Node host. Its output is thrown away (the runtimes talk a lot); the end of its errors is kept for the case that it dies. */
 import { fork, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import type { EngineOptions } from "../../src/engines/engine.ts";
+import { UsageError } from "../../src/errors.ts";
+import type { Target } from "../../src/harness/target.ts";
 import type { CaseResult } from "./contest.ts";
 import type { Host } from "./host.ts";
 import type { Answer, Request } from "./node-child.ts";
@@ -9,7 +10,9 @@ import type { RoundSettings } from "./rounds.ts";
 
 const STDERR_KEPT = 2000;
 
-export function openNodeHost(folder: string, settings: RoundSettings, options: EngineOptions): Host {
+export function openNodeHost(folder: string, settings: RoundSettings, { engine, options }: Target): Host {
+  if (engine !== "wasm")
+    throw new UsageError(`--host node: has no runtime to compare ${engine} with, expected a target of wasm. Use --host chromium`);
   const script = fileURLToPath(new URL("./node-child.ts", import.meta.url));
   const child = fork(script, { execArgv: ["--import", "tsx"], stdio: ["ignore", "ignore", "pipe", "ipc"], serialization: "advanced" });
   let errors = "";

@@ -1,7 +1,11 @@
 /** What runs in the page: every runtime, and one function that the host calls per case. Bundled by esbuild; files come from the server. */
 import * as litert from "@litertjs/core";
 import * as ort from "onnxruntime-web/wasm";
-import type { EngineOptions } from "../../src/engines/engine.ts";
+import * as ortGpu from "onnxruntime-web/webgpu";
+import type { EngineContext, EngineOptions } from "../../src/engines/engine.ts";
+import { wasmEngine } from "../../src/engines/wasm/index.ts";
+import { webgpuEngine } from "../../src/engines/webgpu/index.ts";
+import type { Target } from "../../src/harness/target.ts";
 import type { PeerCase } from "./case.ts";
 import { runContest, type CaseResult } from "./contest.ts";
 import { litertPeer } from "./peer-litert.ts";
@@ -17,7 +21,7 @@ interface PageGlobals {
   readonly document: { createElement(tag: "script"): PageScript; readonly body: { append(node: PageScript): void } };
   exports?: object;
   tfweb?: TfliteClient;
-  runCase?: (one: PeerCase, settings: RoundSettings, options: EngineOptions) => Promise<CaseResult>;
+  runCase?: (one: PeerCase, settings: RoundSettings, target: Target) => Promise<CaseResult>;
 }
 
 interface PageScript {
@@ -45,16 +49,38 @@ function loadScript(path: string): Promise<void> {
   });
 }
 
-function listPeers(options: EngineOptions): readonly Peer[] {
-  const readAsset = (path: string): Promise<Uint8Array> => fetchBytes(`assets/${path.replace("build/wasm/", "")}`);
+function hostContext(): EngineContext {
+  const { gpu } = (globalThis as { readonly navigator?: { readonly gpu?: GPU } }).navigator ?? {};
+  return { readAsset: (path) => fetchBytes(path), now: () => performance.now(), ...(gpu && { gpu }) };
+}
+
+/** Whoever uses the same part of the machine. */
+function listPeers({ engine, options }: Target): readonly Peer[] {
+  return engine === "webgpu" ? gpuPeers(options) : wasmPeers(options);
+}
+
+function gpuPeers(options: EngineOptions): readonly Peer[] {
+  ortGpu.env.wasm.wasmPaths = `${base}onnxruntime-web/`;
+  return [
+    oursPeer(webgpuEngine, hostContext(), options),
+    ortPeer("onnxruntime-web", ortGpu, "webgpu"),
+    lazyPeer("litert", "tflite", async () => {
+      // The build that suspends: without it, models that do not fit the GPU as a whole are run in WASM.
+      await litert.loadLiteRt(`${base}litert/`, { jspi: true });
+      return litertPeer(litert, "webgpu");
+    }),
+  ];
+}
+
+function wasmPeers(options: EngineOptions): readonly Peer[] {
   ort.env.wasm.numThreads = 1;
   ort.env.wasm.wasmPaths = `${base}onnxruntime-web/`;
   return [
-    oursPeer({ readAsset, now: () => performance.now() }, options),
+    oursPeer(wasmEngine, hostContext(), options),
     ortPeer("onnxruntime-web", ort, "wasm"),
     lazyPeer("litert", "tflite", async () => {
       await litert.loadLiteRt(`${base}litert/`);
-      return litertPeer(litert);
+      return litertPeer(litert, "wasm");
     }),
     lazyPeer("tfjs-tflite", "tflite", async () => {
       // The client ends with a line of CommonJS.
@@ -68,7 +94,7 @@ function listPeers(options: EngineOptions): readonly Peer[] {
 }
 
 let peers: readonly Peer[] | undefined;
-page.runCase = (one, settings, options) => {
-  peers ??= listPeers(options);
+page.runCase = (one, settings, target) => {
+  peers ??= listPeers(target);
   return runContest(one, peers, (file) => fetchBytes(`cases/${file}`), settings);
 };

@@ -1,4 +1,4 @@
-/** ONNX Runtime, the WASM build (onnxruntime-web) and the native one (onnxruntime-node): one interface. One thread, all optimizations. */
+/** ONNX Runtime: the WASM and WebGPU builds (onnxruntime-web) and the native one (onnxruntime-node): one interface. One thread, all optimizations. */
 import type { TypedArray } from "../../src/graph/dtype.ts";
 import type { Peer } from "./peer.ts";
 
@@ -23,7 +23,7 @@ interface OrtSession {
   release(): Promise<void>;
 }
 
-export function ortPeer(name: string, ort: OrtModule, provider: "wasm" | "cpu"): Peer {
+export function ortPeer(name: string, ort: OrtModule, provider: "wasm" | "webgpu" | "cpu"): Peer {
   return {
     name,
     format: "onnx",

@@ -1,5 +1,5 @@
 /**
- * Serves the page: only on the loopback interface, under a random path, and only what the routes name: single files from a few folders.
+ * Serves the page: only on the loopback interface, under a random path, and only what the routes name: files from a few folders.
  * The headers isolate the page from other origins, which browsers ask for before they give it SharedArrayBuffer and a fine clock.
  */
 import { randomBytes } from "node:crypto";
@@ -8,7 +8,7 @@ import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 
-/** First part of the path → a folder whose files are served, or a file by its content. */
+/** First part of the path → a folder whose files are served, those of its folders too, or a file by its content. */
 export type Routes = Readonly<Record<string, { readonly folder: string } | { readonly content: string }>>;
 
 export interface PageServer {
@@ -29,7 +29,7 @@ const HEADERS = {
   "cross-origin-resource-policy": "same-origin",
   "cache-control": "no-store",
 };
-/** No separators and no leading dot: a file of the folder itself. */
+/** No separators and no leading dot: nothing above the folder, nothing hidden. */
 const FILE_NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]*$/;
 const TOKEN_BYTES = 16;
 
@@ -54,20 +54,20 @@ export async function servePage(routes: Routes): Promise<PageServer> {
 }
 
 async function answer(routes: Routes, token: string, method: string, url: string, response: ServerResponse): Promise<void> {
-  const [, first, route = "", file, ...rest] = (url.split("?")[0] ?? "").split("/");
-  const found = method === "GET" && first === token && rest.length === 0 ? await find(routes, route, file) : undefined;
+  const [, first, route = "", ...file] = (url.split("?")[0] ?? "").split("/");
+  const found = method === "GET" && first === token ? await find(routes, route, file) : undefined;
   if (found === undefined) {
     response.writeHead(404, HEADERS).end();
     return;
   }
-  const extension = (file ?? route).split(".").at(-1) ?? "";
+  const extension = (file.at(-1) ?? route).split(".").at(-1) ?? "";
   response.writeHead(200, { ...HEADERS, "content-type": TYPES[extension] ?? "application/octet-stream" }).end(found);
 }
 
-async function find(routes: Routes, route: string, file: string | undefined): Promise<string | Uint8Array | undefined> {
+async function find(routes: Routes, route: string, file: readonly string[]): Promise<string | Uint8Array | undefined> {
   const entry = Object.hasOwn(routes, route) ? routes[route] : undefined;
   if (entry === undefined) return undefined;
-  if ("content" in entry) return file === undefined ? entry.content : undefined;
-  if (file === undefined || !FILE_NAME.test(file)) return undefined;
-  return readFile(join(entry.folder, file)).catch(() => undefined);
+  if ("content" in entry) return file.length === 0 ? entry.content : undefined;
+  if (file.length === 0 || !file.every((part) => FILE_NAME.test(part))) return undefined;
+  return readFile(join(entry.folder, ...file)).catch(() => undefined);
 }
