@@ -2,6 +2,7 @@
 import { SlimbenchError } from "../../errors.ts";
 import type { Graph } from "../../graph/ir.ts";
 import type { Engine, EngineContext, EngineOptions, ProbeResult, Session } from "../engine.ts";
+import type { KernelChoice } from "../tune/types.ts";
 import { acquireDevice, adapterFacts, isSoftwareAdapter, requestAdapter } from "./device.ts";
 import { lowerGraph } from "./lower/index.ts";
 import { parseOptions } from "./options.ts";
@@ -33,11 +34,16 @@ async function probe(context: EngineContext, options: EngineOptions): Promise<Pr
   }
 }
 
-async function compile(graph: Graph, context: EngineContext, options: EngineOptions): Promise<Session> {
+async function compile(
+  graph: Graph,
+  context: EngineContext,
+  options: EngineOptions,
+  choices: readonly KernelChoice[] = [],
+): Promise<Session> {
   const parsed = parseOptions(options);
   const shared = await acquireDevice(context.gpu);
   try {
-    const lowered = lowerGraph(graph, shared.facts, parsed);
+    const lowered = lowerGraph(graph, shared.facts, parsed, choices);
     return await WebGpuSession.create(graph, shared.acquire(), lowered, shaderReader(context), context.now);
   } finally {
     // The session holds a lease of its own.

@@ -3,18 +3,21 @@ import { UsageError } from "../../errors.ts";
 import type { EngineOptions } from "../engine.ts";
 
 export interface WebGpuOptions {
-  /** `tiled`: workgroup memory; `split`: also k over threads where rows are few; `direct`: registers only. auto: split, or direct on software. */
+  /** Dense float and 8-bit kernels, where one of the kind applies. `tiled`: workgroup memory; `split`: k over threads; `direct`: registers only. */
   readonly gemm: "auto" | "tiled" | "split" | "direct";
   /** `native`: dot4I8Packed; `unpack`: its twin. auto: native where the language has it. */
   readonly dot4: "auto" | "native" | "unpack";
-  /** `on`: block-sparse kernels for all constant weights; `off`: never. auto: where enough blocks are zero. */
+  /** `on`: kernels that skip zeros for all constant weights; `off`: never. auto: where enough are zero. */
   readonly sparse: "auto" | "on" | "off";
+  /** `on`: weights with a compact code stay in it wherever a kernel can; `off`: they are expanded. auto: unless that takes much longer. */
+  readonly coded: "auto" | "on" | "off";
 }
 
 const CHOICES: { readonly [K in keyof WebGpuOptions]: readonly WebGpuOptions[K][] } = {
   gemm: ["auto", "tiled", "split", "direct"],
   dot4: ["auto", "native", "unpack"],
   sparse: ["auto", "on", "off"],
+  coded: ["auto", "on", "off"],
 };
 
 function choose<K extends keyof WebGpuOptions>(key: K, value: string | undefined): WebGpuOptions[K] {
@@ -30,5 +33,10 @@ export function parseOptions(options: EngineOptions): WebGpuOptions {
     if (!Object.hasOwn(CHOICES, key))
       throw new UsageError(`target webgpu: unknown option "${key}", expected one of ${Object.keys(CHOICES).join(", ")}`);
   }
-  return { gemm: choose("gemm", options["gemm"]), dot4: choose("dot4", options["dot4"]), sparse: choose("sparse", options["sparse"]) };
+  return {
+    gemm: choose("gemm", options["gemm"]),
+    dot4: choose("dot4", options["dot4"]),
+    sparse: choose("sparse", options["sparse"]),
+    coded: choose("coded", options["coded"]),
+  };
 }

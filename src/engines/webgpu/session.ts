@@ -7,21 +7,17 @@ import { elementCount } from "../../graph/dtype.ts";
 import type { TypedArray } from "../../graph/dtype.ts";
 import { tensorOf } from "../../graph/access.ts";
 import type { Graph, Tensor } from "../../graph/ir.ts";
-import type { NodeProfile, Placement, Session, SessionMemory } from "../engine.ts";
+import type { GpuTime, NodeProfile, Placement, Session, SessionMemory } from "../engine.ts";
 import type { SharedDevice } from "./device.ts";
-import { BufferLedger, alignBytes } from "./ledger.ts";
+import { encodeStep } from "./encode.ts";
+import type { ReadyStep } from "./encode.ts";
+import { GpuLedger, alignBytes } from "./ledger.ts";
 import type { Lowered } from "./lower/context.ts";
 import { requestPipeline } from "./pipelines.ts";
 import { planPool } from "./pool.ts";
 import type { ShaderReader } from "./shaders.ts";
-import type { Step } from "./step.ts";
 import { fromStored, storedWords, toStored } from "./storage.ts";
-
-interface ReadyStep {
-  readonly step: Step;
-  readonly pipeline: GPUComputePipeline;
-  readonly bindGroup: GPUBindGroup;
-}
+import { StepTimer } from "./timing.ts";
 
 /** An output's bytes in the staging buffer; absent buffer: a constant, known without the GPU. */
 interface OutputSlot {
@@ -34,10 +30,11 @@ interface OutputSlot {
 export class WebGpuSession implements Session {
   private readonly graph: Graph;
   private readonly shared: SharedDevice;
-  private readonly ledger: BufferLedger;
+  private readonly ledger: GpuLedger;
   private readonly lowered: Lowered;
   private readonly now: () => number;
   private steps: readonly ReadyStep[] = [];
+  private timer: StepTimer | undefined;
   private inputs: readonly GPUBuffer[] = [];
   private outputs: readonly OutputSlot[] = [];
   private staging: GPUBuffer | undefined;
@@ -50,7 +47,7 @@ export class WebGpuSession implements Session {
     this.shared = shared;
     this.lowered = lowered;
     this.now = now;
-    this.ledger = new BufferLedger(shared.device);
+    this.ledger = new GpuLedger(shared.device);
   }
 
   /** Takes over one lease of `shared`, also when it fails. */
@@ -132,6 +129,7 @@ export class WebGpuSession implements Session {
       const entries = buffers.map((resource, binding) => ({ binding, resource }));
       return { step, pipeline, bindGroup: device.createBindGroup({ label: step.node, layout: pipeline.getBindGroupLayout(0), entries }) };
     });
+    this.timer = new StepTimer(shared, ledger, this.steps, read, this.now);
   }
 
   private planOutputs(bufferOf: (root: string) => GPUBuffer | undefined): void {
@@ -183,7 +181,7 @@ export class WebGpuSession implements Session {
       if (source !== undefined && bytes > 0) encoder.copyBufferToBuffer(source, 0, staging, offset, bytes);
     }
     this.shared.device.queue.submit([encoder.finish()]);
-    await this.guard(staging.mapAsync(GPUMapMode.READ));
+    await this.shared.guard(staging.mapAsync(GPUMapMode.READ));
     const mapped = staging.getMappedRange();
     const results = this.outputs.map(({ tensor, source, offset, bytes }) =>
       source === undefined ? tensor.data!.slice() : fromStored(tensor, mapped.slice(offset, offset + bytes)),
@@ -193,89 +191,47 @@ export class WebGpuSession implements Session {
     return results;
   }
 
-  /** Awaits the device; a rejection is explained by its loss, if that is what happened. */
-  private async guard<T>(pending: Promise<T>): Promise<T> {
-    try {
-      return await pending;
-    } catch (error) {
-      const settled = this.shared.device.queue.onSubmittedWorkDone().catch(() => undefined);
-      await Promise.race([this.shared.device.lost, settled]);
-      this.shared.assertUsable();
-      throw error;
-    }
-  }
-
   memory(): SessionMemory {
     return { weights: this.weightBytes, activationsPeak: this.activationBytes, gpuPeak: this.ledger.peakBytes };
   }
 
-  /** Bytes of GPU buffers that live now; zero after `dispose`. */
+  /** Bytes of GPU buffers and query sets that live now; zero after `dispose`. */
   get liveBytes(): number {
     return this.ledger.liveBytes;
+  }
+
+  /** GPU buffers and query sets that live now. */
+  get liveObjects(): number {
+    return this.ledger.liveObjects;
   }
 
   placement(): readonly Placement[] {
     return this.graph.nodes.flatMap((node) => {
       const kernels = this.lowered.kernels.get(node.name) ?? [];
-      return [...new Set(kernels)].map((kernel) => ({ node: node.name, op: node.op, kernel, engine: "webgpu" }));
+      const choice = this.lowered.choices.get(node.name);
+      return [...new Set(kernels)].map((kernel) => ({
+        node: node.name,
+        op: node.op,
+        kernel,
+        engine: "webgpu",
+        ...(kernel === choice?.kernel ? { why: choice.why } : {}),
+      }));
     });
   }
 
-  /** GPU time a dispatch by timestamps around one pass each; without that feature, wall time of one submission each. */
   async profile(inputs: readonly TypedArray[]): Promise<readonly NodeProfile[]> {
     this.writeInputs(inputs);
-    return this.shared.device.features.has("timestamp-query") ? this.profileByTimestamp() : this.profileByWall();
+    return this.timed().profile();
   }
 
-  private async profileByTimestamp(): Promise<readonly NodeProfile[]> {
-    const { device } = this.shared;
-    const results: NodeProfile[] = [];
-    for (let first = 0; first < this.steps.length; first += MAX_QUERIES / 2) {
-      const steps = this.steps.slice(first, first + MAX_QUERIES / 2);
-      const querySet = device.createQuerySet({ type: "timestamp", count: steps.length * 2 });
-      const bytes = steps.length * 16;
-      const resolved = this.ledger.create("timestamps", bytes, GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC);
-      const readable = this.ledger.create("timestamps read", bytes, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
-      const encoder = device.createCommandEncoder();
-      steps.forEach((step, i) => {
-        const timestampWrites = { querySet, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 };
-        const pass = encoder.beginComputePass({ label: step.step.kernel, timestampWrites });
-        encodeStep(pass, step);
-        pass.end();
-      });
-      encoder.resolveQuerySet(querySet, 0, steps.length * 2, resolved, 0);
-      encoder.copyBufferToBuffer(resolved, 0, readable, 0, bytes);
-      device.queue.submit([encoder.finish()]);
-      await this.guard(readable.mapAsync(GPUMapMode.READ));
-      const times = new BigUint64Array(readable.getMappedRange().slice(0, bytes));
-      readable.unmap();
-      querySet.destroy();
-      this.ledger.destroy(resolved);
-      this.ledger.destroy(readable);
-      steps.forEach(({ step }, i) => {
-        const nanoseconds = times[2 * i + 1]! - times[2 * i]!;
-        // Counters may be reset between two writes: such a pass was not measured.
-        if (nanoseconds >= 0n) results.push({ node: step.node, op: step.op, kernel: step.kernel, ms: Number(nanoseconds) / 1e6 });
-      });
-    }
-    return results;
+  async gpuTime(inputs: readonly TypedArray[]): Promise<GpuTime | undefined> {
+    this.writeInputs(inputs);
+    return this.timed().gpuTime();
   }
 
-  private async profileByWall(): Promise<readonly NodeProfile[]> {
-    const { device } = this.shared;
-    const results: NodeProfile[] = [];
-    await this.guard(device.queue.onSubmittedWorkDone());
-    for (const ready of this.steps) {
-      const start = this.now();
-      const encoder = device.createCommandEncoder();
-      const pass = encoder.beginComputePass({ label: ready.step.kernel });
-      encodeStep(pass, ready);
-      pass.end();
-      device.queue.submit([encoder.finish()]);
-      await this.guard(device.queue.onSubmittedWorkDone());
-      results.push({ node: ready.step.node, op: ready.step.op, kernel: ready.step.kernel, ms: this.now() - start });
-    }
-    return results;
+  private timed(): StepTimer {
+    invariant(this.timer !== undefined, "session without timer");
+    return this.timer;
   }
 
   dispose(): void {
@@ -285,13 +241,4 @@ export class WebGpuSession implements Session {
     this.steps = [];
     this.shared.release();
   }
-}
-
-/** Queries of one set: the largest count that WebGPU allows. */
-const MAX_QUERIES = 4096;
-
-function encodeStep(pass: GPUComputePassEncoder, { step, pipeline, bindGroup }: ReadyStep): void {
-  pass.setPipeline(pipeline);
-  pass.setBindGroup(0, bindGroup);
-  pass.dispatchWorkgroups(...step.groups);
 }

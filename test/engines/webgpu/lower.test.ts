@@ -12,7 +12,7 @@ import { LIMITS, denseGraph, grid, randomGraph } from "./graphs.ts";
 
 const HARDWARE: DeviceFacts = { software: false, dot4: true, f16: true, subgroups: true, limits: LIMITS };
 const SOFTWARE: DeviceFacts = { ...HARDWARE, software: true };
-const AUTO: WebGpuOptions = { gemm: "auto", dot4: "auto", sparse: "auto" };
+const AUTO: WebGpuOptions = { gemm: "auto", dot4: "auto", sparse: "auto", coded: "auto" };
 
 function kernelsOf(graph: Graph, facts: DeviceFacts, options: Partial<WebGpuOptions> = {}): string[] {
   return lowerGraph(graph, facts, { ...AUTO, ...options }).steps.map((step) => step.kernel);

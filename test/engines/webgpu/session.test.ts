@@ -162,7 +162,7 @@ describe("memory", () => {
   });
 
   it("frees what it made when compiling fails half way", async () => {
-    const lowered = lowerGraph(denseGraph("float32", 8, 8, 8), shared.facts, { gemm: "auto", dot4: "auto", sparse: "auto" });
+    const lowered = lowerGraph(denseGraph("float32", 8, 8, 8), shared.facts, { gemm: "auto", dot4: "auto", sparse: "auto", coded: "auto" });
     const failing = { ...lowered, steps: lowered.steps.map((step) => ({ ...step, inputs: step.inputs.slice(1) })) };
     const destroyed = vi.spyOn(GPUBuffer.prototype, "destroy");
     const read = async (path: string): Promise<string> => new TextDecoder().decode(await context.readAsset(`shaders/${path}`));
@@ -215,7 +215,7 @@ describe("probe and options", () => {
   });
 
   it.each([
-    [{ threads: "2" }, /unknown option "threads", expected one of gemm, dot4, sparse/],
+    [{ threads: "2" }, /unknown option "threads", expected one of gemm, dot4, sparse, coded/],
     [{ gemm: "huge" }, /option gemm, got "huge", expected auto, tiled, split, direct/],
   ])("refuses %j", async (options: Record<string, string>, message) => {
     await expect(webgpuEngine.compile(denseGraph("float32", 1, 1, 1), context, options)).rejects.toThrow(message);

@@ -44,7 +44,7 @@ describeVectors("webgpu:sparse=off", webgpuEngine, testContext, {
 describe("dispatches folded into y", () => {
   it("give the same results in every flat kernel", async () => {
     const limits = { ...shared.facts.limits, maxComputeWorkgroupsPerDimension: 3 };
-    const options: WebGpuOptions = { gemm: "auto", dot4: "auto", sparse: "auto" };
+    const options: WebGpuOptions = { gemm: "auto", dot4: "auto", sparse: "auto", coded: "auto" };
     const read = async (path: string): Promise<string> => new TextDecoder().decode(await context.readAsset(`shaders/${path}`));
     const folded = new Set<string>();
     for (const opCase of allCases()) {

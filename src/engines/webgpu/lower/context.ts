@@ -7,6 +7,8 @@ import { isConstant } from "../../../graph/access.ts";
 import { elementCount } from "../../../graph/dtype.ts";
 import type { Activation, Graph, Node, Quantization, Tensor } from "../../../graph/ir.ts";
 import { unaryTable } from "../../../graph/numerics.ts";
+import type { Policy } from "../../candidates.ts";
+import type { KernelChoice } from "../../tune/types.ts";
 import type { DeviceFacts } from "../device.ts";
 import type { WebGpuOptions } from "../options.ts";
 import { FLAT_WORKGROUP, f, foldGroups, u } from "../step.ts";
@@ -27,6 +29,15 @@ export interface Lowered {
   readonly bytes: ReadonlyMap<string, number>;
   /** Node → kernels, in order. */
   readonly kernels: ReadonlyMap<string, readonly string[]>;
+  /** Node → the kernel that was chosen for it, where there was a choice. */
+  readonly choices: ReadonlyMap<string, LoweredChoice>;
+}
+
+export interface LoweredChoice {
+  readonly kernel: string;
+  readonly why: string;
+  /** Kernels that could execute the node, the cheapest estimate first. */
+  readonly kernels: readonly string[];
 }
 
 export interface Dispatch {
@@ -44,24 +55,33 @@ export class Lowering {
   readonly graph: Graph;
   readonly facts: DeviceFacts;
   readonly options: WebGpuOptions;
+  readonly policy: Policy;
   private readonly steps: Step[] = [];
   private readonly blocks: ConstantBlock[] = [];
   private readonly constantIds = new Map<string, number>();
   private readonly aliases = new Map<string, string>();
   private readonly bytes = new Map<string, number>();
   private readonly kernels = new Map<string, string[]>();
+  private readonly choices = new Map<string, LoweredChoice>();
   private identity: Operand | undefined;
   private node: Node | undefined;
 
-  constructor(graph: Graph, facts: DeviceFacts, options: WebGpuOptions) {
+  /** @param choices kernels that nodes shall run with */
+  constructor(graph: Graph, facts: DeviceFacts, options: WebGpuOptions, choices: readonly KernelChoice[] = []) {
     this.graph = graph;
     this.facts = facts;
     this.options = options;
+    const { sparse, coded } = options;
+    this.policy = { sparse, coded, chosen: new Map(choices.map((choice) => [choice.node, choice])) };
     for (const name of graph.inputs) this.define(name, storedBytes(this.tensor(name)));
   }
 
   get where(): string {
     return `node "${this.current.name}" (${this.current.op})`;
+  }
+
+  get nodeName(): string {
+    return this.current.name;
   }
 
   private get current(): Node {
@@ -142,6 +162,15 @@ export class Lowering {
     return true;
   }
 
+  noteChoice(kernel: string, why: string, kernels: readonly string[]): void {
+    this.choices.set(this.current.name, { kernel, why, kernels });
+  }
+
+  /** Whether the current node dispatches that kernel. */
+  dispatched(kernel: string): boolean {
+    return this.kernels.get(this.current.name)?.includes(kernel) === true;
+  }
+
   private noteKernel(kernel: string): void {
     this.kernels.get(this.current.name)?.push(kernel);
   }
@@ -176,7 +205,8 @@ export class Lowering {
   }
 
   finish(): Lowered {
-    return { steps: this.steps, constants: this.blocks, aliases: this.aliases, bytes: this.bytes, kernels: this.kernels };
+    const { steps, blocks, aliases, bytes, kernels, choices } = this;
+    return { steps, constants: blocks, aliases, bytes, kernels, choices };
   }
 
   /** 64 words of table between two 8-bit grids, by stored byte; use it only when `gridTable` says so. */

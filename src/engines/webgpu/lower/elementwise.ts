@@ -7,7 +7,7 @@ import { MAX_RANK, dims, f, u } from "../step.ts";
 import { formatOf, rowLength, rowWords, storedShift, storedWords } from "../storage.ts";
 import { activationWords, finite, isQuantized, isQuantizedByte, storedTable } from "./context.ts";
 import type { Lowering, QuantizedTensor } from "./context.ts";
-import { storedClamp, storedZero } from "./integer.ts";
+import { storedClamp, storedZero } from "./quantized.ts";
 import { broadcastSteps, lowerView } from "./move.ts";
 
 function tableKernel(c: Lowering, x: Tensor, out: Tensor, table: Uint32Array): void {

@@ -4,8 +4,8 @@ import type { NodeWith, Shape, Tensor } from "../../../graph/ir.ts";
 import { MAX_RANK, dims, u } from "../step.ts";
 import { formatOf, storedSteps } from "../storage.ts";
 import type { Lowering } from "./context.ts";
-import { lowerConstantMatMul } from "./gemm.ts";
-import { integerFinish, storedZero } from "./integer.ts";
+import { lowerConstantMatMul } from "./weighted.ts";
+import { integerFinish, storedZero } from "./quantized.ts";
 import { isQuantized } from "./context.ts";
 
 interface Side {

@@ -7,7 +7,7 @@ import { MAX_RANK, dims, f, u } from "../step.ts";
 import { formatOf, rowLength, rowWords, storedShift, storedSteps, storedWords } from "../storage.ts";
 import { activationWords, isQuantizedByte, sameGrid, storedTable } from "./context.ts";
 import type { Lowering } from "./context.ts";
-import { storedClamp, storedZero } from "./integer.ts";
+import { storedClamp, storedZero } from "./quantized.ts";
 
 /** Sums of exponentials must stay below 2^32 (numerics.ts: 20 fractional bits). */
 const MAX_INTEGER_CLASSES = 4095;

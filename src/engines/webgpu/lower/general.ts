@@ -1,12 +1,11 @@
-/** DepthwiseConv2D, ConvTranspose2D, and the convolutions that no tile takes. */
+/** ConvTranspose2D, and the convolutions that no tile takes. */
 import { inputTensor, outputTensor, requireInput } from "../../../graph/access.ts";
 import type { Activation, NodeWith, Pair, Tensor } from "../../../graph/ir.ts";
 import { f, u } from "../step.ts";
 import { formatOf, rowWords } from "../storage.ts";
-import { packColumns } from "../pack.ts";
 import { activationParams } from "./context.ts";
 import type { Lowering } from "./context.ts";
-import { floatValues, int32Bias, integerFinish, signedWeights } from "./integer.ts";
+import { floatValues, int32Bias, integerFinish, signedWeights } from "./quantized.ts";
 
 export interface GeneralConv {
   readonly x: Tensor;
@@ -90,82 +89,6 @@ export function lowerGeneralConv(c: Lowering, g: GeneralConv): void {
     output: out,
     threads,
   });
-}
-
-/** Columns that a depthwise thread computes. */
-const COLUMNS = 4;
-
-export function lowerDepthwise(c: Lowering, node: NodeWith<"DepthwiseConv2D">): void {
-  const x = requireInput(c.graph, node, 0);
-  const w = requireInput(c.graph, node, 1);
-  const bias = inputTensor(c.graph, node, 2);
-  const out = outputTensor(c.graph, node);
-  const { attrs } = node;
-  const channels = x.shape[3]!;
-  const outC = out.shape[3]!;
-  const integer = formatOf(x) === "i8";
-  const finish = integer ? integerFinish(c, x, w, bias, out, 3, outC, attrs.activation) : undefined;
-  const tiles = outC === channels && (integer ? finish?.weightZeros === undefined : channels % 4 === 0);
-  if (!tiles) {
-    lowerGeneralConv(c, {
-      x,
-      w,
-      bias,
-      out,
-      activation: attrs.activation,
-      batch: x.shape[0]!,
-      inH: x.shape[1]!,
-      inW: x.shape[2]!,
-      outH: out.shape[1]!,
-      outW: out.shape[2]!,
-      outC,
-      kernel: [w.shape[1]!, w.shape[2]!],
-      groupIn: 1,
-      groups: channels,
-      strides: attrs.strides,
-      dilations: attrs.dilations,
-      pads: [attrs.pads[0], attrs.pads[1]],
-      axis: 3,
-      channelLast: true,
-    });
-    return;
-  }
-  const channels4 = Math.ceil(channels / 4);
-  const columns = Math.ceil(out.shape[2]! / COLUMNS);
-  const taps = w.shape[1]! * w.shape[2]!;
-  const { kind, lo, hi } = activationParams(integer ? undefined : attrs.activation);
-  const params = [
-    ...u(x.shape[0]!, x.shape[1]!, x.shape[2]!, channels4, out.shape[1]!, out.shape[2]!, columns, w.shape[1]!, w.shape[2]!),
-    ...u(...attrs.strides, attrs.pads[0], attrs.pads[1], ...attrs.dilations, kind),
-    ...f(lo, hi),
-    ...u(((finish?.inZero ?? 0) & 255) * 0x01010101, finish?.outZero ?? 0, finish?.lo ?? 0, finish?.hi ?? 0),
-  ];
-  const threads = x.shape[0]! * out.shape[1]! * columns * channels4;
-  if (finish === undefined) {
-    const inputs = [
-      c.operand(x),
-      c.constant("weights", floatValues(c, w)),
-      c.constant("bias", bias === undefined ? new Float32Array(channels) : floatValues(c, bias)),
-    ];
-    c.flat({ kernel: "f32_depthwise_4x4__wgsl", params, inputs, output: out, threads });
-    return;
-  }
-  const signed = signedWeights(c, w);
-  const packed = new Int8Array(taps * channels4 * 4);
-  const folded = Int32Array.from(int32Bias(c, bias, channels));
-  for (let t = 0; t < taps; t++) {
-    for (let i = 0; i < channels; i++) {
-      const q = signed[t * channels + i]!;
-      packed[t * channels4 * 4 + i] = q;
-      folded[i] = (folded[i]! - Math.imul(finish.inZero, q)) | 0;
-    }
-  }
-  const inputs = [
-    c.operand(x),
-    c.constant("weights", new Uint32Array(packed.buffer)),
-    c.constant("columns", packColumns(folded, finish.scales, 1, 4)),
-  ];
-  c.flat({ kernel: "i8_depthwise_4x4__wgsl", params, inputs, output: out, threads });
 }
 
 export function lowerConvTranspose(c: Lowering, node: NodeWith<"ConvTranspose2D">): void {

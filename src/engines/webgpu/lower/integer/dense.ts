@@ -1,0 +1,53 @@
+/** Dense 8-bit candidates: tiles in workgroup memory or in registers, by dot products of four bytes. */
+import { invariant } from "../../../../errors.ts";
+import type { Estimate } from "../../../candidates.ts";
+import type { DeviceFacts } from "../../device.ts";
+import type { Candidate } from "../candidates.ts";
+import { FEW_ROWS } from "../problem.ts";
+import type { GemmProblem } from "../problem.ts";
+import { denseInputs } from "./problem.ts";
+import type { IntegerProblem } from "./problem.ts";
+
+interface Variant {
+  readonly tile: "32x32" | "4x4" | "1x4";
+  readonly conv: boolean;
+  readonly dot4: "native" | "unpack";
+}
+
+function dense({ tile, conv, dot4 }: Variant): Candidate<IntegerProblem> {
+  const tiled = tile === "32x32";
+  const kernel = `i8_${conv ? "conv" : "gemm"}_${dot4 === "native" ? "dot4" : "unpack"}_${tile}__wgsl`;
+  return {
+    kernel,
+    requires: dot4 === "native" ? ["dot4"] : [],
+    ...(tiled ? { workgroup: { invocations: 64, storageBytes: 4096 } } : {}),
+    sparse: false,
+    algorithm: tiled ? "tiled" : "direct",
+    dot4,
+    estimate: ({ gemm }, facts) => (gemm?.conv === conv ? estimate(gemm, tile, dot4, facts) : undefined),
+    lower(c, problem) {
+      const { gemm } = problem;
+      invariant(gemm !== undefined, "lowering of a problem that was not estimated");
+      const { m, shape } = gemm;
+      const base = { kernel, ...denseInputs(c, gemm, problem) };
+      const n4 = Math.ceil(shape.groupOut / 4);
+      if (tiled) c.dispatch({ ...base, groups: c.fold(Math.ceil(m / 32) * Math.ceil(n4 / 8), shape.groups) });
+      else c.flat({ ...base, threads: Math.ceil(m / (tile === "4x4" ? 4 : 1)) * n4, z: shape.groups });
+    },
+  };
+}
+
+/** As of the float kernels; of the twin without the built-in, an assumption. */
+function estimate({ m }: GemmProblem, tile: Variant["tile"], dot4: Variant["dot4"], { software }: DeviceFacts): Estimate | undefined {
+  const few = m < FEW_ROWS;
+  const direct = software ? 1 : 1.5;
+  if (few && tile === "32x32") return undefined;
+  const cost = tile === "32x32" ? (software ? 10 : 1) : tile === "4x4" ? direct * (few ? 4 / m : 1) : direct * (few ? 1 : 2);
+  return { cost: dot4 === "native" ? cost : cost * 1.5, why: "dense weights" };
+}
+
+const TILES = ["4x4", "1x4", "32x32"] as const;
+
+export const DENSE_I8: readonly Candidate<IntegerProblem>[] = (["native", "unpack"] as const).flatMap((dot4) =>
+  [false, true].flatMap((conv) => TILES.map((tile) => dense({ tile, conv, dot4 }))),
+);
