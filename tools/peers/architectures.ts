@@ -179,13 +179,19 @@ export function mobilenetV2(): Graph {
   return net.finish(net.dense(net.pool(net.conv(x, 1280, { kernel: [1, 1], activation: RELU6 })), 1000));
 }
 
-/** One product [m, k] × [k, n] by a constant. */
-export function gemm(m: number, n: number, k: number): Graph {
-  const builder = new GraphBuilder(`gemm-${m}x${n}x${k}`);
+/**
+ * A product [m, k] × [k, n] by a constant, or several of them one after the other.
+ * @param count of products; more than one needs n = k
+ */
+export function gemm(m: number, n: number, k: number, count = 1): Graph {
+  const builder = new GraphBuilder(`gemm-${m}x${n}x${k}${count === 1 ? "" : `-chain-${count}`}`);
   const random = mulberry32(SEED);
-  const data = new Float32Array(n * k);
-  fillNormal(random, data);
-  for (let i = 0; i < data.length; i++) data[i]! /= Math.sqrt(k);
-  const x = builder.input("a", "float32", [m, k]);
-  return builder.finish([builder.add("Dense", "gemm", [x, builder.constant("b", "float32", [n, k], data)], {})]);
+  let x = builder.input("a", "float32", [m, k]);
+  for (let i = 0; i < count; i++) {
+    const data = new Float32Array(n * k);
+    fillNormal(random, data);
+    for (let j = 0; j < data.length; j++) data[j]! /= Math.sqrt(k);
+    x = builder.add("Dense", `gemm${i}`, [x, builder.constant(`b${i}`, "float32", [n, k], data)], {});
+  }
+  return builder.finish([x]);
 }

@@ -27,7 +27,13 @@ describe("architectures", () => {
   });
 
   it("repeats its weights", () => {
-    const weights = (): unknown => gemm(3, 5, 7).tensors.get("b")?.data;
+    const weights = (): unknown => gemm(3, 5, 7).tensors.get("b0")?.data;
     expect(weights()).toEqual(weights());
+  });
+
+  it("chains products of different weights", () => {
+    const graph = gemm(3, 5, 5, 4);
+    expect(graphStats(graph).totals.macs).toBe(4 * 3 * 5 * 5);
+    expect(graph.tensors.get("b0")?.data).not.toEqual(graph.tensors.get("b1")?.data);
   });
 });
