@@ -15,6 +15,10 @@ export interface EngineContext {
   readonly now: () => number;
   /** The WebGPU entry point (`navigator.gpu`, or Dawn's in Node); absent where there is none. */
   readonly gpu?: GPU;
+  /** A new canvas for WebGL that nobody sees (`OffscreenCanvas`); absent where there is no WebGL. */
+  readonly createCanvas?: () => {
+    readonly getContext: (kind: "webgl2", attributes: Readonly<Record<string, boolean | string>>) => unknown;
+  };
   /** Absent where the host starts no threads. */
   readonly threads?: ThreadHost;
 }

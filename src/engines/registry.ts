@@ -6,6 +6,8 @@ const LOADERS: Readonly<Record<string, () => Promise<Engine>>> = {
   cpu: async () => (await import("./cpu/index.ts")).cpuEngine,
   wasm: async () => (await import("./wasm/index.ts")).wasmEngine,
   webgpu: async () => (await import("./webgpu/index.ts")).webgpuEngine,
+  webgl: async () => (await import("./gpujs/index.ts")).webglEngine,
+  "gpujs-cpu": async () => (await import("./gpujs/index.ts")).gpuJsCpuEngine,
 };
 
 /** Names of the engines that this version can run. */
