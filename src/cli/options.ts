@@ -1,6 +1,11 @@
 /** Option parsers that several commands share. */
-import { InvalidArgumentError, Option } from "commander";
+import { InvalidArgumentError } from "commander";
+import type { Command } from "commander";
+import { UsageError } from "../errors.ts";
 import { parseShape } from "../harness/plan.ts";
+import type { ProbeOptions } from "../harness/probe.ts";
+import { parsePageAddress, parseRemote } from "../hosts/browser/remote.ts";
+import type { PageAddress, RemoteBrowser } from "../hosts/browser/remote.ts";
 
 /** A repeatable option that takes one value each time. */
 export function collect(text: string, before: readonly string[] | undefined): readonly string[] {
@@ -21,6 +26,12 @@ export function wholeNumber(text: string): number {
   return n;
 }
 
+export function positiveNumber(text: string): number {
+  const n = wholeNumber(text);
+  if (n < 1) throw new InvalidArgumentError(`got "${text}", expected a whole number from 1.`);
+  return n;
+}
+
 /** Seconds, above 0. */
 export function seconds(text: string): number {
   const n = Number(text);
@@ -34,6 +45,53 @@ export function percent(text: string): number {
   return n;
 }
 
-export function browserOption(): Option {
-  return new Option("--browser <path>", "the browser for @chrome targets (default: an installed one, else the one from npm)");
+/** The words of `addBrowserOptions`. */
+export interface BrowserWords {
+  readonly browser?: readonly string[];
+  readonly browserWs?: readonly RemoteBrowser[];
+  readonly pageAddress?: PageAddress;
+}
+
+/** Options of every command that may use a browser. */
+export function addBrowserOptions(command: Command): Command {
+  return command
+    .option(
+      "--browser <path>",
+      "the browser for @chrome or @firefox targets, told apart by its name or as firefox=PATH; repeatable (default: an installed one; for @chrome else the one from npm)",
+      collect,
+    )
+    .option(
+      "--browser-ws <[NAME=]URL>",
+      "a running browser for @ws targets, or for @ws:NAME ones; Chrome's debugging address, ws://… or http://HOST:9222; only our own page in it is closed; repeatable",
+      (text: string, before: readonly RemoteBrowser[] | undefined) => addRemote(before ?? [], parseRemote(text)),
+    )
+    .option(
+      "--page-address <HOST:PORT>",
+      "where such a browser finds this machine (default: 127.0.0.1 and a free port, for a browser here; for another, forward one: adb reverse tcp:8123 tcp:8123, or ssh -R)",
+      parsePageAddress,
+    );
+}
+
+function addRemote(before: readonly RemoteBrowser[], remote: RemoteBrowser): readonly RemoteBrowser[] {
+  if (before.some(({ name }) => name === remote.name)) {
+    throw new UsageError(
+      `--browser-ws ${remote.endpoint}: ${remote.name === "" ? "a second browser without a name" : `name "${remote.name}" is given twice`}`,
+      "Name each: NAME=URL, for targets ENGINE@ws:NAME",
+    );
+  }
+  return [...before, remote];
+}
+
+const BROWSER_KIND = /^(chrome|firefox)=(.+)$/s;
+
+export function browserChoice({ browser = [], browserWs = [], pageAddress }: BrowserWords): ProbeOptions {
+  const browsers = browser.map((word): readonly ["chrome" | "firefox", string] => {
+    const [, kind, path] = BROWSER_KIND.exec(word) ?? [];
+    if (path !== undefined) return [kind === "firefox" ? "firefox" : "chrome", path];
+    return [/firefox[^/\\]*$/i.test(word) ? "firefox" : "chrome", word];
+  });
+  return {
+    browsers: Object.fromEntries(browsers),
+    remotes: browserWs.map((remote) => (pageAddress === undefined ? remote : { ...remote, page: pageAddress })),
+  };
 }

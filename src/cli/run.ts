@@ -15,11 +15,12 @@ import { compareResults } from "../results/compare.ts";
 import type { Result, ResultRecord } from "../results/schema.ts";
 import { readResult, writeResult } from "../results/store.ts";
 import { sentences } from "./errors.ts";
-import { browserOption, collectShape, percent, seconds, wholeNumber } from "./options.ts";
+import { addBrowserOptions, browserChoice, collectShape, percent, positiveNumber, seconds, wholeNumber } from "./options.ts";
+import type { BrowserWords } from "./options.ts";
 import { printComparison, printResult } from "./output.ts";
 import { createReporter } from "./progress-bar.ts";
 
-interface RunWords {
+interface RunWords extends BrowserWords {
   readonly suite?: string;
   readonly model?: readonly string[];
   readonly recipe?: readonly string[];
@@ -28,6 +29,7 @@ interface RunWords {
   readonly modelsDir?: string;
   readonly shape?: ReadonlyMap<string, readonly number[]>;
   readonly preset?: PresetName;
+  readonly processes?: number;
   readonly baseline?: string;
   readonly threshold?: number;
   readonly out?: string;
@@ -39,45 +41,50 @@ interface RunWords {
   readonly resume?: boolean;
   readonly shard?: string;
   readonly timeout: number;
-  readonly browser?: string;
   readonly verbose?: boolean;
 }
 
 export function runCommand(): Command {
-  return new Command("run")
-    .description("measure models × recipes × targets and print one table")
-    .option("--suite <name>", "a suite of the package, or the path of a .json file (default: mobile)")
-    .option("--model <model...>", "a model of the suite, an .onnx or .tflite file, or npm:PACKAGE/PATH")
-    .option("--recipe <recipe...>", "how to compress, e.g. fp32 int8 prune:0.7,block=1x8+int8")
-    .option("--target <target...>", "where to run, e.g. cpu wasm webgpu")
-    .option("--dataset <name>", "mnist, textlines, a header .json, or none")
-    .option("--models-dir <folder>", "folder with the files of a suite that brings none (tiny)")
-    .option("--shape <NAME=DIMS>", "bind an input's dynamic dimensions, e.g. x=1,3,48,192; repeatable", collectShape)
-    .addOption(
-      new Option("--preset <preset>", "how long and how precisely to measure (default: the suite's, else normal)").choices(PRESETS),
-    )
-    .option("--filter <regex>", 'only records whose "MODEL RECIPE TARGET" matches')
-    .option("--seed <n>", "for samples and shuffles", wholeNumber, 1)
-    .addOption(
-      new Option(
-        "--tune <mode>",
-        "which kernel a layer runs with: cached: as measured on this machine once, now where it has not been (in a process apart, before anything is timed); " +
-          "force: measure anew; off: by estimate",
+  return addBrowserOptions(
+    new Command("run")
+      .description("measure models × recipes × targets and print one table")
+      .option("--suite <name>", "a suite of the package, or the path of a .json file (default: mobile)")
+      .option("--model <model...>", "a model of the suite, an .onnx or .tflite file, or npm:PACKAGE/PATH")
+      .option("--recipe <recipe...>", "how to compress, e.g. fp32 int8 prune:0.7,block=1x8+int8")
+      .option("--target <target...>", "where to run, e.g. cpu wasm webgpu")
+      .option("--dataset <name>", "mnist, textlines, a header .json, or none")
+      .option("--models-dir <folder>", "folder with the files of a suite that brings none (tiny)")
+      .option("--shape <NAME=DIMS>", "bind an input's dynamic dimensions, e.g. x=1,3,48,192; repeatable", collectShape)
+      .addOption(
+        new Option("--preset <preset>", "how long and how precisely to measure (default: the suite's, else normal)").choices(PRESETS),
       )
-        .choices(TUNE_MODES)
-        .default("cached"),
-    )
-    .option("--out <file>", "save the result there, after every record")
-    .option("--resume", "keep the finished records of --out and measure the rest")
-    .option("--shard <I/N>", "only every N-th record, starting with the I-th")
-    .option("--baseline <file>", "compare with an earlier result; exit 1 on a regression")
-    .option("--threshold <percent>", "latency may change by so much before it counts (default: 5)", percent)
-    .addOption(new Option("--format <format>", "what to print on standard output").choices(FORMATS).default("table"))
-    .addOption(browserOption())
-    .option("--dry-run", "print what would be measured and stop")
-    .option("--timeout <seconds>", "end a child after so long without a sign of life", seconds, 120)
-    .option("--verbose", "show stack traces and the output of child processes")
-    .action(run);
+      .option(
+        "--processes <n>",
+        "fresh processes or pages that a record is timed in, in turn with the model's other records (default: the preset's)",
+        positiveNumber,
+      )
+      .option("--filter <regex>", 'only records whose "MODEL RECIPE TARGET" matches')
+      .option("--seed <n>", "for samples and shuffles", wholeNumber, 1)
+      .addOption(
+        new Option(
+          "--tune <mode>",
+          "which kernel a layer runs with: cached: as measured on this machine once, now where it has not been (in a process apart, before anything is timed); " +
+            "force: measure anew; off: by estimate",
+        )
+          .choices(TUNE_MODES)
+          .default("cached"),
+      )
+      .option("--out <file>", "save the result there, after every record")
+      .option("--resume", "keep the finished records of --out and measure the rest")
+      .option("--shard <I/N>", "only every N-th record, starting with the I-th")
+      .option("--baseline <file>", "compare with an earlier result; exit 1 on a regression")
+      .option("--threshold <percent>", "latency may change by so much before it counts (default: 5)", percent)
+      .addOption(new Option("--format <format>", "what to print on standard output").choices(FORMATS).default("table"))
+      .option("--dry-run", "print what would be measured and stop")
+      .option("--timeout <seconds>", "end a child after so long without a sign of life", seconds, 120)
+      .option("--verbose", "show stack traces and the output of child processes")
+      .action(run),
+  );
 }
 
 async function run(words: RunWords): Promise<void> {
@@ -92,6 +99,7 @@ async function run(words: RunWords): Promise<void> {
     filter: words.filter,
     shard: words.shard,
     preset: words.preset,
+    processes: words.processes,
     seed: words.seed,
     tune: words.tune,
   });
@@ -111,7 +119,7 @@ async function run(words: RunWords): Promise<void> {
     reporter: createReporter({ stream: process.stderr, verbose: words.verbose === true }),
     silenceMs: words.timeout * 1000,
     signal: interrupt.signal,
-    browser: words.browser,
+    ...browserChoice(words),
     ...(resume === undefined ? {} : { resume }),
     ...(out === undefined ? {} : { onProgress: (partial: Result) => writeResult(out, partial) }),
   }).finally(() => interrupt.release());

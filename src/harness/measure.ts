@@ -1,16 +1,14 @@
 /**
- * One record in a fresh host, after tuning in another one. Whatever fails becomes a record that says so and keeps what was measured
- * before.
+ * Records in fresh hosts, after tuning in another one: the first host measures everything, further ones the time again. Whatever fails
+ * becomes a record that says so and keeps what was measured before.
  */
-import type { KernelChoice } from "../engines/tune/types.ts";
-import { UnavailableError } from "../errors.ts";
+import type { TuneReport } from "../engines/tune/types.ts";
 import type { Host } from "../hosts/host.ts";
 import { openHost } from "../hosts/open.ts";
-import { HostError } from "../hosts/protocol.ts";
 import type { PlannedRecord } from "./plan.ts";
 import type { PreparedPair } from "./prepare.ts";
 import type { TargetProbe } from "./probe.ts";
-import { identityOf, measure } from "./record.ts";
+import { describeTiming, failedRecord, measure, timeAgain } from "./record.ts";
 import type { Gathered, Measured, RecordContext } from "./record.ts";
 import { describeTuning, tuneAll } from "./tuning.ts";
 import type { TuneSetting } from "./tuning.ts";
@@ -22,56 +20,82 @@ export interface MeasureContext extends RecordContext {
   readonly childPath?: string | undefined;
 }
 
-export async function measureRecord(
-  planned: PlannedRecord,
-  pair: PreparedPair,
-  probe: TargetProbe,
-  context: MeasureContext,
-): Promise<Measured> {
+/** A record under way: what of it has been measured, and what the rest needs. */
+export interface UnderWay {
+  readonly planned: PlannedRecord;
+  readonly pair: PreparedPair;
+  readonly probe: TargetProbe;
+  /** After the first process. */
+  readonly measured?: Measured;
+}
+
+/** Everything in a first fresh host: what is measured once, and the first times. */
+export async function measureFirst(row: UnderWay, report: TuneReport | undefined, context: MeasureContext): Promise<UnderWay> {
+  const { planned, pair, probe } = row;
   const gathered: Gathered = { size: pair.size, compute: pair.compute, steps: pair.steps };
   if (probe.adapter !== undefined) gathered.device = { adapter: probe.adapter, software: probe.software === true };
-  let host: Host | undefined;
+  const tuning = context.tune === "off" ? undefined : describeTuning(context.tune, report);
+  if (tuning !== undefined) gathered.tuning = tuning;
   try {
-    const choices = await tune(planned, pair, probe, context, gathered);
-    host = await openHost(probe.place, {
-      silenceMs: context.silenceMs,
-      childPath: context.childPath,
-      onProgress: ({ phase, fraction, ms }) => context.reporter.phase(planned, phase, fraction, ms),
-      onStderr: (text) => context.reporter.output(text),
-    });
-    return await measure(host, planned, pair, probe, context, gathered, choices);
+    const measured = await inHost(row, context, (host) => measure(host, planned, pair, probe, context, gathered, report?.choices ?? []));
+    return { ...row, measured };
   } catch (error) {
-    if (!(error instanceof HostError || error instanceof UnavailableError)) throw error;
-    const { code, message, remedy } = error;
-    const status = error instanceof UnavailableError || error.unavailable ? "unavailable" : "failed";
-    return { record: { ...identityOf(planned), status, reason: { code, message, remedy }, ...gathered } };
-  } finally {
-    await host?.close();
+    return { ...row, measured: { record: failedRecord(planned, error, gathered) } };
   }
 }
 
-/** Kernels by measurement, where the engine offers any to choose from. */
-async function tune(
-  planned: PlannedRecord,
-  pair: PreparedPair,
-  probe: TargetProbe,
-  { tune: mode, reporter, silenceMs, childPath }: MeasureContext,
-  gathered: Gathered,
-): Promise<readonly KernelChoice[]> {
-  if (mode === "off") return [];
-  reporter.phase(planned, "tuning", 0);
-  const [report] = await tuneAll([{ target: planned.target, graphPath: pair.graphPath }], {
-    mode,
-    place: probe.place,
-    silenceMs,
-    childPath,
-    onProgress: (fraction) => reporter.phase(planned, "tuning", fraction),
-    onStderr: (text) => reporter.output(text),
-    onNote: (line) => reporter.note(line),
+/** The time again, in one more fresh host. A failure there is the record's: what crashes now and then is not ok. */
+export async function measureAgain(row: UnderWay, process: number, context: MeasureContext): Promise<UnderWay> {
+  const { planned, pair, measured } = row;
+  const timing = measured?.timing;
+  if (measured === undefined || timing === undefined) return row;
+  try {
+    const more = await inHost(row, context, (host) => timeAgain(host, planned, pair, context, timing));
+    return { ...row, measured: { ...measured, record: describeTiming(more), timing: more } };
+  } catch (error) {
+    const { model, recipe, target, status, warnings, ...gathered } = timing.untimed;
+    const record = failedRecord(planned, error, gathered, `process ${process} of ${context.processes ?? 1}: `);
+    return { ...row, measured: { record } };
+  }
+}
+
+async function inHost<T>({ planned, probe }: UnderWay, context: MeasureContext, work: (host: Host) => Promise<T>): Promise<T> {
+  const host = await openHost(probe.place, {
+    silenceMs: context.silenceMs,
+    childPath: context.childPath,
+    onProgress: ({ phase, fraction, ms }) => context.reporter.phase(planned, phase, fraction, ms),
+    onStderr: (text) => context.reporter.output(text),
   });
-  const tuning = describeTuning(mode, report);
-  if (tuning !== undefined) gathered.tuning = tuning;
-  return report?.choices ?? [];
+  try {
+    return await work(host);
+  } finally {
+    await host.close();
+  }
+}
+
+/**
+ * Kernels by measurement, where the engine offers any to choose from: once for all rows of an engine and a host, in one host of their own.
+ * @returns a report a row, in order
+ */
+export async function tuneRows(
+  rows: readonly UnderWay[],
+  { tune: mode, reporter, silenceMs, childPath }: MeasureContext,
+): Promise<readonly (TuneReport | undefined)[]> {
+  const [first] = rows;
+  if (mode === "off" || first === undefined) return rows.map(() => undefined);
+  reporter.phase(first.planned, "tuning", 0);
+  return tuneAll(
+    rows.map(({ planned, pair }) => ({ target: planned.target, graphPath: pair.graphPath })),
+    {
+      mode,
+      place: first.probe.place,
+      silenceMs,
+      childPath,
+      onProgress: (fraction) => reporter.phase(first.planned, "tuning", fraction),
+      onStderr: (text) => reporter.output(text),
+      onNote: (line) => reporter.note(line),
+    },
+  );
 }
 
 /** The original's predictions where no record of this run made them: an evaluation of its own, in a child of its own. */

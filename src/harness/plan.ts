@@ -6,6 +6,7 @@ import { UsageError } from "../errors.ts";
 import { recordKey } from "../results/schema.ts";
 import { isKernelModel, parseShapeText, shapeLabel, shapeText } from "./kernels/shape.ts";
 import { skipsZeros, withSparse } from "./kernels/sweep.ts";
+import { presetOf } from "./presets.ts";
 import type { PresetName } from "./presets.ts";
 import { loadSuite } from "./suite.ts";
 import type { SuiteModel } from "./suite-model.ts";
@@ -30,6 +31,8 @@ export interface PlanRequest {
   /** Default: the suite's, else `normal`. */
   readonly preset?: PresetName | undefined;
   readonly seed: number;
+  /** Default: the preset's. */
+  readonly processes?: number | undefined;
   /** Default: off. The command line's is cached. */
   readonly tune?: TuneSetting | undefined;
 }
@@ -54,6 +57,8 @@ export interface Plan {
   readonly preset: PresetName;
   readonly seed: number;
   readonly tune: TuneSetting;
+  /** Fresh processes or pages that the latency of a record comes from. */
+  readonly processes: number;
   /** Every model is a single layer (`kernel:…`): the rows of one are measured in turn in one process, and rates are printed. */
   readonly kernels: boolean;
   /** Models together, then recipes with the original first, then targets. */
@@ -81,13 +86,17 @@ export function makePlan(request: PlanRequest): Plan {
       for (const target of targets.filter(skipsZeros)) records.push({ model, recipe, target: withSparse(target) });
     }
   }
+  const preset = request.preset ?? suite?.preset ?? "normal";
+  const kernels = models.length > 0 && models.every(({ model }) => isKernelModel(model.path));
   const chosen = takeShard(applyFilter(records, request.filter), request.shard);
   return {
     ...(suite === undefined ? {} : { suite: suite.name }),
-    preset: request.preset ?? suite?.preset ?? "normal",
+    preset,
     seed: request.seed,
     tune: request.tune ?? "off",
-    kernels: models.length > 0 && models.every(({ model }) => isKernelModel(model.path)),
+    // Rows of a layer are compared with each other within a process, in turn; more of them would change little but the time it takes.
+    processes: request.processes ?? (kernels ? 1 : presetOf(preset).processes),
+    kernels,
     records: chosen,
     ...(suite?.accuracySamples === undefined ? {} : { accuracySamples: suite.accuracySamples }),
     notes: suite?.skipped ?? [],

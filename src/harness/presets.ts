@@ -6,8 +6,14 @@ export const PRESETS = ["quick", "normal", "rigorous"] as const;
 export type PresetName = (typeof PRESETS)[number];
 
 export interface Preset {
+  /**
+   * Fresh processes or pages that a record's latency comes from. Three at least: of two, the interval is 12.7 standard errors wide each
+   * way, of three 4.3.
+   */
+  readonly processes: number;
+  /** In each of them. */
   readonly sampling: Omit<SamplingSettings, "floorSamples">;
-  /** What may do on a software GPU once the time is over: at least the 6 that a 95 % interval of the median needs. */
+  /** What may do in a process on a software GPU once the time is over. */
   readonly softwareFloorSamples: number;
   /** Layers measured in turn; the limit is for each row of a shape. */
   readonly race: RaceSettings;
@@ -21,47 +27,50 @@ const BLOCK_CLOCK_STEPS = 100;
 
 const TABLE: Readonly<Record<PresetName, Preset>> = {
   quick: {
+    processes: 3,
     sampling: {
-      warmup: { floorMs: 200, maxMs: 1000, minRuns: 2 },
-      minSamples: 20,
-      maxSamples: 300,
+      warmup: { floorMs: 150, maxMs: 800, minRuns: 2 },
+      minSamples: 8,
+      maxSamples: 100,
       precision: 0.05,
-      minTimeMs: 150,
-      timeLimitMs: 600,
+      minTimeMs: 60,
+      timeLimitMs: 250,
       blockClockSteps: BLOCK_CLOCK_STEPS,
     },
     race: { warmup: { floorMs: 250, windowMs: 40, maxMs: 1000 }, blockMs: 1, rounds: 15, limitMs: 250 },
-    softwareFloorSamples: 6,
-    accuracyMs: 1000,
+    softwareFloorSamples: 3,
+    accuracyMs: 700,
     paritySamples: 4,
   },
   normal: {
+    processes: 3,
     sampling: {
-      warmup: { floorMs: 600, maxMs: 2000, minRuns: 2 },
-      minSamples: 20,
-      maxSamples: 500,
+      warmup: { floorMs: 350, maxMs: 1500, minRuns: 2 },
+      minSamples: 10,
+      maxSamples: 200,
       precision: 0.02,
-      minTimeMs: 400,
-      timeLimitMs: 1200,
+      minTimeMs: 150,
+      timeLimitMs: 500,
       blockClockSteps: BLOCK_CLOCK_STEPS,
     },
     race: { warmup: { floorMs: 500, windowMs: 60, maxMs: 2000 }, blockMs: 2, rounds: 31, limitMs: 800 },
-    softwareFloorSamples: 6,
-    accuracyMs: 4000,
+    softwareFloorSamples: 4,
+    accuracyMs: 1500,
     paritySamples: 8,
   },
   rigorous: {
+    processes: 7,
     sampling: {
-      warmup: { floorMs: 2000, maxMs: 10_000, minRuns: 2 },
-      minSamples: 100,
-      maxSamples: 2000,
+      warmup: { floorMs: 1000, maxMs: 6000, minRuns: 2 },
+      minSamples: 30,
+      maxSamples: 500,
       precision: 0.01,
-      minTimeMs: 3000,
-      timeLimitMs: 15_000,
+      minTimeMs: 600,
+      timeLimitMs: 4000,
       blockClockSteps: BLOCK_CLOCK_STEPS,
     },
     race: { warmup: { floorMs: 1500, windowMs: 100, maxMs: 6000 }, blockMs: 5, rounds: 101, limitMs: 5000 },
-    softwareFloorSamples: 20,
+    softwareFloorSamples: 10,
     accuracyMs: Infinity,
     paritySamples: 32,
   },
@@ -71,7 +80,24 @@ export function presetOf(name: PresetName): Preset {
   return TABLE[name];
 }
 
-/** The sampling loop's settings on hardware, or on a GPU that is software. */
-export function samplingFor(preset: Preset, software: boolean): SamplingSettings {
-  return { ...preset.sampling, floorSamples: software ? preset.softwareFloorSamples : preset.sampling.minSamples };
+/**
+ * The sampling loop's settings on hardware, or on a GPU that is software.
+ * @param processes that share the work; of fewer than the preset's, each takes more samples
+ */
+export function samplingFor(
+  { sampling, softwareFloorSamples, processes: usual }: Preset,
+  software: boolean,
+  processes: number,
+): SamplingSettings {
+  const factor = Math.max(1, usual / processes);
+  const times = (count: number): number => Math.ceil(count * factor);
+  const minSamples = times(sampling.minSamples);
+  return {
+    ...sampling,
+    minSamples,
+    maxSamples: times(sampling.maxSamples),
+    minTimeMs: times(sampling.minTimeMs),
+    timeLimitMs: times(sampling.timeLimitMs),
+    floorSamples: software ? times(softwareFloorSamples) : minSamples,
+  };
 }

@@ -13,6 +13,7 @@ export function describeConfig(plan: Plan, models: ReadonlyMap<string, PreparedM
     preset: plan.preset,
     seed: plan.seed,
     tune: plan.tune,
+    processes: plan.processes,
     models: [...models.values()].map(({ planned, sha256, importMs, dataset }) => ({
       name: planned.name,
       file: basename(planned.path),
@@ -65,17 +66,18 @@ export function checkSameConfig(old: Result, now: Result): void {
       remedy: "Use the same options, or another --out",
     });
   };
-  for (const key of ["preset", "seed", "tune", "accuracySamples"]) {
-    // Results from before tuning were made without it.
-    const was = key === "tune" ? (old.config[key] ?? "off") : old.config[key];
+  // Results from before there was tuning were made without it, those from before there were several processes in one.
+  const before: Readonly<Record<string, unknown>> = { tune: "off", processes: 1 };
+  for (const key of ["preset", "seed", "tune", "processes", "accuracySamples"]) {
+    const was = old.config[key] ?? before[key];
     if (was !== now.config[key]) refuse(key, was ?? "none", now.config[key] ?? "none");
   }
   for (const key of ["node", "cpuModel"] as const) {
     if (old.environment[key] !== now.environment[key]) refuse(key, old.environment[key], now.environment[key]);
   }
-  const before = new Map(modelEntries(old.config).map(({ name, sha256 }) => [name, sha256]));
+  const known = new Map(modelEntries(old.config).map(({ name, sha256 }) => [name, sha256]));
   for (const { name, sha256 } of modelEntries(now.config)) {
-    const was = before.get(name) ?? sha256;
+    const was = known.get(name) ?? sha256;
     if (was !== sha256) refuse(`another file for model ${name}, sha256`, was.slice(0, 12), sha256.slice(0, 12));
   }
 }

@@ -1,23 +1,24 @@
 /**
- * A whole run: probe the targets, open the models, then record after record, each in its own child. Preparation is shared by the
- * targets of a model and recipe. The result so far is handed out after every record, so that it can be saved.
+ * A whole run: probe the targets, open the models, then the records of one model after another, each in children of its own. Preparation
+ * is shared by the targets of a model and recipe. The result so far is handed out after every record, so that it can be saved.
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { TuneReport } from "../engines/tune/types.ts";
 import type { SlimbenchError } from "../errors.ts";
 import { serializeGraph } from "../graph/serialize.ts";
 import { killAllHosts } from "../hosts/host.ts";
 import { HostError, toWireError } from "../hosts/protocol.ts";
 import { breakEvens } from "../results/break-even.ts";
 import { RESULT_SCHEMA, recordKey } from "../results/schema.ts";
-import type { Result, ResultRecord } from "../results/schema.ts";
+import type { Accuracy, Result, ResultRecord } from "../results/schema.ts";
 import { describeAccuracy, ReferencePredictions } from "./accuracy.ts";
 import { readEnvironment } from "./environment.ts";
 import { measureLayer } from "./kernels/measure.ts";
 import type { LayerRow } from "./kernels/measure.ts";
-import { evaluateOriginal, measureRecord } from "./measure.ts";
-import type { MeasureContext } from "./measure.ts";
+import { evaluateOriginal, measureAgain, measureFirst, tuneRows } from "./measure.ts";
+import type { MeasureContext, UnderWay } from "./measure.ts";
 import { sqnrDb } from "./parity.ts";
 import type { Outputs } from "./parity.ts";
 import { plannedKey } from "./plan.ts";
@@ -26,7 +27,7 @@ import { prepareModel, preparePair, referenceOutputs } from "./prepare.ts";
 import type { PreparedModel, PreparedPair } from "./prepare.ts";
 import { presetOf } from "./presets.ts";
 import { probeTarget } from "./probe.ts";
-import type { TargetProbe } from "./probe.ts";
+import type { ProbeOptions, TargetProbe } from "./probe.ts";
 import type { Reporter } from "./progress.ts";
 import { identityOf } from "./record.ts";
 import type { Measured } from "./record.ts";
@@ -34,12 +35,10 @@ import { parseTarget } from "./target.ts";
 import { checkSameConfig, describeConfig, mergeConfig, mergeEnvironment } from "./run-config.ts";
 import { readTool } from "./version.ts";
 
-export interface RunOptions {
+export interface RunOptions extends ProbeOptions {
   readonly reporter: Reporter;
   /** A child without a sign of life for so long is ended. */
   readonly silenceMs: number;
-  /** The browser to use in place of the one that is found. */
-  readonly browser?: string | undefined;
   /** Ends the run early; what is done is kept. */
   readonly signal: AbortSignal;
   /** A result to go on from: its `ok` records are kept and not measured again. */
@@ -90,6 +89,7 @@ class Run {
       seed: plan.seed,
       tune: plan.tune,
       accuracySamples: plan.accuracySamples,
+      processes: plan.processes,
       silenceMs: options.silenceMs,
       reporter: options.reporter,
       childPath: options.childPath,
@@ -100,7 +100,7 @@ class Run {
     const { reporter, signal, resume } = this.#options;
     for (const record of resume?.records ?? []) if (record.status === "ok") this.#records.set(recordKey(record), record);
     const pending = this.#plan.records.filter((record) => !this.#records.has(plannedKey(record)));
-    reporter.begin(pending.length);
+    reporter.begin(pending.length, this.#plan.kernels ? 1 : this.#plan.processes);
     await this.#openAll(pending);
     if (resume !== undefined) checkSameConfig(resume, this.#result());
 
@@ -108,18 +108,71 @@ class Run {
     return { result: this.#result(), interrupted: signal.aborted };
   }
 
-  /** Each record in a process of its own. */
+  /**
+   * Each process of a record is a fresh one. A model's records take turns, so that what the machine does meanwhile meets original and
+   * compressed alike, and the processes of one record lie well apart in time.
+   */
   async #rows(pending: readonly PlannedRecord[]): Promise<void> {
     const { signal } = this.#options;
-    for (const group of groupBy(pending, pairKey)) {
-      const pair = signal.aborted ? undefined : await this.#prepare(group);
-      for (const planned of group) {
-        if (signal.aborted) break;
-        const record = pair instanceof Error ? failedPair(planned, pair) : pair === undefined ? undefined : await this.#one(planned, pair);
-        if (record === undefined) break;
-        this.#add(planned, record);
+    const { processes } = this.#plan;
+    for (const model of groupBy(pending, (planned) => planned.model.name)) {
+      let rows = await this.#prepareRows(model);
+      const reports = await this.#tune(rows);
+      for (let process = 1; process <= processes; process++) {
+        const left: UnderWay[] = [];
+        for (const row of rows) {
+          if (signal.aborted) return;
+          const next =
+            process === 1 ? await this.#first(row, reports.get(plannedKey(row.planned))) : await measureAgain(row, process, this.#measure);
+          if (next === undefined) return;
+          if (process < processes && next.measured?.timing !== undefined) {
+            left.push(next);
+            this.#options.reporter.step(row.planned);
+          } else if (next.measured !== undefined && !(signal.aborted && next.measured.record.status !== "ok")) {
+            this.#add(next.planned, next.measured.record);
+          }
+        }
+        rows = left;
       }
     }
+  }
+
+  /** Records that cannot be measured are done with here. */
+  async #prepareRows(records: readonly PlannedRecord[]): Promise<readonly UnderWay[]> {
+    const rows: UnderWay[] = [];
+    for (const group of groupBy(records, pairKey)) {
+      const pair = this.#options.signal.aborted ? undefined : await this.#prepare(group);
+      if (pair === undefined) return rows;
+      for (const planned of group) {
+        const probe = this.#probes.get(planned.target.text);
+        if (pair instanceof Error) this.#add(planned, failedPair(planned, pair));
+        else if (probe?.available === false) this.#add(planned, unavailable(planned, pair, probe));
+        else if (probe !== undefined) rows.push({ planned, pair, probe });
+      }
+    }
+    return rows;
+  }
+
+  /** @returns by record */
+  async #tune(rows: readonly UnderWay[]): Promise<ReadonlyMap<string, TuneReport | undefined>> {
+    const reports = new Map<string, TuneReport | undefined>();
+    for (const lane of groupBy(rows, ({ planned: { target } }) => JSON.stringify([target.engine, target.host]))) {
+      if (this.#options.signal.aborted) break;
+      try {
+        const found = await tuneRows(lane, this.#measure);
+        lane.forEach(({ planned }, i) => reports.set(plannedKey(planned), found[i]));
+      } catch (error) {
+        if (!this.#options.signal.aborted) throw error;
+      }
+    }
+    return reports;
+  }
+
+  /** @returns undefined when the run was interrupted before the record was whole */
+  async #first(row: UnderWay, report: TuneReport | undefined): Promise<UnderWay | undefined> {
+    const next = await measureFirst(row, report, this.#measure);
+    if (next.measured === undefined || this.#options.signal.aborted) return undefined;
+    return { ...next, measured: await this.#withAccuracy(row.planned, row.pair, next.measured) };
   }
 
   /** All records of a layer's shape and an engine in one process. */
@@ -197,28 +250,25 @@ class Run {
     }
   }
 
-  async #one(planned: PlannedRecord, pair: PreparedPair): Promise<ResultRecord | undefined> {
-    const probe = this.#probes.get(planned.target.text);
-    if (probe === undefined) return undefined;
-    if (!probe.available) return unavailable(planned, pair, probe);
-    const measured = await measureRecord(planned, pair, probe, this.#measure);
-    if (this.#options.signal.aborted) return measured.record.status === "ok" ? measured.record : undefined;
-    return this.#withAccuracy(planned, pair, measured);
-  }
-
-  async #withAccuracy(planned: PlannedRecord, pair: PreparedPair, { record, predictions, outputs }: Measured): Promise<ResultRecord> {
+  async #withAccuracy(planned: PlannedRecord, pair: PreparedPair, measured: Measured): Promise<Measured> {
     const { dataset } = pair.model;
-    if (dataset === undefined || predictions === undefined || outputs === undefined) return record;
+    const { record, predictions, outputs, timing } = measured;
+    if (dataset === undefined || predictions === undefined || outputs === undefined || timing === undefined) return measured;
     const { indices, classes } = predictions;
     const base = { labels: dataset.test.labels, indices, predictions: classes, seed: this.#plan.seed };
+    const described = (accuracy: Accuracy): Measured => ({
+      ...measured,
+      record: { ...record, accuracy },
+      timing: { ...timing, untimed: { ...timing.untimed, accuracy } },
+    });
     if (planned.recipe.text === "fp32") {
       this.#referencesOf(planned).add(planned.target.text, indices, classes);
-      return { ...record, accuracy: describeAccuracy(base) };
+      return described(describeAccuracy(base));
     }
     const reference = await this.#reference(planned, pair.model, indices);
     const original = await this.#originalOutputs(pair);
     const noise = sqnrDb(pair.model.graph, original, pair.graph, outputs);
-    return { ...record, accuracy: describeAccuracy({ ...base, ...(reference === undefined ? {} : { reference }), sqnrDb: noise }) };
+    return described(describeAccuracy({ ...base, ...(reference === undefined ? {} : { reference }), sqnrDb: noise }));
   }
 
   #referencesOf(planned: PlannedRecord): ReferencePredictions {
@@ -286,8 +336,8 @@ function readToolOnce(): Result["tool"] {
 }
 
 /** In order of first appearance. */
-function groupBy(records: readonly PlannedRecord[], keyOf: (record: PlannedRecord) => string): readonly (readonly PlannedRecord[])[] {
-  const groups = new Map<string, PlannedRecord[]>();
+function groupBy<T>(records: readonly T[], keyOf: (record: T) => string): readonly (readonly T[])[] {
+  const groups = new Map<string, T[]>();
   for (const record of records) {
     const group = groups.get(keyOf(record));
     if (group === undefined) groups.set(keyOf(record), [record]);

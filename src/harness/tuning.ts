@@ -4,6 +4,8 @@
  */
 import { loadEngine } from "../engines/registry.ts";
 import type { TuneMode, TuneReport } from "../engines/tune/types.ts";
+import { UnavailableError } from "../errors.ts";
+import type { Host } from "../hosts/host.ts";
 import { openHost } from "../hosts/open.ts";
 import type { HostPlace } from "../hosts/open.ts";
 import { HostError } from "../hosts/protocol.ts";
@@ -31,36 +33,35 @@ export interface TuningTask {
 
 /**
  * One child for all tasks, whose targets share an engine and a host.
- * @returns per task; undefined where the engine does not tune, or where tuning failed (a note says so): it then goes by its estimates
+ * @returns per task, in order; those where the engine does not tune, and those from a failure on (a note says so), are undefined or left
+ * out: they go by estimates
  * @throws HostError when the run was interrupted
  */
 export async function tuneAll(tasks: readonly TuningTask[], context: TuningContext): Promise<readonly (TuneReport | undefined)[]> {
-  const nothing = tasks.map(() => undefined);
   const [first] = tasks;
-  if (first === undefined || context.place.kind !== "node" || (await loadEngine(first.target.engine)).tune === undefined) return nothing;
-  let done = 0;
-  const host = await openHost(context.place, {
-    silenceMs: context.silenceMs,
-    childPath: context.childPath,
-    onProgress: ({ fraction }) => context.onProgress((done + fraction) / tasks.length),
-    onStderr: context.onStderr,
-  });
+  if (first === undefined || context.place.kind !== "node" || (await loadEngine(first.target.engine)).tune === undefined) return [];
+  const reports: (TuneReport | undefined)[] = [];
+  let host: Host | undefined;
   try {
-    const reports: (TuneReport | undefined)[] = [];
+    host = await openHost(context.place, {
+      silenceMs: context.silenceMs,
+      childPath: context.childPath,
+      onProgress: ({ fraction }) => context.onProgress((reports.length + fraction) / tasks.length),
+      onStderr: context.onStderr,
+    });
     for (const { target, graphPath } of tasks) {
       const { engine, options } = target;
       reports.push(await host.request("tune", { engine, options, graphPath, mode: context.mode }));
-      done++;
     }
-    for (const note of new Set(reports.flatMap((report) => report?.notes ?? []))) context.onNote(note);
-    return reports;
   } catch (error) {
-    if (!(error instanceof HostError) || error.code === "interrupted") throw error;
-    context.onNote(`tuning for ${first.target.text}: ${error.message}; kernels are chosen by estimate`);
-    return nothing;
+    if (!(error instanceof HostError || error instanceof UnavailableError) || error.code === "interrupted") throw error;
+    const { target } = tasks[reports.length] ?? first;
+    context.onNote(`tuning for ${target.text}: ${error.message}; kernels are chosen by estimate`);
   } finally {
-    await host.close();
+    await host?.close();
   }
+  for (const note of new Set(reports.flatMap((report) => report?.notes ?? []))) context.onNote(note);
+  return reports;
 }
 
 /** For a record; nothing where there was nothing to choose. */

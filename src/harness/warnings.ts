@@ -4,8 +4,8 @@
  */
 import type { Warning } from "../results/schema.ts";
 import { median } from "../stats/describe.ts";
-import { medianInterval } from "../stats/interval.ts";
 import { classifyOutliers } from "../stats/outliers.ts";
+import { disagreement, summarizeProcesses } from "../stats/processes.ts";
 import { isSpeedingUp } from "./sampling.ts";
 import type { SamplingResult, SamplingSettings } from "./sampling.ts";
 
@@ -18,6 +18,7 @@ export type WarningKey =
   | "kernel-excluded"
   | "ops-on-cpu"
   | "outliers"
+  | "processes-disagree"
   | "software-adapter"
   | "still-warming"
   | "threads-beyond-cores"
@@ -32,6 +33,10 @@ const FIRST_RUN_FACTOR = 10;
 const FIRST_RUN_MIN_MS = 50;
 /** Share of severe outliers worth a word. */
 const OUTLIER_SHARE = 0.05;
+/** Slowest process over fastest; two runs of one program differ by some percent on any machine. */
+const DISAGREEMENT = 1.1;
+/** Half-width of the interval over the precision that a process was sampled to; between processes there is more to differ. */
+const WIDE = { one: 2, several: 5 } as const;
 
 export function softwareAdapter(adapter: string): TypedWarning {
   return {
@@ -89,82 +94,110 @@ export function calibratedOnTestSet(dataset: string): TypedWarning {
   };
 }
 
-/** What the timed samples show. */
-export function timingWarnings(result: SamplingResult, settings: SamplingSettings, firstMs: number): readonly TypedWarning[] {
+/**
+ * What the timed samples show.
+ * @param results one a process, at least one
+ * @param firstMs the first inference of the first process
+ */
+export function timingWarnings(results: readonly SamplingResult[], settings: SamplingSettings, firstMs: number): readonly TypedWarning[] {
+  const samples = results.map((result) => result.samples);
+  const apart = disagree(samples);
   return [
-    ...stillWarming(result),
-    ...fewerSamples(result, settings),
-    ...saturated(result),
-    ...outliers(result),
-    ...wide(result, settings),
-    ...firstRunSlow(result, firstMs),
+    ...inProcesses(results, stillWarming),
+    ...inProcesses(results, (result) => fewerSamples(result, settings)),
+    ...inProcesses(results, saturated),
+    ...inProcesses(results, outliers),
+    ...apart,
+    // One cause, one warning.
+    ...(apart.length > 0 ? [] : wide(results, settings)),
+    ...firstRunSlow(samples[0] ?? [], firstMs),
   ];
 }
 
-function stillWarming({ samples, warmup }: SamplingResult): readonly TypedWarning[] {
+/** A process's warning, of the first that has it. */
+function inProcesses(
+  results: readonly SamplingResult[],
+  check: (result: SamplingResult) => TypedWarning | undefined,
+): readonly TypedWarning[] {
+  const found = results.map(check);
+  const at = found.findIndex((warning) => warning !== undefined);
+  const warning = found[at];
+  if (warning === undefined) return [];
+  return results.length === 1 ? [warning] : [{ ...warning, evidence: `process ${at + 1} of ${results.length}: ${warning.evidence}` }];
+}
+
+function stillWarming({ samples, warmup }: SamplingResult): TypedWarning | undefined {
   const next = "Use --preset rigorous, which warms up longer, and close other programs";
   if (isSpeedingUp(samples)) {
     const half = samples.length >> 1;
     const change = (1 - median(samples.slice(samples.length - half)) / median(samples.slice(0, half))) * 100;
-    return [{ key: "still-warming", evidence: `the second half of the samples is ${change.toFixed(0)} % faster than the first`, next }];
+    return { key: "still-warming", evidence: `the second half of the samples is ${change.toFixed(0)} % faster than the first`, next };
   }
-  if (warmup.steady) return [];
-  return [{ key: "still-warming", evidence: `not steady after ${warmup.runs} runs in ${warmup.ms.toFixed(0)} ms of warm-up`, next }];
+  if (warmup.steady) return undefined;
+  return { key: "still-warming", evidence: `not steady after ${warmup.runs} runs in ${warmup.ms.toFixed(0)} ms of warm-up`, next };
 }
 
-function fewerSamples({ samples }: SamplingResult, { minSamples, timeLimitMs }: SamplingSettings): readonly TypedWarning[] {
-  if (samples.length >= minSamples) return [];
-  return [
-    {
-      key: "fewer-samples-than-asked",
-      evidence: `${samples.length} samples in ${(timeLimitMs / 1000).toFixed(1)} s, ${minSamples} were asked for`,
-      next: "Use --preset rigorous, or a hardware GPU",
-    },
-  ];
+function fewerSamples({ samples }: SamplingResult, { minSamples, timeLimitMs }: SamplingSettings): TypedWarning | undefined {
+  if (samples.length >= minSamples) return undefined;
+  return {
+    key: "fewer-samples-than-asked",
+    evidence: `${samples.length} samples in ${(timeLimitMs / 1000).toFixed(2)} s, ${minSamples} were asked for`,
+    next: "Use --preset rigorous, or a hardware GPU",
+  };
 }
 
 /** tinybench's criteria: mostly zeros, or almost no distinct values. */
-function saturated({ samples, blockCalls, clockStepMs }: SamplingResult): readonly TypedWarning[] {
-  if (samples.length < 10) return [];
+function saturated({ samples, blockCalls, clockStepMs }: SamplingResult): TypedWarning | undefined {
+  if (samples.length < 10) return undefined;
   const zeros = samples.filter((ms) => ms === 0).length;
   const distinct = new Set(samples).size;
-  if (zeros <= samples.length / 2 && distinct >= 3) return [];
-  return [
-    {
-      key: "timer-saturated",
-      evidence: `${distinct} distinct times, ${zeros} of ${samples.length} zero, clock step ${(clockStepMs * 1e6).toFixed(0)} ns, blocks of ${blockCalls}`,
-      next: "The clock is too coarse for this model here: treat the times as an upper bound",
-    },
-  ];
+  if (zeros <= samples.length / 2 && distinct >= 3) return undefined;
+  return {
+    key: "timer-saturated",
+    evidence: `${distinct} distinct times, ${zeros} of ${samples.length} zero, clock step ${(clockStepMs * 1e6).toFixed(0)} ns, blocks of ${blockCalls}`,
+    next: "The clock is too coarse for this model here: treat the times as an upper bound",
+  };
 }
 
-function outliers({ samples }: SamplingResult): readonly TypedWarning[] {
+function outliers({ samples }: SamplingResult): TypedWarning | undefined {
   const { severe } = classifyOutliers(samples);
-  if (severe <= samples.length * OUTLIER_SHARE) return [];
+  if (severe <= Math.max(1, samples.length * OUTLIER_SHARE)) return undefined;
+  return {
+    key: "outliers",
+    evidence: `${severe} of ${samples.length} samples lie more than 3 interquartile ranges out; all are kept`,
+    next: "Close other programs and run again",
+  };
+}
+
+function disagree(processes: readonly (readonly number[])[]): readonly TypedWarning[] {
+  const ratio = disagreement(processes);
+  if (ratio === undefined || ratio < DISAGREEMENT) return [];
   return [
     {
-      key: "outliers",
-      evidence: `${severe} of ${samples.length} samples lie more than 3 interquartile ranges out; all are kept`,
-      next: "Close other programs and run again",
+      key: "processes-disagree",
+      evidence: `the slowest of ${processes.length} processes took ${ratio.toFixed(2)} times as long as the fastest, each steady in itself`,
+      next: "Whatever shares the machine differed between them; close it, or use more --processes",
     },
   ];
 }
 
-function wide({ samples, stopReason }: SamplingResult, { precision }: SamplingSettings): readonly TypedWarning[] {
-  const interval = medianInterval(samples);
-  if (stopReason === "settled" || interval === undefined) return [];
-  const half = (interval.high - interval.low) / 2 / interval.median;
-  if (!(half > precision * 2)) return [];
+function wide(results: readonly SamplingResult[], { precision }: SamplingSettings): readonly TypedWarning[] {
+  const { median: middle, ci95 } = summarizeProcesses(results.map(({ samples }) => samples));
+  if (ci95 === undefined || (results.length === 1 && results[0]?.stopReason === "settled")) return [];
+  const half = (ci95[1] - ci95[0]) / 2 / middle;
+  if (!(half > precision * (results.length === 1 ? WIDE.one : WIDE.several))) return [];
+  const count = results.reduce((sum, { samples }) => sum + samples.length, 0);
+  const after = results.length === 1 ? `after ${count} samples` : `over ${results.length} processes`;
   return [
     {
       key: "interval-wide",
-      evidence: `95 % interval of the median is ±${(half * 100).toFixed(1)} % after ${samples.length} samples, ±${(precision * 100).toFixed(0)} % was asked for`,
-      next: "Close other programs, or use --preset rigorous",
+      evidence: `95 % interval of the median is ±${(half * 100).toFixed(1)} % ${after}`,
+      next: `Close other programs, or use --preset rigorous${results.length === 1 ? "" : " or more --processes"}`,
     },
   ];
 }
 
-function firstRunSlow({ samples }: SamplingResult, firstMs: number): readonly TypedWarning[] {
+function firstRunSlow(samples: readonly number[], firstMs: number): readonly TypedWarning[] {
   const steadyMs = median(samples);
   if (firstMs < FIRST_RUN_MIN_MS || firstMs < steadyMs * FIRST_RUN_FACTOR) return [];
   return [

@@ -68,27 +68,35 @@ export const accuracySchema = z.looseObject({
 });
 
 export const latencySchema = z.looseObject({
-  /** Every timed run, in order. */
+  /** Every timed run, in order, process after process. */
   samples: z.array(ms),
   n: count,
+  /** Of the processes' medians where there are several, of the samples where there is one. */
   median: ms,
-  /** Order-statistic interval of the median; absent below 6 samples, where none exists. */
+  /**
+   * Of the median. Over several processes, with what differs between them in it; of one process, the order-statistic interval of its
+   * samples, absent below 6 of them, where none exists.
+   */
   ci95: interval.optional(),
+  /** Median of each fresh process or page, in order; absent where there was one. */
+  processes: z.array(ms).optional(),
+  /** Samples of each, in the same order: how `samples` divides among them. */
+  processSamples: z.array(count).optional(),
   mean: ms,
   sd: number.optional(),
   mad: number.optional(),
   min: ms,
   max: ms,
-  /** Only where the sample supports it. */
+  /** Only where the samples, those of all processes together, support it. */
   p90: ms.optional(),
   p99: ms.optional(),
-  /** Why sampling ended: `settled`, `max-samples`, `time-limit`, …. */
+  /** Why sampling ended: `settled`, `max-samples`, `time-limit`, …; of several processes, the least precise. */
   stopReason: z.string(),
   /** Inferences timed together as one sample; above 1 a sample is a mean, and there are no percentiles. */
   blockCalls: count.optional(),
   /** Smallest step that the clock was seen to make. */
   clockStepMs: ms.optional(),
-  /** `restarts`: how often samples turned out to be warm-up and were taken anew. */
+  /** Of all processes together. `restarts`: how often samples turned out to be warm-up and were taken anew. */
   warmup: z.looseObject({ runs: count, ms, restarts: count, steady: z.boolean() }).optional(),
 });
 

@@ -70,7 +70,7 @@ describe("progress", () => {
     const lines: string[] = [];
     const stream = { isTTY: false, write: (text: string) => lines.push(text) } as unknown as NodeJS.WriteStream;
     const reporter = createReporter({ stream, verbose: false });
-    reporter.begin(2);
+    reporter.begin(2, 1);
     reporter.output("noise of a child");
     reporter.done(ok);
     reporter.done(notOk("unavailable", "no-gpu"));
@@ -78,6 +78,7 @@ describe("progress", () => {
     expect(lines).toHaveLength(2);
     expect(lines[0]).toMatch(/^\[1\/2, \d+:\d\d left\] m int8 wasm: 1\.23 ms \(1\.20 to 1\.30\), 30 samples, top-1 98\.76 % of 500\n$/);
     expect(lines[1]).toMatch(/^\[2\/2, 0:00 left\] m int8 webgpu: unavailable, why not\n$/);
+    expect(recordLine({ ...ok, latencyMs: { ...ok.latencyMs, processes: [1.2, 1.23, 1.3] } })).toMatch(/, 30 samples of 3 processes, /);
     expect(recordLine({ ...ok, latencyMs: { ...ok.latencyMs, ci95: undefined } })).not.toMatch(/\(/);
   });
 
@@ -91,7 +92,7 @@ describe("progress", () => {
       removeListener: () => stream,
     } as unknown as NodeJS.WriteStream;
     const reporter = createReporter({ stream, verbose: false });
-    reporter.begin(2);
+    reporter.begin(2, 3);
     reporter.phase(
       { model: { name: "net" }, recipe: { text: "int8" }, target: { text: "wasm" } } as Parameters<typeof reporter.phase>[0],
       "compiling",

@@ -4,7 +4,7 @@ import { presetOf, samplingFor } from "../../src/harness/presets.ts";
 import type { SamplingResult } from "../../src/harness/sampling.ts";
 import { accuracySampled, opsOnCpu, softwareAdapter, threadsBeyondCores, timingWarnings } from "../../src/harness/warnings.ts";
 
-const SETTINGS = samplingFor(presetOf("normal"), false);
+const SETTINGS = samplingFor(presetOf("normal"), false, 1);
 const clean = Array.from({ length: 40 }, (_, i) => 10 + ((i * 7) % 11) / 100);
 
 function keys(result: Partial<SamplingResult>, firstMs = 12): readonly string[] {
@@ -16,7 +16,7 @@ function keys(result: Partial<SamplingResult>, firstMs = 12): readonly string[] 
     clockStepMs: 0.0001,
     ...result,
   };
-  return timingWarnings(full, SETTINGS, firstMs).map(({ key }) => key);
+  return timingWarnings([full], SETTINGS, firstMs).map(({ key }) => key);
 }
 
 describe("timingWarnings", () => {
@@ -61,16 +61,60 @@ describe("timingWarnings", () => {
     expect(keys({ samples: clean.map((ms) => ms / 1000) }, 40)).toEqual([]);
   });
 
+  const process = (samples: readonly number[], fields: Partial<SamplingResult> = {}): SamplingResult => ({
+    samples,
+    blockCalls: 1,
+    stopReason: "settled",
+    warmup: { runs: 50, ms: 600, restarts: 0, steady: true },
+    clockStepMs: 0.0001,
+    ...fields,
+  });
+
+  it("processes-disagree: medians further apart than their noise and than a tenth", () => {
+    const of = (...factors: readonly number[]): readonly { readonly key: string; readonly evidence: string }[] =>
+      timingWarnings(
+        factors.map((factor) => process(clean.map((ms) => ms * factor))),
+        SETTINGS,
+        12,
+      );
+    expect(of(1, 1.01, 1.02)).toEqual([]);
+    expect(of(1, 2, 1)).toMatchObject([
+      { key: "processes-disagree", evidence: "the slowest of 3 processes took 2.00 times as long as the fastest, each steady in itself" },
+    ]);
+    const noisy = clean.map((_, i) => 10 + ((i * 0.618) % 1) * 30);
+    const apart = [process(noisy), process(noisy.map((ms) => ms * 1.15))];
+    expect(timingWarnings(apart, SETTINGS, 12).map(({ key }) => key)).not.toContain("processes-disagree");
+  });
+
+  it("interval-wide: processes that are not far apart, but far for the precision asked for", () => {
+    const found = timingWarnings(
+      [1, 1.04, 1.09].map((factor) => process(clean.map((ms) => ms * factor))),
+      SETTINGS,
+      12,
+    );
+    expect(found).toMatchObject([{ key: "interval-wide" }]);
+    expect(found[0]?.evidence).toMatch(/^95 % interval of the median is ±10\.8 % over 3 processes$/);
+  });
+
+  it("names the process that a warning is about", () => {
+    const found = timingWarnings([process(clean), process(clean.slice(0, 8))], SETTINGS, 12);
+    expect(found).toMatchObject([
+      { key: "fewer-samples-than-asked", evidence: expect.stringMatching(/^process 2 of 2: 8 samples/) as string },
+    ]);
+  });
+
   it("each carries numbers and a next step", () => {
     const all = [
       ...timingWarnings(
-        {
-          samples: clean.slice(0, 8),
-          blockCalls: 1,
-          stopReason: "time-limit",
-          warmup: { runs: 1, ms: 2500, restarts: 0, steady: false },
-          clockStepMs: 0.001,
-        },
+        [
+          {
+            samples: clean.slice(0, 8),
+            blockCalls: 1,
+            stopReason: "time-limit",
+            warmup: { runs: 1, ms: 2500, restarts: 0, steady: false },
+            clockStepMs: 0.001,
+          },
+        ],
         SETTINGS,
         900,
       ),

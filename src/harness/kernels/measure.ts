@@ -175,12 +175,14 @@ function describe(
   const { planned, pair } = row;
   const times = raced.times[at];
   if (times === undefined || times.samples.length === 0) return failed(row, NOT_RACED);
-  const latencyMs = describeLatency({
-    samples: times.samples,
-    blockCalls: times.calls,
-    clockStepMs: raced.clockStepMs,
-    stopReason: times.samples.length >= context.preset.race.rounds ? "max-samples" : "time-limit",
-  });
+  const latencyMs = describeLatency([
+    {
+      samples: times.samples,
+      blockCalls: times.calls,
+      clockStepMs: raced.clockStepMs,
+      stopReason: times.samples.length >= context.preset.race.rounds ? "max-samples" : "time-limit",
+    },
+  ]);
   const warnings: Warning[] = [];
   if (probe.software === true) warnings.push(softwareAdapter(probe.adapter ?? planned.target.text));
   if (report !== undefined && report.excluded.length > 0) warnings.push(kernelExcluded(report.excluded));
