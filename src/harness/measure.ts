@@ -53,8 +53,7 @@ export async function measureAgain(row: UnderWay, process: number, context: Meas
     const more = await inHost(row, context, (host) => timeAgain(host, planned, pair, context, timing));
     return { ...row, measured: { ...measured, record: describeTiming(more), timing: more } };
   } catch (error) {
-    const { model, recipe, target, status, warnings, ...gathered } = timing.untimed;
-    const record = failedRecord(planned, error, gathered, `process ${process} of ${context.processes ?? 1}: `);
+    const record = failedRecord(planned, error, timing.untimed, `process ${process} of ${context.processes ?? 1}: `);
     return { ...row, measured: { record } };
   }
 }

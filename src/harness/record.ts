@@ -169,7 +169,7 @@ export function failedRecord(planned: PlannedRecord, error: unknown, gathered: G
   if (!(error instanceof HostError || error instanceof UnavailableError)) throw error;
   const { code, message, remedy } = error;
   const status = error instanceof UnavailableError || error.unavailable ? "unavailable" : "failed";
-  return { ...identityOf(planned), status, reason: { code, message: `${during}${message}`, remedy }, ...gathered };
+  return { ...identityOf(planned), ...gathered, status, reason: { code, message: `${during}${message}`, remedy } };
 }
 
 function parityReason({ target }: PlannedRecord, message: string): FailedRecord["reason"] {

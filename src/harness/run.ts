@@ -113,7 +113,6 @@ class Run {
    * compressed alike, and the processes of one record lie well apart in time.
    */
   async #rows(pending: readonly PlannedRecord[]): Promise<void> {
-    const { signal } = this.#options;
     const { processes } = this.#plan;
     for (const model of groupBy(pending, (planned) => planned.model.name)) {
       let rows = await this.#prepareRows(model);
@@ -121,20 +120,25 @@ class Run {
       for (let process = 1; process <= processes; process++) {
         const left: UnderWay[] = [];
         for (const row of rows) {
-          if (signal.aborted) return;
+          if (this.#isOver()) return;
           const next =
             process === 1 ? await this.#first(row, reports.get(plannedKey(row.planned))) : await measureAgain(row, process, this.#measure);
           if (next === undefined) return;
           if (process < processes && next.measured?.timing !== undefined) {
             left.push(next);
             this.#options.reporter.step(row.planned);
-          } else if (next.measured !== undefined && !(signal.aborted && next.measured.record.status !== "ok")) {
+          } else if (next.measured !== undefined && (next.measured.record.status === "ok" || !this.#isOver())) {
             this.#add(next.planned, next.measured.record);
           }
         }
         rows = left;
       }
     }
+  }
+
+  /** Whether the run was interrupted: may change with every await. */
+  #isOver(): boolean {
+    return this.#options.signal.aborted;
   }
 
   /** Records that cannot be measured are done with here. */
@@ -157,12 +161,12 @@ class Run {
   async #tune(rows: readonly UnderWay[]): Promise<ReadonlyMap<string, TuneReport | undefined>> {
     const reports = new Map<string, TuneReport | undefined>();
     for (const lane of groupBy(rows, ({ planned: { target } }) => JSON.stringify([target.engine, target.host]))) {
-      if (this.#options.signal.aborted) break;
+      if (this.#isOver()) break;
       try {
         const found = await tuneRows(lane, this.#measure);
         lane.forEach(({ planned }, i) => reports.set(plannedKey(planned), found[i]));
       } catch (error) {
-        if (!this.#options.signal.aborted) throw error;
+        if (!this.#isOver()) throw error;
       }
     }
     return reports;

@@ -10,11 +10,13 @@ import type { RunOptions, RunOutcome } from "../../src/harness/run.ts";
 import { recordKey } from "../../src/results/schema.ts";
 import type { OkRecord, Result, ResultRecord } from "../../src/results/schema.ts";
 import { checkResult } from "../../src/results/store.ts";
+import { median as medianOf } from "../../src/stats/describe.ts";
 import { makeFixture } from "./fixture.ts";
 
 const fixture = makeFixture();
 afterAll(() => rmSync(fixture.folder, { recursive: true }));
 
+const CRASH_IN_SECOND = new URL("../hosts/children/crash-in-second.mjs", import.meta.url).pathname;
 const CRASH_IN_TIMING = new URL("../hosts/children/crash-in-timing.mjs", import.meta.url).pathname;
 
 function run(request: Partial<PlanRequest>, options: Partial<RunOptions> = {}): Promise<RunOutcome> {
@@ -67,6 +69,35 @@ describe("runPlan", () => {
     expect(dead?.status === "failed" && dead.reason.message).toMatch(/crashed during time \(signal SIGSEGV\)/);
     expect(dead?.latencyMs).toBeUndefined();
     expect(alive?.status).toBe("ok");
+  });
+
+  it("times in several processes, and describes what they say together", async () => {
+    const { result } = await run({ recipes: ["fp32"], targets: ["wasm"], processes: 2 });
+    const { processes = [], processSamples = [], samples, n, median, ci95 } = okOf(result.records[0]).latencyMs;
+    expect(processes).toHaveLength(2);
+    expect(processSamples.reduce((a, b) => a + b)).toBe(n);
+    const [first = 0] = processSamples;
+    expect(medianOf(samples.slice(0, first))).toBe(processes[0]);
+    expect(medianOf(samples.slice(first))).toBe(processes[1]);
+    expect(median).toBeCloseTo((processes[0]! + processes[1]!) / 2, 12);
+    expect(ci95?.[0]).toBeLessThanOrEqual(Math.min(...processes));
+    expect(ci95?.[1]).toBeGreaterThanOrEqual(Math.max(...processes));
+    expect(result.config).toMatchObject({ processes: 2 });
+    const one = okOf((await run({ recipes: ["fp32"], targets: ["wasm"], processes: 1 })).result.records[0]).latencyMs;
+    expect(one.processes).toBeUndefined();
+    expect(one.n).toBeGreaterThanOrEqual(20);
+  });
+
+  it("does not call a record ok whose second process dies, and keeps what is measured once", async () => {
+    process.env["SLIMBENCH_TEST_COUNTER"] = join(fixture.folder, "timed-once");
+    const { result } = await run({ recipes: ["fp32"], targets: ["cpu"] }, { childPath: CRASH_IN_SECOND }).finally(
+      () => delete process.env["SLIMBENCH_TEST_COUNTER"],
+    );
+    const [record] = result.records;
+    expect(record).toMatchObject({ status: "failed", reason: { code: "child-crashed" }, accuracy: { n: 120 }, parity: { pass: true } });
+    expect(record?.status === "failed" && record.reason.message).toMatch(/^process 2 of 3: .*crashed during time/);
+    expect(record?.latencyMs).toBeUndefined();
+    expect(() => checkResult(JSON.parse(JSON.stringify(result)), "test")).not.toThrow();
   });
 
   it("records targets that cannot run here, with the reason", async () => {
