@@ -16,6 +16,7 @@ const COLUMNS: readonly (readonly [string, (view: RecordView, result: Result) =>
   ["reasonCode", ({ record }) => (record.status === "ok" ? undefined : record.reason.code)],
   ["reasonMessage", ({ record }) => (record.status === "ok" ? undefined : record.reason.message)],
   ["latencyMedianMs", ({ record }) => record.latencyMs?.median],
+  ["processes", ({ record }) => record.latencyMs?.processes?.length],
   ["latencyLowMs", ({ record }) => record.latencyMs?.ci95?.[0]],
   ["latencyHighMs", ({ record }) => record.latencyMs?.ci95?.[1]],
   ["latencySamples", ({ record }) => record.latencyMs?.n],

@@ -118,7 +118,7 @@ export function headerLines(result: Result): readonly string[] {
   const node = env.node === undefined ? undefined : `Node ${env.node}`;
   const join = (parts: readonly (string | undefined)[]): string => parts.filter((part) => part !== undefined).join(" · ");
   return [
-    join([version, word("suite"), word("preset"), createdAt]),
+    join([version, word("suite"), word("preset"), word("processes"), createdAt]),
     join([cpu, system, node]),
     ...browserLines(result),
     ...adapterLines(result.records),

@@ -1,8 +1,9 @@
 /**
- * The gate: did anything get worse between two results of the same machine? Latency is noisy, so it regresses only where the intervals
- * of the medians do not overlap and the medians differ by more than a threshold. Size, accuracy and parity are exact: any change counts.
+ * The gate: did anything get worse between two results of the same machine? Latency is noisy, so it regresses only where the noise, that
+ * between processes included, does not explain the difference, and the medians differ by more than a threshold. Size, accuracy and parity are exact: any change counts.
  * All statistics of the verdict are behind `compareResults`.
  */
+import { ratioOfProcesses } from "../stats/processes.ts";
 import { recordKey } from "./schema.ts";
 import type { Latency, OkRecord, Result, ResultRecord } from "./schema.ts";
 
@@ -151,6 +152,10 @@ function compareStatus(base: ResultRecord, current: ResultRecord): CompareRow {
   return { ...identity(base), verdict, note: `was ${text(base)}, is ${text(current)}${message}` };
 }
 
+/**
+ * Where both sides have several processes, by the interval of the ratio of their medians; else by whether the intervals of the two
+ * overlap, which knows nothing of how processes differ where a side had one only.
+ */
 function compareLatency(base: Latency, current: Latency, thresholdPercent: number): MetricVerdict {
   const numbers = { base: base.median, current: current.median };
   if (base.ci95 === undefined || current.ci95 === undefined) {
@@ -158,10 +163,17 @@ function compareLatency(base: Latency, current: Latency, thresholdPercent: numbe
   }
   if (base.median === 0) return { ...numbers, verdict: "unknown", note: "the base's median is 0: below the clock's step" };
   const change = (current.median / base.median - 1) * 100;
-  const overlap = base.ci95[0] <= current.ci95[1] && current.ci95[0] <= base.ci95[1];
+  const between = ratioOfProcesses(base.processes ?? [], current.processes ?? []);
   if (Math.abs(change) <= thresholdPercent) return { ...numbers, change, verdict: "same" };
-  if (overlap) return { ...numbers, change, verdict: "unknown", note: "too noisy: the intervals overlap" };
-  return { ...numbers, change, verdict: change > 0 ? "regression" : "improvement" };
+  const verdict = change > 0 ? "regression" : "improvement";
+  if (between === undefined) {
+    const overlap = base.ci95[0] <= current.ci95[1] && current.ci95[0] <= base.ci95[1];
+    return { ...numbers, change, ...(overlap ? { verdict: "unknown", note: "too noisy: the intervals overlap" } : { verdict }) };
+  }
+  const [low, high] = between.ci95;
+  if (change > 0 ? low > 1 : high < 1) return { ...numbers, change, verdict };
+  const range = `${low.toFixed(2)} to ${high.toFixed(2)} times the base's`;
+  return { ...numbers, change, verdict: "unknown", note: `too noisy: processes differ, so that it may be ${range}` };
 }
 
 function compareSize(base: OkRecord, current: OkRecord): MetricVerdict | undefined {

@@ -24,6 +24,27 @@ describe("latency", () => {
     expect(compareOne(withLatency(base, spread), withLatency(current, otherSpread)).latency?.verdict).toBe(verdict);
   });
 
+  it.each<[string, readonly number[], readonly number[], Verdict]>([
+    ["slower in every process, by more than they differ", [2, 2.01, 2.02], [2.2, 2.21, 2.22], "regression"],
+    ["faster in every process", [2, 2.01, 2.02], [1.7, 1.71, 1.72], "improvement"],
+    // Within each process the samples hardly differ, so that intervals of samples would call this a regression.
+    ["slower, and so was one of the base's processes", [1, 1, 2], [1, 2, 2], "unknown"],
+    ["one process more on one side", [2, 2.01], [2.2, 2.21, 2.22], "regression"],
+    ["within the threshold", [2, 2.01, 2.02], [2.05, 2.06, 2.07], "same"],
+  ])("of processes, %s", (_, base, current, verdict) => {
+    const of = (processes: readonly number[]): OkRecord => {
+      const median = [...processes].sort((a, b) => a - b)[1]!;
+      return okRecord({ latencyMs: { ...latency(median, 0.001), processes } });
+    };
+    expect(compareOne(of(base), of(current)).latency?.verdict).toBe(verdict);
+  });
+
+  it("goes by intervals where one side had a single process", () => {
+    const several = okRecord({ latencyMs: { ...latency(2, 0.05), processes: [1.99, 2, 2.01] } });
+    expect(compareOne(several, withLatency(2.2, 0.05)).latency?.verdict).toBe("regression");
+    expect(compareOne(several, withLatency(2.2, 0.3)).latency).toMatchObject({ verdict: "unknown", note: "too noisy: the intervals overlap" });
+  });
+
   it("takes the threshold from its caller", () => {
     const [base, current] = [withLatency(2, 0.01), withLatency(2.2, 0.01)];
     expect(compareOne(base, current, 15).latency?.verdict).toBe("same");
