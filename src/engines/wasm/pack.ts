@@ -66,6 +66,40 @@ export function packDepthwiseF32(w: Float32Array, taps: number, channels: number
   return packed;
 }
 
+/**
+ * w [KH][KW][C] → [C / 8][bias 8 i32, scales 8 f32, then floor(KH / 2) × KW × 8 × 2 i16: rows in pairs, then of an odd last row
+ * ceil(KW / 2) × 8 × 2 i16: neighbours in pairs, a missing one zero].
+ * @param inputZeroPoint of the inputs as signed bytes: its products are taken off the bias
+ */
+export function packDepthwisePairs(
+  w: Int16Array,
+  [kh, kw]: readonly [number, number],
+  channels: number,
+  bias: Int32Array,
+  scales: Float32Array,
+  inputZeroPoint: number,
+): Int32Array {
+  const rowPairs = kh >> 1;
+  const words = (2 + rowPairs * kw + (kh % 2) * Math.ceil(kw / 2)) * PANEL;
+  const packed = new Int32Array(Math.ceil(channels / PANEL) * words);
+  const floats = new Float32Array(packed.buffer);
+  const halves = new Int16Array(packed.buffer);
+  for (let c = 0; c < channels; c++) {
+    const base = Math.floor(c / PANEL) * words;
+    const lane = c % PANEL;
+    let sum = 0;
+    for (let y = 0; y < kh; y++) {
+      for (let x = 0; x < kw; x++) {
+        const [pair, second] = y < 2 * rowPairs ? [(y >> 1) * kw + x, y & 1] : [rowPairs * kw + (x >> 1), x & 1];
+        sum += halves[(base + (2 + pair) * PANEL + lane) * 2 + second] = w[(y * kw + x) * channels + c]!;
+      }
+    }
+    packed[base + lane] = bias[c]! - inputZeroPoint * sum;
+    floats[base + PANEL + lane] = scales[c]!;
+  }
+  return packed;
+}
+
 /** w [KH][KW][C] → [C / 8][bias 8 i32, scales 8 f32, then ceil(KH / 2) × KW × 8 × 2 i16]: rows in pairs, a missing last row zero. */
 export function packDepthwiseI8(
   w: Int16Array,

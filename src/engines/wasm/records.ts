@@ -106,6 +106,23 @@ export function windowRecord(
   );
 }
 
+/** Words behind those of `windowRecord`: how many channels to compute (others only lie between those), and 16 zeros at a multiple of 16 bytes. */
+export const DEPTHWISE_CHANNELS = 17;
+const DEPTHWISE_WORDS = 24;
+
+/** `windowRecord` for the depthwise tiles, which may compute some of the channels and read zeros where a window leaves the image. */
+export function depthwiseRecord(
+  input: Shape,
+  output: Shape,
+  kernel: readonly [number, number],
+  attrs: Pick<Conv2DAttrs, "strides" | "dilations" | "pads">,
+): Int32Array {
+  const words = new Int32Array(DEPTHWISE_WORDS);
+  words.set(windowRecord(input, output, kernel, attrs));
+  words[DEPTHWISE_CHANNELS] = input[3]!;
+  return words;
+}
+
 /** Geometry of a padded copy, in bytes of the unpadded element size. */
 export function padRecord(input: Shape, pads: readonly [number, number, number, number], elementBytes: number): Int32Array {
   const [n = 1, h = 1, w = 1, c = 1] = input;

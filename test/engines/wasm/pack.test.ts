@@ -1,6 +1,6 @@
 /** Weight layouts, checked by hand. */
 import { describe, expect, it } from "vitest";
-import { packDenseF32, packDenseI8, packDepthwiseF32, packDepthwiseI8 } from "../../../src/engines/wasm/pack.ts";
+import { packDenseF32, packDenseI8, packDepthwiseF32, packDepthwiseI8, packDepthwisePairs } from "../../../src/engines/wasm/pack.ts";
 import { packListsF32, packListsI8 } from "../../../src/engines/wasm/pack-lists.ts";
 import { liveIndices, packSparseF32, packSparseI8, zeroShare } from "../../../src/engines/wasm/pack-sparse.ts";
 import { fitsTile, tilePost } from "../../../src/engines/wasm/records.ts";
@@ -45,6 +45,20 @@ describe("depthwise panels", () => {
     const packed = packDepthwiseI8(Int16Array.of(1, 2, 3), 3, 1, 1, Int32Array.of(4), Float32Array.of(2));
     expect(packed.length).toBe(16 + 2 * 8);
     expect([...halves(packed).subarray(32, 34), ...halves(packed).subarray(48, 50)]).toEqual([1, 2, 3, 0]);
+  });
+
+  it("i8: rows in pairs, an odd last row by neighbours, bias less the zero point's products", () => {
+    const packed = packDepthwisePairs(Int16Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9), [3, 3], 1, Int32Array.of(100), Float32Array.of(2), -3);
+    expect(packed.length).toBe(16 + 5 * 8);
+    expect([packed[0], new Float32Array(packed.buffer)[8]]).toEqual([100 + 3 * 45, 2]);
+    const pairs = [0, 1, 2, 3, 4].map((i) => [...halves(packed).subarray(32 + i * 16, 34 + i * 16)]);
+    expect(pairs).toEqual([
+      [1, 4],
+      [2, 5],
+      [3, 6],
+      [7, 8],
+      [9, 0],
+    ]);
   });
 });
 

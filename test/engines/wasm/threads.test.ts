@@ -15,7 +15,8 @@ import { GraphBuilder } from "../../../src/graph/builder.ts";
 import type { Graph } from "../../../src/graph/ir.ts";
 import { nodeThreads } from "../../../src/hosts/node-threads.ts";
 import { FLOAT_MODELS, INT8_MODELS, KEYWORDS, RESNET8, noiseFor } from "../models.ts";
-import { describeVectors } from "../vectors.ts";
+import { describeVectors, prepareCase } from "../vectors.ts";
+import { convCase } from "./cases.ts";
 import { context } from "./context.ts";
 
 const SELECTION: Selection = { features: NO_FEATURES, simd: true, sparse: "auto", coded: "auto", chosen: new Map() };
@@ -128,6 +129,25 @@ describe("wasm threads", () => {
       for (let run = 0; run < 20; run++) expect(await many.run(input)).toEqual(want);
       many.dispose();
     }
+  });
+
+  it.each([
+    ["float32", 131],
+    ["int8", 517],
+  ] as const)("give the results of one thread for a depthwise layer split by channels: %s", async (kind, channels) => {
+    const layer = convCase("DepthwiseConv2D", {
+      kind,
+      seed: 7,
+      input: [1, 6, 5, channels],
+      outputs: channels,
+      kernel: [3, 3],
+      pads: [1, 1, 1, 1],
+    });
+    const { graph, inputs } = prepareCase(layer);
+    const one = await wasmEngine.compile(graph, context, { relaxed: "off" });
+    const many = await open(graph, splitAll(2, 7, true));
+    expect(many.placement()[0]!.why).toMatch(/shared/);
+    expect(await many.run(inputs)).toEqual(await one.run(inputs));
   });
 
   it("give other results when a piece is missing", async () => {

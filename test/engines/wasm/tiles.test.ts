@@ -150,6 +150,29 @@ describe("depthwise tiles", () => {
         direct,
       );
     });
+    it(`${kind}: any border left and right, and images narrower than a tile`, async () => {
+      for (const [kw, stride] of [
+        [3, 1],
+        [3, 2],
+        [5, 1],
+        [5, 2],
+      ] as const) {
+        const columns = kind !== "float32" || (kw === 3 && stride === 1) ? 4 : kw === 3 ? 3 : 2;
+        for (let left = 0; left < kw; left++) {
+          for (let right = 0; right < kw; right++) {
+            for (const width of [2, 3, 4, 5, 7, 12]) {
+              if (width + left + right < kw) continue;
+              const [seed, channels] = [width * 100 + left * 10 + right, 9];
+              const shape = { kind, seed, input: [1, 3, width, channels], outputs: channels, kernel: [3, kw] } as const;
+              await check(
+                convCase("DepthwiseConv2D", { ...shape, strides: [1, stride], pads: [1, left, 1, right] }),
+                `${type(kind)}_depthwise_w${kw}s${stride}_1x${columns}`,
+              );
+            }
+          }
+        }
+      }
+    });
     it(`${kind}: channel multiplier`, async () => {
       const kernel = kind === "float32" ? "f32_conv_indirect_4x8" : "i8_conv_pairs_4x8";
       await check(

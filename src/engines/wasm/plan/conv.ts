@@ -3,7 +3,7 @@ import { elementCount } from "../../../graph/dtype.ts";
 import type { Activation, Node, NodeWith } from "../../../graph/ir.ts";
 import { floatWeights, integerFinish } from "../../cpu/kernels/weights.ts";
 import type { NodePlan, PlanContext, Planner } from "../program.ts";
-import { depthwiseFloat, depthwiseInteger } from "./depthwise.ts";
+import { planDepthwiseTiles } from "./depthwise/index.ts";
 import { planFloat } from "./float/index.ts";
 import { planInteger } from "./integer/index.ts";
 import { centered, operandsOf } from "./operands.ts";
@@ -146,5 +146,5 @@ export const planDepthwise: Planner<"DepthwiseConv2D"> = (context, node) => {
       order: (i) => (i % taps) * channels + Math.floor(i / taps),
     });
   }
-  return operands.isFloat ? depthwiseFloat(context, node, operands, kh, kw) : depthwiseInteger(context, node, operands, kh, kw);
+  return planDepthwiseTiles(context, node, operands, [kh, kw]);
 };

@@ -34,7 +34,11 @@ export function planPool(context: PlanContext, node: NodeWith<"MaxPool2D"> | Nod
   const record = windowRecord(x.shape, out.shape, window, node.attrs, countIncludePad);
   const [batch = 1] = x.shape;
   const elementBytes = bytesPerElement(x.dtype);
-  const image = { input: (elementCount(x.shape) / batch) * elementBytes, output: (elementCount(out.shape) / batch) * elementBytes };
+  const image = {
+    input: (elementCount(x.shape) / batch) * elementBytes,
+    output: (elementCount(out.shape) / batch) * elementBytes,
+    isPadded: false,
+  };
   const cost = (elementCount(out.shape) * window[0] * window[1]) / RATE.depthwise;
   const call = (kernel: string, rest: readonly number[]): KernelCall => {
     const [from, to] = [context.address(x), context.address(out)];
@@ -42,7 +46,7 @@ export function planPool(context: PlanContext, node: NodeWith<"MaxPool2D"> | Nod
       ...[from + xOffset, to + outOffset, geometry],
       ...rest,
     ];
-    const split = splitWindows(context, record, image, false, cost, args);
+    const split = splitWindows(context, record, image, cost, args);
     return { kernel, args: args(0, 0, context.table(record)), split };
   };
   if (x.dtype === "float32" && out.dtype === "float32") {

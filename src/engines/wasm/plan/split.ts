@@ -3,6 +3,7 @@
  * output is computed by the same instructions in the same order as by one thread, and results are identical to the bit.
  */
 import type { PlanContext, Split } from "../program.ts";
+import { DEPTHWISE_CHANNELS } from "../records.ts";
 
 /**
  * Expected work of one thread in a microsecond, by which calls too small to share are told from others: multiply-adds, bytes moved, or elements.
@@ -75,39 +76,69 @@ export function splitRun(count: number, cost: number, args: (elements: Range) =>
 /** Words of `windowRecord` and `padRecord` (src/engines/wasm/records.ts). */
 const WINDOW = { batch: 0, height: 1, outHeight: 4, strideY: 8, padTop: 12 } as const;
 
+/** One image of a window kernel. */
+export interface WindowImage {
+  /** Bytes. */
+  readonly input: number;
+  readonly output: number;
+  /** Whether the kernel reads a padded copy: its windows start at the given address and never above it. */
+  readonly isPadded: boolean;
+  /** For kernels that can compute some channels of a record of `depthwiseRecord`; a unit fills a cache line. */
+  readonly channels?: {
+    readonly count: number;
+    readonly unit: number;
+    /** Of an element. */
+    readonly bytes: number;
+    /** Weights of a unit. */
+    readonly weightBytes: number;
+  };
+}
+
+/** Rows of outputs, and units of channels, that are enough to share. */
+const ENOUGH_ROWS = 14;
+const ENOUGH_CHANNELS = 8;
+
 /**
- * Of a window kernel: by rows of the one image, or by images.
+ * Of a window kernel: by images, or by rows of the one image, as its neighbours divide large images (then the rows are in the thread's
+ * caches); by channels where there are few rows.
  * @param record of the whole call
- * @param imageBytes of one image: input and output
- * @param base whether the kernel reads a padded copy: its windows start at the given address and never above it
- * @param args for the addresses of input and output, and the address of the record
+ * @param args for offsets of input and output, the address of the record, and the offset of weights
  */
 export function splitWindows(
   context: PlanContext,
   record: Int32Array,
-  imageBytes: { readonly input: number; readonly output: number },
-  isPadded: boolean,
+  image: WindowImage,
   cost: number,
-  args: (inputOffset: number, outputOffset: number, geometry: number) => readonly number[],
+  args: (inputOffset: number, outputOffset: number, geometry: number, weightOffset: number) => readonly number[],
 ): Split {
   const batch = record[WINDOW.batch]!;
   if (batch > 1) {
     return splitRows(batch, cost, ({ from, to }) => {
       const part = record.slice();
       part[WINDOW.batch] = to - from;
-      return args(from * imageBytes.input, from * imageBytes.output, context.table(part));
+      return args(from * image.input, from * image.output, context.table(part), 0);
+    });
+  }
+  const { channels } = image;
+  const rows = record[WINDOW.outHeight]!;
+  if (channels !== undefined && rows < ENOUGH_ROWS && channels.count >= ENOUGH_CHANNELS * channels.unit) {
+    const { count, unit, bytes, weightBytes } = channels;
+    return splitRows(Math.ceil(count / unit), cost, ({ from, to }) => {
+      const part = record.slice();
+      part[DEPTHWISE_CHANNELS] = Math.min(to * unit, count) - from * unit;
+      const offset = from * unit * bytes;
+      return args(offset, offset, context.table(part), from * weightBytes);
     });
   }
   const height = record[WINDOW.height]!;
-  const rows = record[WINDOW.outHeight]!;
   return splitRows(rows, cost, ({ from, to }) => {
     const skipped = from * record[WINDOW.strideY]!;
     const part = record.slice();
     part[WINDOW.outHeight] = to - from;
     part[WINDOW.padTop] = record[WINDOW.padTop]! - skipped;
-    if (isPadded) part[WINDOW.height] = height - skipped;
-    const inputOffset = isPadded ? skipped * (imageBytes.input / height) : 0;
-    return args(inputOffset, from * (imageBytes.output / rows), context.table(part));
+    if (image.isPadded) part[WINDOW.height] = height - skipped;
+    const inputOffset = image.isPadded ? skipped * (image.input / height) : 0;
+    return args(inputOffset, from * (image.output / rows), context.table(part), 0);
   });
 }
 

@@ -116,6 +116,224 @@ function f32Depthwise3s1x4Tail(x: usize, rowBytes: usize, pixelBytes: usize, cou
   storeFloats(c + 3 * pixelBytes, c3, count);
 }
 
+function f32Depthwise3s1x4Left1(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  for (; count > 0; count--) {
+    let c0 = v128.load(w);
+    let c1 = c0;
+    let c2 = c0;
+    let c3 = c0;
+    let wk = w + 16 + skipBytes;
+    let row = x;
+    for (let y = kh; y > 0; y--) {
+      const w0 = v128.load(wk, 0);
+      const w1 = v128.load(wk, 16);
+      const w2 = v128.load(wk, 32);
+      let p = row;
+      const x1 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+      c1 = f32x4.add(c1, f32x4.mul(x1, w0));
+      p += pixelBytes;
+      const x2 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+      c1 = f32x4.add(c1, f32x4.mul(x2, w1));
+      c2 = f32x4.add(c2, f32x4.mul(x2, w0));
+      p += pixelBytes;
+      const x3 = v128.load(p);
+      c1 = f32x4.add(c1, f32x4.mul(x3, w2));
+      c2 = f32x4.add(c2, f32x4.mul(x3, w1));
+      c3 = f32x4.add(c3, f32x4.mul(x3, w0));
+      p += pixelBytes;
+      const x4 = v128.load(p);
+      c2 = f32x4.add(c2, f32x4.mul(x4, w2));
+      c3 = f32x4.add(c3, f32x4.mul(x4, w1));
+      p += pixelBytes;
+      const x5 = v128.load(p);
+      c3 = f32x4.add(c3, f32x4.mul(x5, w2));
+      wk += 48;
+      row += rowBytes;
+    }
+    if (act == ACT_HARDSWISH) {
+      c0 = hardswish4(c0);
+      c1 = hardswish4(c1);
+      c2 = hardswish4(c2);
+      c3 = hardswish4(c3);
+    } else {
+      c0 = clamp4(c0, post);
+      c1 = clamp4(c1, post);
+      c2 = clamp4(c2, post);
+      c3 = clamp4(c3, post);
+    }
+    v128.store(c, c0);
+    v128.store(c + 1 * pixelBytes, c1);
+    v128.store(c + 2 * pixelBytes, c2);
+    v128.store(c + 3 * pixelBytes, c3);
+    w += panelBytes;
+    x += 16;
+    c += 16;
+  }
+}
+
+function f32Depthwise3s1x4Left1Tail(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  let c0 = v128.load(w);
+  let c1 = c0;
+  let c2 = c0;
+  let c3 = c0;
+  let wk = w + 16 + skipBytes;
+  let row = x;
+  for (let y = kh; y > 0; y--) {
+    const w0 = v128.load(wk, 0);
+    const w1 = v128.load(wk, 16);
+    const w2 = v128.load(wk, 32);
+    let p = row;
+    const x1 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+    c1 = f32x4.add(c1, f32x4.mul(x1, w0));
+    p += pixelBytes;
+    const x2 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+    c1 = f32x4.add(c1, f32x4.mul(x2, w1));
+    c2 = f32x4.add(c2, f32x4.mul(x2, w0));
+    p += pixelBytes;
+    const x3 = v128.load(p);
+    c1 = f32x4.add(c1, f32x4.mul(x3, w2));
+    c2 = f32x4.add(c2, f32x4.mul(x3, w1));
+    c3 = f32x4.add(c3, f32x4.mul(x3, w0));
+    p += pixelBytes;
+    const x4 = v128.load(p);
+    c2 = f32x4.add(c2, f32x4.mul(x4, w2));
+    c3 = f32x4.add(c3, f32x4.mul(x4, w1));
+    p += pixelBytes;
+    const x5 = v128.load(p);
+    c3 = f32x4.add(c3, f32x4.mul(x5, w2));
+    wk += 48;
+    row += rowBytes;
+  }
+  if (act == ACT_HARDSWISH) {
+    c0 = hardswish4(c0);
+    c1 = hardswish4(c1);
+    c2 = hardswish4(c2);
+    c3 = hardswish4(c3);
+  } else {
+    c0 = clamp4(c0, post);
+    c1 = clamp4(c1, post);
+    c2 = clamp4(c2, post);
+    c3 = clamp4(c3, post);
+  }
+  storeFloats(c, c0, count);
+  storeFloats(c + 1 * pixelBytes, c1, count);
+  storeFloats(c + 2 * pixelBytes, c2, count);
+  storeFloats(c + 3 * pixelBytes, c3, count);
+}
+
+function f32Depthwise3s1x4Right1(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  for (; count > 0; count--) {
+    let c0 = v128.load(w);
+    let c1 = c0;
+    let c2 = c0;
+    let c3 = c0;
+    let wk = w + 16 + skipBytes;
+    let row = x;
+    for (let y = kh; y > 0; y--) {
+      const w0 = v128.load(wk, 0);
+      const w1 = v128.load(wk, 16);
+      const w2 = v128.load(wk, 32);
+      let p = row;
+      const x0 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x0, w0));
+      p += pixelBytes;
+      const x1 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+      c1 = f32x4.add(c1, f32x4.mul(x1, w0));
+      p += pixelBytes;
+      const x2 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+      c1 = f32x4.add(c1, f32x4.mul(x2, w1));
+      c2 = f32x4.add(c2, f32x4.mul(x2, w0));
+      p += pixelBytes;
+      const x3 = v128.load(p);
+      c1 = f32x4.add(c1, f32x4.mul(x3, w2));
+      c2 = f32x4.add(c2, f32x4.mul(x3, w1));
+      c3 = f32x4.add(c3, f32x4.mul(x3, w0));
+      p += pixelBytes;
+      const x4 = v128.load(p);
+      c2 = f32x4.add(c2, f32x4.mul(x4, w2));
+      c3 = f32x4.add(c3, f32x4.mul(x4, w1));
+      wk += 48;
+      row += rowBytes;
+    }
+    if (act == ACT_HARDSWISH) {
+      c0 = hardswish4(c0);
+      c1 = hardswish4(c1);
+      c2 = hardswish4(c2);
+      c3 = hardswish4(c3);
+    } else {
+      c0 = clamp4(c0, post);
+      c1 = clamp4(c1, post);
+      c2 = clamp4(c2, post);
+      c3 = clamp4(c3, post);
+    }
+    v128.store(c, c0);
+    v128.store(c + 1 * pixelBytes, c1);
+    v128.store(c + 2 * pixelBytes, c2);
+    v128.store(c + 3 * pixelBytes, c3);
+    w += panelBytes;
+    x += 16;
+    c += 16;
+  }
+}
+
+function f32Depthwise3s1x4Right1Tail(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  let c0 = v128.load(w);
+  let c1 = c0;
+  let c2 = c0;
+  let c3 = c0;
+  let wk = w + 16 + skipBytes;
+  let row = x;
+  for (let y = kh; y > 0; y--) {
+    const w0 = v128.load(wk, 0);
+    const w1 = v128.load(wk, 16);
+    const w2 = v128.load(wk, 32);
+    let p = row;
+    const x0 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x0, w0));
+    p += pixelBytes;
+    const x1 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+    c1 = f32x4.add(c1, f32x4.mul(x1, w0));
+    p += pixelBytes;
+    const x2 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+    c1 = f32x4.add(c1, f32x4.mul(x2, w1));
+    c2 = f32x4.add(c2, f32x4.mul(x2, w0));
+    p += pixelBytes;
+    const x3 = v128.load(p);
+    c1 = f32x4.add(c1, f32x4.mul(x3, w2));
+    c2 = f32x4.add(c2, f32x4.mul(x3, w1));
+    c3 = f32x4.add(c3, f32x4.mul(x3, w0));
+    p += pixelBytes;
+    const x4 = v128.load(p);
+    c2 = f32x4.add(c2, f32x4.mul(x4, w2));
+    c3 = f32x4.add(c3, f32x4.mul(x4, w1));
+    wk += 48;
+    row += rowBytes;
+  }
+  if (act == ACT_HARDSWISH) {
+    c0 = hardswish4(c0);
+    c1 = hardswish4(c1);
+    c2 = hardswish4(c2);
+    c3 = hardswish4(c3);
+  } else {
+    c0 = clamp4(c0, post);
+    c1 = clamp4(c1, post);
+    c2 = clamp4(c2, post);
+    c3 = clamp4(c3, post);
+  }
+  storeFloats(c, c0, count);
+  storeFloats(c + 1 * pixelBytes, c1, count);
+  storeFloats(c + 2 * pixelBytes, c2, count);
+  storeFloats(c + 3 * pixelBytes, c3, count);
+}
+
 function f32Depthwise3s1x1(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
   for (; count > 0; count--) {
     let c0 = v128.load(w);
@@ -177,35 +395,244 @@ function f32Depthwise3s1x1Tail(x: usize, rowBytes: usize, pixelBytes: usize, cou
   storeFloats(c, c0, count);
 }
 
+function f32Depthwise3s1x1Left1(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  for (; count > 0; count--) {
+    let c0 = v128.load(w);
+    let wk = w + 16 + skipBytes;
+    let row = x;
+    for (let y = kh; y > 0; y--) {
+      const w0 = v128.load(wk, 0);
+      const w1 = v128.load(wk, 16);
+      const w2 = v128.load(wk, 32);
+      let p = row;
+      const x1 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+      p += pixelBytes;
+      const x2 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+      wk += 48;
+      row += rowBytes;
+    }
+    if (act == ACT_HARDSWISH) {
+      c0 = hardswish4(c0);
+    } else {
+      c0 = clamp4(c0, post);
+    }
+    v128.store(c, c0);
+    w += panelBytes;
+    x += 16;
+    c += 16;
+  }
+}
+
+function f32Depthwise3s1x1Left1Tail(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  let c0 = v128.load(w);
+  let wk = w + 16 + skipBytes;
+  let row = x;
+  for (let y = kh; y > 0; y--) {
+    const w0 = v128.load(wk, 0);
+    const w1 = v128.load(wk, 16);
+    const w2 = v128.load(wk, 32);
+    let p = row;
+    const x1 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+    p += pixelBytes;
+    const x2 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+    wk += 48;
+    row += rowBytes;
+  }
+  if (act == ACT_HARDSWISH) {
+    c0 = hardswish4(c0);
+  } else {
+    c0 = clamp4(c0, post);
+  }
+  storeFloats(c, c0, count);
+}
+
+function f32Depthwise3s1x1Right1(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  for (; count > 0; count--) {
+    let c0 = v128.load(w);
+    let wk = w + 16 + skipBytes;
+    let row = x;
+    for (let y = kh; y > 0; y--) {
+      const w0 = v128.load(wk, 0);
+      const w1 = v128.load(wk, 16);
+      const w2 = v128.load(wk, 32);
+      let p = row;
+      const x0 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x0, w0));
+      p += pixelBytes;
+      const x1 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+      wk += 48;
+      row += rowBytes;
+    }
+    if (act == ACT_HARDSWISH) {
+      c0 = hardswish4(c0);
+    } else {
+      c0 = clamp4(c0, post);
+    }
+    v128.store(c, c0);
+    w += panelBytes;
+    x += 16;
+    c += 16;
+  }
+}
+
+function f32Depthwise3s1x1Right1Tail(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  let c0 = v128.load(w);
+  let wk = w + 16 + skipBytes;
+  let row = x;
+  for (let y = kh; y > 0; y--) {
+    const w0 = v128.load(wk, 0);
+    const w1 = v128.load(wk, 16);
+    const w2 = v128.load(wk, 32);
+    let p = row;
+    const x0 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x0, w0));
+    p += pixelBytes;
+    const x1 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+    wk += 48;
+    row += rowBytes;
+  }
+  if (act == ACT_HARDSWISH) {
+    c0 = hardswish4(c0);
+  } else {
+    c0 = clamp4(c0, post);
+  }
+  storeFloats(c, c0, count);
+}
+
+function f32Depthwise3s1x1Edge(x: usize, rowBytes: usize, pixelBytes: usize, first: i32, inside: u32, zero: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  for (; count > 0; count--) {
+    let c0 = v128.load(w);
+    let wk = w + 16 + skipBytes;
+    let row = x;
+    for (let y = kh; y > 0; y--) {
+      const w0 = v128.load(wk, 0);
+      const w1 = v128.load(wk, 16);
+      const w2 = v128.load(wk, 32);
+      let p = row;
+      const x0 = v128.load(select<usize>(p, zero, <u32>(0 - first) < inside));
+      c0 = f32x4.add(c0, f32x4.mul(x0, w0));
+      p += pixelBytes;
+      const x1 = v128.load(select<usize>(p, zero, <u32>(1 - first) < inside));
+      c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+      p += pixelBytes;
+      const x2 = v128.load(select<usize>(p, zero, <u32>(2 - first) < inside));
+      c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+      wk += 48;
+      row += rowBytes;
+    }
+    if (act == ACT_HARDSWISH) {
+      c0 = hardswish4(c0);
+    } else {
+      c0 = clamp4(c0, post);
+    }
+    v128.store(c, c0);
+    w += panelBytes;
+    x += 16;
+    c += 16;
+  }
+}
+
+function f32Depthwise3s1x1EdgeTail(x: usize, rowBytes: usize, pixelBytes: usize, first: i32, inside: u32, zero: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  let c0 = v128.load(w);
+  let wk = w + 16 + skipBytes;
+  let row = x;
+  for (let y = kh; y > 0; y--) {
+    const w0 = v128.load(wk, 0);
+    const w1 = v128.load(wk, 16);
+    const w2 = v128.load(wk, 32);
+    let p = row;
+    const x0 = v128.load(select<usize>(p, zero, <u32>(0 - first) < inside));
+    c0 = f32x4.add(c0, f32x4.mul(x0, w0));
+    p += pixelBytes;
+    const x1 = v128.load(select<usize>(p, zero, <u32>(1 - first) < inside));
+    c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+    p += pixelBytes;
+    const x2 = v128.load(select<usize>(p, zero, <u32>(2 - first) < inside));
+    c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+    wk += 48;
+    row += rowBytes;
+  }
+  if (act == ACT_HARDSWISH) {
+    c0 = hardswish4(c0);
+  } else {
+    c0 = clamp4(c0, post);
+  }
+  storeFloats(c, c0, count);
+}
+
 export function f32_depthwise_w3s1_1x4__wasm_simd(x: usize, w: usize, c: usize, geometry: usize, act: usize, post: usize): void {
   const height = load<i32>(geometry, 4), width = load<i32>(geometry, 8), channels = load<i32>(geometry, 12);
-  const outH = load<i32>(geometry, 16), outW: usize = load<i32>(geometry, 20), kh = load<i32>(geometry, 24);
-  const strideY = load<i32>(geometry, 32), padTop = load<i32>(geometry, 48);
+  const outH = load<i32>(geometry, 16), outW = load<i32>(geometry, 20), kh = load<i32>(geometry, 24);
+  const strideY = load<i32>(geometry, 32), padTop = load<i32>(geometry, 48), padLeft = load<i32>(geometry, 52);
+  const count = load<i32>(geometry, 68), zero = geometry + 80;
   const pixelBytes: usize = channels * 4, rowBytes: usize = width * pixelBytes;
   const panelBytes: usize = 16 + kh * 48;
-  const groups: usize = channels >> 2, rest: usize = channels & 3;
+  const groups: usize = count >> 2, rest: usize = count & 3;
   for (let image = load<i32>(geometry); image > 0; image--) {
     for (let oy = 0; oy < outH; oy++) {
       const top = oy * strideY - padTop;
       const ky = max(0, -top), rows = max(0, min(kh, height - top) - ky);
-      const row = x + (top + ky) * rowBytes;
-      let ox: usize = 0;
-      for (; ox + 4 <= outW; ox += 4) {
-        const p = row + ox * 1 * pixelBytes, to = c + ox * pixelBytes;
-        f32Depthwise3s1x4(p, rowBytes, pixelBytes, groups, w, ky * 48, panelBytes, rows, to, act, post);
-        if (rest > 0) f32Depthwise3s1x4Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, ky * 48, panelBytes, rows, to + groups * 16, act, post);
-      }
-      if (outW - ox > 2 && outW >= 4) {
-        ox = outW - 4;
-        const p = row + ox * 1 * pixelBytes, to = c + ox * pixelBytes;
-        f32Depthwise3s1x4(p, rowBytes, pixelBytes, groups, w, ky * 48, panelBytes, rows, to, act, post);
-        if (rest > 0) f32Depthwise3s1x4Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, ky * 48, panelBytes, rows, to + groups * 16, act, post);
-        ox = outW;
-      }
-      for (; ox < outW; ox++) {
-        const p = row + ox * 1 * pixelBytes, to = c + ox * pixelBytes;
-        f32Depthwise3s1x1(p, rowBytes, pixelBytes, groups, w, ky * 48, panelBytes, rows, to, act, post);
-        if (rest > 0) f32Depthwise3s1x1Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, ky * 48, panelBytes, rows, to + groups * 16, act, post);
+      const row = x + (top + ky) * rowBytes, skipBytes: usize = ky * 48;
+      let ox = 0;
+      while (ox < outW) {
+        if (outW - ox > 2 && outW >= 4) {
+          ox = min(ox, outW - 4);
+          const left = ox * 1 - padLeft, over = left + 6 - width;
+          const p = row + max(left, 0) * pixelBytes, to = c + ox * pixelBytes;
+          if (left >= 0 && over <= 0) {
+            f32Depthwise3s1x4(p, rowBytes, pixelBytes, groups, w, skipBytes, panelBytes, rows, to, act, post);
+            if (rest > 0) f32Depthwise3s1x4Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+          } else if (left == -1 && over <= 0) {
+            f32Depthwise3s1x4Left1(p, rowBytes, pixelBytes, groups, w, skipBytes, panelBytes, rows, to, act, post);
+            if (rest > 0) f32Depthwise3s1x4Left1Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+          } else if (left >= 0 && over == 1) {
+            f32Depthwise3s1x4Right1(p, rowBytes, pixelBytes, groups, w, skipBytes, panelBytes, rows, to, act, post);
+            if (rest > 0) f32Depthwise3s1x4Right1Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+          } else {
+            for (const end = ox + 4; ox < end; ox++) {
+              const left = ox * 1 - padLeft, over = left + 3 - width;
+              const p = row + max(left, 0) * pixelBytes, to = c + ox * pixelBytes;
+              if (left >= 0 && over <= 0) {
+                f32Depthwise3s1x1(p, rowBytes, pixelBytes, groups, w, skipBytes, panelBytes, rows, to, act, post);
+                if (rest > 0) f32Depthwise3s1x1Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+              } else if (left == -1 && over <= 0) {
+                f32Depthwise3s1x1Left1(p, rowBytes, pixelBytes, groups, w, skipBytes, panelBytes, rows, to, act, post);
+                if (rest > 0) f32Depthwise3s1x1Left1Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+              } else if (left >= 0 && over == 1) {
+                f32Depthwise3s1x1Right1(p, rowBytes, pixelBytes, groups, w, skipBytes, panelBytes, rows, to, act, post);
+                if (rest > 0) f32Depthwise3s1x1Right1Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+              } else {
+                f32Depthwise3s1x1Edge(p + min(left, 0) * pixelBytes, rowBytes, pixelBytes, -left, width, zero, groups, w, skipBytes, panelBytes, rows, to, act, post);
+                if (rest > 0) f32Depthwise3s1x1EdgeTail(p + min(left, 0) * pixelBytes + groups * 16, rowBytes, pixelBytes, -left, width, zero, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+              }
+            }
+            continue;
+          }
+          ox += 4;
+        } else {
+          const left = ox * 1 - padLeft, over = left + 3 - width;
+          const p = row + max(left, 0) * pixelBytes, to = c + ox * pixelBytes;
+          if (left >= 0 && over <= 0) {
+            f32Depthwise3s1x1(p, rowBytes, pixelBytes, groups, w, skipBytes, panelBytes, rows, to, act, post);
+            if (rest > 0) f32Depthwise3s1x1Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+          } else if (left == -1 && over <= 0) {
+            f32Depthwise3s1x1Left1(p, rowBytes, pixelBytes, groups, w, skipBytes, panelBytes, rows, to, act, post);
+            if (rest > 0) f32Depthwise3s1x1Left1Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+          } else if (left >= 0 && over == 1) {
+            f32Depthwise3s1x1Right1(p, rowBytes, pixelBytes, groups, w, skipBytes, panelBytes, rows, to, act, post);
+            if (rest > 0) f32Depthwise3s1x1Right1Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+          } else {
+            f32Depthwise3s1x1Edge(p + min(left, 0) * pixelBytes, rowBytes, pixelBytes, -left, width, zero, groups, w, skipBytes, panelBytes, rows, to, act, post);
+            if (rest > 0) f32Depthwise3s1x1EdgeTail(p + min(left, 0) * pixelBytes + groups * 16, rowBytes, pixelBytes, -left, width, zero, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+          }
+          ox++;
+        }
       }
       c += outW * pixelBytes;
     }
@@ -318,6 +745,204 @@ function f32Depthwise3s2x3Tail(x: usize, rowBytes: usize, pixelBytes: usize, cou
   storeFloats(c + 2 * pixelBytes, c2, count);
 }
 
+function f32Depthwise3s2x3Left1(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  for (; count > 0; count--) {
+    let c0 = v128.load(w);
+    let c1 = c0;
+    let c2 = c0;
+    let wk = w + 16 + skipBytes;
+    let row = x;
+    for (let y = kh; y > 0; y--) {
+      const w0 = v128.load(wk, 0);
+      const w1 = v128.load(wk, 16);
+      const w2 = v128.load(wk, 32);
+      let p = row;
+      const x1 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+      p += pixelBytes;
+      const x2 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+      c1 = f32x4.add(c1, f32x4.mul(x2, w0));
+      p += pixelBytes;
+      const x3 = v128.load(p);
+      c1 = f32x4.add(c1, f32x4.mul(x3, w1));
+      p += pixelBytes;
+      const x4 = v128.load(p);
+      c1 = f32x4.add(c1, f32x4.mul(x4, w2));
+      c2 = f32x4.add(c2, f32x4.mul(x4, w0));
+      p += pixelBytes;
+      const x5 = v128.load(p);
+      c2 = f32x4.add(c2, f32x4.mul(x5, w1));
+      p += pixelBytes;
+      const x6 = v128.load(p);
+      c2 = f32x4.add(c2, f32x4.mul(x6, w2));
+      wk += 48;
+      row += rowBytes;
+    }
+    if (act == ACT_HARDSWISH) {
+      c0 = hardswish4(c0);
+      c1 = hardswish4(c1);
+      c2 = hardswish4(c2);
+    } else {
+      c0 = clamp4(c0, post);
+      c1 = clamp4(c1, post);
+      c2 = clamp4(c2, post);
+    }
+    v128.store(c, c0);
+    v128.store(c + 1 * pixelBytes, c1);
+    v128.store(c + 2 * pixelBytes, c2);
+    w += panelBytes;
+    x += 16;
+    c += 16;
+  }
+}
+
+function f32Depthwise3s2x3Left1Tail(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  let c0 = v128.load(w);
+  let c1 = c0;
+  let c2 = c0;
+  let wk = w + 16 + skipBytes;
+  let row = x;
+  for (let y = kh; y > 0; y--) {
+    const w0 = v128.load(wk, 0);
+    const w1 = v128.load(wk, 16);
+    const w2 = v128.load(wk, 32);
+    let p = row;
+    const x1 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+    p += pixelBytes;
+    const x2 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+    c1 = f32x4.add(c1, f32x4.mul(x2, w0));
+    p += pixelBytes;
+    const x3 = v128.load(p);
+    c1 = f32x4.add(c1, f32x4.mul(x3, w1));
+    p += pixelBytes;
+    const x4 = v128.load(p);
+    c1 = f32x4.add(c1, f32x4.mul(x4, w2));
+    c2 = f32x4.add(c2, f32x4.mul(x4, w0));
+    p += pixelBytes;
+    const x5 = v128.load(p);
+    c2 = f32x4.add(c2, f32x4.mul(x5, w1));
+    p += pixelBytes;
+    const x6 = v128.load(p);
+    c2 = f32x4.add(c2, f32x4.mul(x6, w2));
+    wk += 48;
+    row += rowBytes;
+  }
+  if (act == ACT_HARDSWISH) {
+    c0 = hardswish4(c0);
+    c1 = hardswish4(c1);
+    c2 = hardswish4(c2);
+  } else {
+    c0 = clamp4(c0, post);
+    c1 = clamp4(c1, post);
+    c2 = clamp4(c2, post);
+  }
+  storeFloats(c, c0, count);
+  storeFloats(c + 1 * pixelBytes, c1, count);
+  storeFloats(c + 2 * pixelBytes, c2, count);
+}
+
+function f32Depthwise3s2x3Right1(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  for (; count > 0; count--) {
+    let c0 = v128.load(w);
+    let c1 = c0;
+    let c2 = c0;
+    let wk = w + 16 + skipBytes;
+    let row = x;
+    for (let y = kh; y > 0; y--) {
+      const w0 = v128.load(wk, 0);
+      const w1 = v128.load(wk, 16);
+      const w2 = v128.load(wk, 32);
+      let p = row;
+      const x0 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x0, w0));
+      p += pixelBytes;
+      const x1 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+      p += pixelBytes;
+      const x2 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+      c1 = f32x4.add(c1, f32x4.mul(x2, w0));
+      p += pixelBytes;
+      const x3 = v128.load(p);
+      c1 = f32x4.add(c1, f32x4.mul(x3, w1));
+      p += pixelBytes;
+      const x4 = v128.load(p);
+      c1 = f32x4.add(c1, f32x4.mul(x4, w2));
+      c2 = f32x4.add(c2, f32x4.mul(x4, w0));
+      p += pixelBytes;
+      const x5 = v128.load(p);
+      c2 = f32x4.add(c2, f32x4.mul(x5, w1));
+      wk += 48;
+      row += rowBytes;
+    }
+    if (act == ACT_HARDSWISH) {
+      c0 = hardswish4(c0);
+      c1 = hardswish4(c1);
+      c2 = hardswish4(c2);
+    } else {
+      c0 = clamp4(c0, post);
+      c1 = clamp4(c1, post);
+      c2 = clamp4(c2, post);
+    }
+    v128.store(c, c0);
+    v128.store(c + 1 * pixelBytes, c1);
+    v128.store(c + 2 * pixelBytes, c2);
+    w += panelBytes;
+    x += 16;
+    c += 16;
+  }
+}
+
+function f32Depthwise3s2x3Right1Tail(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  let c0 = v128.load(w);
+  let c1 = c0;
+  let c2 = c0;
+  let wk = w + 16 + skipBytes;
+  let row = x;
+  for (let y = kh; y > 0; y--) {
+    const w0 = v128.load(wk, 0);
+    const w1 = v128.load(wk, 16);
+    const w2 = v128.load(wk, 32);
+    let p = row;
+    const x0 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x0, w0));
+    p += pixelBytes;
+    const x1 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+    p += pixelBytes;
+    const x2 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+    c1 = f32x4.add(c1, f32x4.mul(x2, w0));
+    p += pixelBytes;
+    const x3 = v128.load(p);
+    c1 = f32x4.add(c1, f32x4.mul(x3, w1));
+    p += pixelBytes;
+    const x4 = v128.load(p);
+    c1 = f32x4.add(c1, f32x4.mul(x4, w2));
+    c2 = f32x4.add(c2, f32x4.mul(x4, w0));
+    p += pixelBytes;
+    const x5 = v128.load(p);
+    c2 = f32x4.add(c2, f32x4.mul(x5, w1));
+    wk += 48;
+    row += rowBytes;
+  }
+  if (act == ACT_HARDSWISH) {
+    c0 = hardswish4(c0);
+    c1 = hardswish4(c1);
+    c2 = hardswish4(c2);
+  } else {
+    c0 = clamp4(c0, post);
+    c1 = clamp4(c1, post);
+    c2 = clamp4(c2, post);
+  }
+  storeFloats(c, c0, count);
+  storeFloats(c + 1 * pixelBytes, c1, count);
+  storeFloats(c + 2 * pixelBytes, c2, count);
+}
+
 function f32Depthwise3s2x1(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
   for (; count > 0; count--) {
     let c0 = v128.load(w);
@@ -379,28 +1004,243 @@ function f32Depthwise3s2x1Tail(x: usize, rowBytes: usize, pixelBytes: usize, cou
   storeFloats(c, c0, count);
 }
 
+function f32Depthwise3s2x1Left1(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  for (; count > 0; count--) {
+    let c0 = v128.load(w);
+    let wk = w + 16 + skipBytes;
+    let row = x;
+    for (let y = kh; y > 0; y--) {
+      const w0 = v128.load(wk, 0);
+      const w1 = v128.load(wk, 16);
+      const w2 = v128.load(wk, 32);
+      let p = row;
+      const x1 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+      p += pixelBytes;
+      const x2 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+      wk += 48;
+      row += rowBytes;
+    }
+    if (act == ACT_HARDSWISH) {
+      c0 = hardswish4(c0);
+    } else {
+      c0 = clamp4(c0, post);
+    }
+    v128.store(c, c0);
+    w += panelBytes;
+    x += 16;
+    c += 16;
+  }
+}
+
+function f32Depthwise3s2x1Left1Tail(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  let c0 = v128.load(w);
+  let wk = w + 16 + skipBytes;
+  let row = x;
+  for (let y = kh; y > 0; y--) {
+    const w0 = v128.load(wk, 0);
+    const w1 = v128.load(wk, 16);
+    const w2 = v128.load(wk, 32);
+    let p = row;
+    const x1 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+    p += pixelBytes;
+    const x2 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+    wk += 48;
+    row += rowBytes;
+  }
+  if (act == ACT_HARDSWISH) {
+    c0 = hardswish4(c0);
+  } else {
+    c0 = clamp4(c0, post);
+  }
+  storeFloats(c, c0, count);
+}
+
+function f32Depthwise3s2x1Right1(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  for (; count > 0; count--) {
+    let c0 = v128.load(w);
+    let wk = w + 16 + skipBytes;
+    let row = x;
+    for (let y = kh; y > 0; y--) {
+      const w0 = v128.load(wk, 0);
+      const w1 = v128.load(wk, 16);
+      const w2 = v128.load(wk, 32);
+      let p = row;
+      const x0 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x0, w0));
+      p += pixelBytes;
+      const x1 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+      wk += 48;
+      row += rowBytes;
+    }
+    if (act == ACT_HARDSWISH) {
+      c0 = hardswish4(c0);
+    } else {
+      c0 = clamp4(c0, post);
+    }
+    v128.store(c, c0);
+    w += panelBytes;
+    x += 16;
+    c += 16;
+  }
+}
+
+function f32Depthwise3s2x1Right1Tail(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  let c0 = v128.load(w);
+  let wk = w + 16 + skipBytes;
+  let row = x;
+  for (let y = kh; y > 0; y--) {
+    const w0 = v128.load(wk, 0);
+    const w1 = v128.load(wk, 16);
+    const w2 = v128.load(wk, 32);
+    let p = row;
+    const x0 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x0, w0));
+    p += pixelBytes;
+    const x1 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+    wk += 48;
+    row += rowBytes;
+  }
+  if (act == ACT_HARDSWISH) {
+    c0 = hardswish4(c0);
+  } else {
+    c0 = clamp4(c0, post);
+  }
+  storeFloats(c, c0, count);
+}
+
+function f32Depthwise3s2x1Edge(x: usize, rowBytes: usize, pixelBytes: usize, first: i32, inside: u32, zero: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  for (; count > 0; count--) {
+    let c0 = v128.load(w);
+    let wk = w + 16 + skipBytes;
+    let row = x;
+    for (let y = kh; y > 0; y--) {
+      const w0 = v128.load(wk, 0);
+      const w1 = v128.load(wk, 16);
+      const w2 = v128.load(wk, 32);
+      let p = row;
+      const x0 = v128.load(select<usize>(p, zero, <u32>(0 - first) < inside));
+      c0 = f32x4.add(c0, f32x4.mul(x0, w0));
+      p += pixelBytes;
+      const x1 = v128.load(select<usize>(p, zero, <u32>(1 - first) < inside));
+      c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+      p += pixelBytes;
+      const x2 = v128.load(select<usize>(p, zero, <u32>(2 - first) < inside));
+      c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+      wk += 48;
+      row += rowBytes;
+    }
+    if (act == ACT_HARDSWISH) {
+      c0 = hardswish4(c0);
+    } else {
+      c0 = clamp4(c0, post);
+    }
+    v128.store(c, c0);
+    w += panelBytes;
+    x += 16;
+    c += 16;
+  }
+}
+
+function f32Depthwise3s2x1EdgeTail(x: usize, rowBytes: usize, pixelBytes: usize, first: i32, inside: u32, zero: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  let c0 = v128.load(w);
+  let wk = w + 16 + skipBytes;
+  let row = x;
+  for (let y = kh; y > 0; y--) {
+    const w0 = v128.load(wk, 0);
+    const w1 = v128.load(wk, 16);
+    const w2 = v128.load(wk, 32);
+    let p = row;
+    const x0 = v128.load(select<usize>(p, zero, <u32>(0 - first) < inside));
+    c0 = f32x4.add(c0, f32x4.mul(x0, w0));
+    p += pixelBytes;
+    const x1 = v128.load(select<usize>(p, zero, <u32>(1 - first) < inside));
+    c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+    p += pixelBytes;
+    const x2 = v128.load(select<usize>(p, zero, <u32>(2 - first) < inside));
+    c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+    wk += 48;
+    row += rowBytes;
+  }
+  if (act == ACT_HARDSWISH) {
+    c0 = hardswish4(c0);
+  } else {
+    c0 = clamp4(c0, post);
+  }
+  storeFloats(c, c0, count);
+}
+
 export function f32_depthwise_w3s2_1x3__wasm_simd(x: usize, w: usize, c: usize, geometry: usize, act: usize, post: usize): void {
   const height = load<i32>(geometry, 4), width = load<i32>(geometry, 8), channels = load<i32>(geometry, 12);
-  const outH = load<i32>(geometry, 16), outW: usize = load<i32>(geometry, 20), kh = load<i32>(geometry, 24);
-  const strideY = load<i32>(geometry, 32), padTop = load<i32>(geometry, 48);
+  const outH = load<i32>(geometry, 16), outW = load<i32>(geometry, 20), kh = load<i32>(geometry, 24);
+  const strideY = load<i32>(geometry, 32), padTop = load<i32>(geometry, 48), padLeft = load<i32>(geometry, 52);
+  const count = load<i32>(geometry, 68), zero = geometry + 80;
   const pixelBytes: usize = channels * 4, rowBytes: usize = width * pixelBytes;
   const panelBytes: usize = 16 + kh * 48;
-  const groups: usize = channels >> 2, rest: usize = channels & 3;
+  const groups: usize = count >> 2, rest: usize = count & 3;
   for (let image = load<i32>(geometry); image > 0; image--) {
     for (let oy = 0; oy < outH; oy++) {
       const top = oy * strideY - padTop;
       const ky = max(0, -top), rows = max(0, min(kh, height - top) - ky);
-      const row = x + (top + ky) * rowBytes;
-      let ox: usize = 0;
-      for (; ox + 3 <= outW; ox += 3) {
-        const p = row + ox * 2 * pixelBytes, to = c + ox * pixelBytes;
-        f32Depthwise3s2x3(p, rowBytes, pixelBytes, groups, w, ky * 48, panelBytes, rows, to, act, post);
-        if (rest > 0) f32Depthwise3s2x3Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, ky * 48, panelBytes, rows, to + groups * 16, act, post);
-      }
-      for (; ox < outW; ox++) {
-        const p = row + ox * 2 * pixelBytes, to = c + ox * pixelBytes;
-        f32Depthwise3s2x1(p, rowBytes, pixelBytes, groups, w, ky * 48, panelBytes, rows, to, act, post);
-        if (rest > 0) f32Depthwise3s2x1Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, ky * 48, panelBytes, rows, to + groups * 16, act, post);
+      const row = x + (top + ky) * rowBytes, skipBytes: usize = ky * 48;
+      let ox = 0;
+      while (ox < outW) {
+        if (ox + 3 <= outW) {
+          const left = ox * 2 - padLeft, over = left + 7 - width;
+          const p = row + max(left, 0) * pixelBytes, to = c + ox * pixelBytes;
+          if (left >= 0 && over <= 0) {
+            f32Depthwise3s2x3(p, rowBytes, pixelBytes, groups, w, skipBytes, panelBytes, rows, to, act, post);
+            if (rest > 0) f32Depthwise3s2x3Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+          } else if (left == -1 && over <= 0) {
+            f32Depthwise3s2x3Left1(p, rowBytes, pixelBytes, groups, w, skipBytes, panelBytes, rows, to, act, post);
+            if (rest > 0) f32Depthwise3s2x3Left1Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+          } else if (left >= 0 && over == 1) {
+            f32Depthwise3s2x3Right1(p, rowBytes, pixelBytes, groups, w, skipBytes, panelBytes, rows, to, act, post);
+            if (rest > 0) f32Depthwise3s2x3Right1Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+          } else {
+            for (const end = ox + 3; ox < end; ox++) {
+              const left = ox * 2 - padLeft, over = left + 3 - width;
+              const p = row + max(left, 0) * pixelBytes, to = c + ox * pixelBytes;
+              if (left >= 0 && over <= 0) {
+                f32Depthwise3s2x1(p, rowBytes, pixelBytes, groups, w, skipBytes, panelBytes, rows, to, act, post);
+                if (rest > 0) f32Depthwise3s2x1Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+              } else if (left == -1 && over <= 0) {
+                f32Depthwise3s2x1Left1(p, rowBytes, pixelBytes, groups, w, skipBytes, panelBytes, rows, to, act, post);
+                if (rest > 0) f32Depthwise3s2x1Left1Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+              } else if (left >= 0 && over == 1) {
+                f32Depthwise3s2x1Right1(p, rowBytes, pixelBytes, groups, w, skipBytes, panelBytes, rows, to, act, post);
+                if (rest > 0) f32Depthwise3s2x1Right1Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+              } else {
+                f32Depthwise3s2x1Edge(p + min(left, 0) * pixelBytes, rowBytes, pixelBytes, -left, width, zero, groups, w, skipBytes, panelBytes, rows, to, act, post);
+                if (rest > 0) f32Depthwise3s2x1EdgeTail(p + min(left, 0) * pixelBytes + groups * 16, rowBytes, pixelBytes, -left, width, zero, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+              }
+            }
+            continue;
+          }
+          ox += 3;
+        } else {
+          const left = ox * 2 - padLeft, over = left + 3 - width;
+          const p = row + max(left, 0) * pixelBytes, to = c + ox * pixelBytes;
+          if (left >= 0 && over <= 0) {
+            f32Depthwise3s2x1(p, rowBytes, pixelBytes, groups, w, skipBytes, panelBytes, rows, to, act, post);
+            if (rest > 0) f32Depthwise3s2x1Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+          } else if (left == -1 && over <= 0) {
+            f32Depthwise3s2x1Left1(p, rowBytes, pixelBytes, groups, w, skipBytes, panelBytes, rows, to, act, post);
+            if (rest > 0) f32Depthwise3s2x1Left1Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+          } else if (left >= 0 && over == 1) {
+            f32Depthwise3s2x1Right1(p, rowBytes, pixelBytes, groups, w, skipBytes, panelBytes, rows, to, act, post);
+            if (rest > 0) f32Depthwise3s2x1Right1Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+          } else {
+            f32Depthwise3s2x1Edge(p + min(left, 0) * pixelBytes, rowBytes, pixelBytes, -left, width, zero, groups, w, skipBytes, panelBytes, rows, to, act, post);
+            if (rest > 0) f32Depthwise3s2x1EdgeTail(p + min(left, 0) * pixelBytes + groups * 16, rowBytes, pixelBytes, -left, width, zero, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+          }
+          ox++;
+        }
       }
       c += outW * pixelBytes;
     }
@@ -507,6 +1347,362 @@ function f32Depthwise5s1x2Tail(x: usize, rowBytes: usize, pixelBytes: usize, cou
   storeFloats(c + 1 * pixelBytes, c1, count);
 }
 
+function f32Depthwise5s1x2Left1(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  for (; count > 0; count--) {
+    let c0 = v128.load(w);
+    let c1 = c0;
+    let wk = w + 16 + skipBytes;
+    let row = x;
+    for (let y = kh; y > 0; y--) {
+      const w0 = v128.load(wk, 0);
+      const w1 = v128.load(wk, 16);
+      const w2 = v128.load(wk, 32);
+      const w3 = v128.load(wk, 48);
+      const w4 = v128.load(wk, 64);
+      let p = row;
+      const x1 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+      c1 = f32x4.add(c1, f32x4.mul(x1, w0));
+      p += pixelBytes;
+      const x2 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+      c1 = f32x4.add(c1, f32x4.mul(x2, w1));
+      p += pixelBytes;
+      const x3 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x3, w3));
+      c1 = f32x4.add(c1, f32x4.mul(x3, w2));
+      p += pixelBytes;
+      const x4 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x4, w4));
+      c1 = f32x4.add(c1, f32x4.mul(x4, w3));
+      p += pixelBytes;
+      const x5 = v128.load(p);
+      c1 = f32x4.add(c1, f32x4.mul(x5, w4));
+      wk += 80;
+      row += rowBytes;
+    }
+    if (act == ACT_HARDSWISH) {
+      c0 = hardswish4(c0);
+      c1 = hardswish4(c1);
+    } else {
+      c0 = clamp4(c0, post);
+      c1 = clamp4(c1, post);
+    }
+    v128.store(c, c0);
+    v128.store(c + 1 * pixelBytes, c1);
+    w += panelBytes;
+    x += 16;
+    c += 16;
+  }
+}
+
+function f32Depthwise5s1x2Left1Tail(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  let c0 = v128.load(w);
+  let c1 = c0;
+  let wk = w + 16 + skipBytes;
+  let row = x;
+  for (let y = kh; y > 0; y--) {
+    const w0 = v128.load(wk, 0);
+    const w1 = v128.load(wk, 16);
+    const w2 = v128.load(wk, 32);
+    const w3 = v128.load(wk, 48);
+    const w4 = v128.load(wk, 64);
+    let p = row;
+    const x1 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+    c1 = f32x4.add(c1, f32x4.mul(x1, w0));
+    p += pixelBytes;
+    const x2 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+    c1 = f32x4.add(c1, f32x4.mul(x2, w1));
+    p += pixelBytes;
+    const x3 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x3, w3));
+    c1 = f32x4.add(c1, f32x4.mul(x3, w2));
+    p += pixelBytes;
+    const x4 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x4, w4));
+    c1 = f32x4.add(c1, f32x4.mul(x4, w3));
+    p += pixelBytes;
+    const x5 = v128.load(p);
+    c1 = f32x4.add(c1, f32x4.mul(x5, w4));
+    wk += 80;
+    row += rowBytes;
+  }
+  if (act == ACT_HARDSWISH) {
+    c0 = hardswish4(c0);
+    c1 = hardswish4(c1);
+  } else {
+    c0 = clamp4(c0, post);
+    c1 = clamp4(c1, post);
+  }
+  storeFloats(c, c0, count);
+  storeFloats(c + 1 * pixelBytes, c1, count);
+}
+
+function f32Depthwise5s1x2Right1(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  for (; count > 0; count--) {
+    let c0 = v128.load(w);
+    let c1 = c0;
+    let wk = w + 16 + skipBytes;
+    let row = x;
+    for (let y = kh; y > 0; y--) {
+      const w0 = v128.load(wk, 0);
+      const w1 = v128.load(wk, 16);
+      const w2 = v128.load(wk, 32);
+      const w3 = v128.load(wk, 48);
+      const w4 = v128.load(wk, 64);
+      let p = row;
+      const x0 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x0, w0));
+      p += pixelBytes;
+      const x1 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+      c1 = f32x4.add(c1, f32x4.mul(x1, w0));
+      p += pixelBytes;
+      const x2 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+      c1 = f32x4.add(c1, f32x4.mul(x2, w1));
+      p += pixelBytes;
+      const x3 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x3, w3));
+      c1 = f32x4.add(c1, f32x4.mul(x3, w2));
+      p += pixelBytes;
+      const x4 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x4, w4));
+      c1 = f32x4.add(c1, f32x4.mul(x4, w3));
+      wk += 80;
+      row += rowBytes;
+    }
+    if (act == ACT_HARDSWISH) {
+      c0 = hardswish4(c0);
+      c1 = hardswish4(c1);
+    } else {
+      c0 = clamp4(c0, post);
+      c1 = clamp4(c1, post);
+    }
+    v128.store(c, c0);
+    v128.store(c + 1 * pixelBytes, c1);
+    w += panelBytes;
+    x += 16;
+    c += 16;
+  }
+}
+
+function f32Depthwise5s1x2Right1Tail(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  let c0 = v128.load(w);
+  let c1 = c0;
+  let wk = w + 16 + skipBytes;
+  let row = x;
+  for (let y = kh; y > 0; y--) {
+    const w0 = v128.load(wk, 0);
+    const w1 = v128.load(wk, 16);
+    const w2 = v128.load(wk, 32);
+    const w3 = v128.load(wk, 48);
+    const w4 = v128.load(wk, 64);
+    let p = row;
+    const x0 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x0, w0));
+    p += pixelBytes;
+    const x1 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+    c1 = f32x4.add(c1, f32x4.mul(x1, w0));
+    p += pixelBytes;
+    const x2 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+    c1 = f32x4.add(c1, f32x4.mul(x2, w1));
+    p += pixelBytes;
+    const x3 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x3, w3));
+    c1 = f32x4.add(c1, f32x4.mul(x3, w2));
+    p += pixelBytes;
+    const x4 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x4, w4));
+    c1 = f32x4.add(c1, f32x4.mul(x4, w3));
+    wk += 80;
+    row += rowBytes;
+  }
+  if (act == ACT_HARDSWISH) {
+    c0 = hardswish4(c0);
+    c1 = hardswish4(c1);
+  } else {
+    c0 = clamp4(c0, post);
+    c1 = clamp4(c1, post);
+  }
+  storeFloats(c, c0, count);
+  storeFloats(c + 1 * pixelBytes, c1, count);
+}
+
+function f32Depthwise5s1x2Left2(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  for (; count > 0; count--) {
+    let c0 = v128.load(w);
+    let c1 = c0;
+    let wk = w + 16 + skipBytes;
+    let row = x;
+    for (let y = kh; y > 0; y--) {
+      const w0 = v128.load(wk, 0);
+      const w1 = v128.load(wk, 16);
+      const w2 = v128.load(wk, 32);
+      const w3 = v128.load(wk, 48);
+      const w4 = v128.load(wk, 64);
+      let p = row;
+      const x2 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+      c1 = f32x4.add(c1, f32x4.mul(x2, w1));
+      p += pixelBytes;
+      const x3 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x3, w3));
+      c1 = f32x4.add(c1, f32x4.mul(x3, w2));
+      p += pixelBytes;
+      const x4 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x4, w4));
+      c1 = f32x4.add(c1, f32x4.mul(x4, w3));
+      p += pixelBytes;
+      const x5 = v128.load(p);
+      c1 = f32x4.add(c1, f32x4.mul(x5, w4));
+      wk += 80;
+      row += rowBytes;
+    }
+    if (act == ACT_HARDSWISH) {
+      c0 = hardswish4(c0);
+      c1 = hardswish4(c1);
+    } else {
+      c0 = clamp4(c0, post);
+      c1 = clamp4(c1, post);
+    }
+    v128.store(c, c0);
+    v128.store(c + 1 * pixelBytes, c1);
+    w += panelBytes;
+    x += 16;
+    c += 16;
+  }
+}
+
+function f32Depthwise5s1x2Left2Tail(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  let c0 = v128.load(w);
+  let c1 = c0;
+  let wk = w + 16 + skipBytes;
+  let row = x;
+  for (let y = kh; y > 0; y--) {
+    const w0 = v128.load(wk, 0);
+    const w1 = v128.load(wk, 16);
+    const w2 = v128.load(wk, 32);
+    const w3 = v128.load(wk, 48);
+    const w4 = v128.load(wk, 64);
+    let p = row;
+    const x2 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+    c1 = f32x4.add(c1, f32x4.mul(x2, w1));
+    p += pixelBytes;
+    const x3 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x3, w3));
+    c1 = f32x4.add(c1, f32x4.mul(x3, w2));
+    p += pixelBytes;
+    const x4 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x4, w4));
+    c1 = f32x4.add(c1, f32x4.mul(x4, w3));
+    p += pixelBytes;
+    const x5 = v128.load(p);
+    c1 = f32x4.add(c1, f32x4.mul(x5, w4));
+    wk += 80;
+    row += rowBytes;
+  }
+  if (act == ACT_HARDSWISH) {
+    c0 = hardswish4(c0);
+    c1 = hardswish4(c1);
+  } else {
+    c0 = clamp4(c0, post);
+    c1 = clamp4(c1, post);
+  }
+  storeFloats(c, c0, count);
+  storeFloats(c + 1 * pixelBytes, c1, count);
+}
+
+function f32Depthwise5s1x2Right2(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  for (; count > 0; count--) {
+    let c0 = v128.load(w);
+    let c1 = c0;
+    let wk = w + 16 + skipBytes;
+    let row = x;
+    for (let y = kh; y > 0; y--) {
+      const w0 = v128.load(wk, 0);
+      const w1 = v128.load(wk, 16);
+      const w2 = v128.load(wk, 32);
+      const w3 = v128.load(wk, 48);
+      const w4 = v128.load(wk, 64);
+      let p = row;
+      const x0 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x0, w0));
+      p += pixelBytes;
+      const x1 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+      c1 = f32x4.add(c1, f32x4.mul(x1, w0));
+      p += pixelBytes;
+      const x2 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+      c1 = f32x4.add(c1, f32x4.mul(x2, w1));
+      p += pixelBytes;
+      const x3 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x3, w3));
+      c1 = f32x4.add(c1, f32x4.mul(x3, w2));
+      wk += 80;
+      row += rowBytes;
+    }
+    if (act == ACT_HARDSWISH) {
+      c0 = hardswish4(c0);
+      c1 = hardswish4(c1);
+    } else {
+      c0 = clamp4(c0, post);
+      c1 = clamp4(c1, post);
+    }
+    v128.store(c, c0);
+    v128.store(c + 1 * pixelBytes, c1);
+    w += panelBytes;
+    x += 16;
+    c += 16;
+  }
+}
+
+function f32Depthwise5s1x2Right2Tail(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  let c0 = v128.load(w);
+  let c1 = c0;
+  let wk = w + 16 + skipBytes;
+  let row = x;
+  for (let y = kh; y > 0; y--) {
+    const w0 = v128.load(wk, 0);
+    const w1 = v128.load(wk, 16);
+    const w2 = v128.load(wk, 32);
+    const w3 = v128.load(wk, 48);
+    const w4 = v128.load(wk, 64);
+    let p = row;
+    const x0 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x0, w0));
+    p += pixelBytes;
+    const x1 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+    c1 = f32x4.add(c1, f32x4.mul(x1, w0));
+    p += pixelBytes;
+    const x2 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+    c1 = f32x4.add(c1, f32x4.mul(x2, w1));
+    p += pixelBytes;
+    const x3 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x3, w3));
+    c1 = f32x4.add(c1, f32x4.mul(x3, w2));
+    wk += 80;
+    row += rowBytes;
+  }
+  if (act == ACT_HARDSWISH) {
+    c0 = hardswish4(c0);
+    c1 = hardswish4(c1);
+  } else {
+    c0 = clamp4(c0, post);
+    c1 = clamp4(c1, post);
+  }
+  storeFloats(c, c0, count);
+  storeFloats(c + 1 * pixelBytes, c1, count);
+}
+
 function f32Depthwise5s1x1(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
   for (; count > 0; count--) {
     let c0 = v128.load(w);
@@ -584,28 +1780,143 @@ function f32Depthwise5s1x1Tail(x: usize, rowBytes: usize, pixelBytes: usize, cou
   storeFloats(c, c0, count);
 }
 
+function f32Depthwise5s1x1Edge(x: usize, rowBytes: usize, pixelBytes: usize, first: i32, inside: u32, zero: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  for (; count > 0; count--) {
+    let c0 = v128.load(w);
+    let wk = w + 16 + skipBytes;
+    let row = x;
+    for (let y = kh; y > 0; y--) {
+      const w0 = v128.load(wk, 0);
+      const w1 = v128.load(wk, 16);
+      const w2 = v128.load(wk, 32);
+      const w3 = v128.load(wk, 48);
+      const w4 = v128.load(wk, 64);
+      let p = row;
+      const x0 = v128.load(select<usize>(p, zero, <u32>(0 - first) < inside));
+      c0 = f32x4.add(c0, f32x4.mul(x0, w0));
+      p += pixelBytes;
+      const x1 = v128.load(select<usize>(p, zero, <u32>(1 - first) < inside));
+      c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+      p += pixelBytes;
+      const x2 = v128.load(select<usize>(p, zero, <u32>(2 - first) < inside));
+      c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+      p += pixelBytes;
+      const x3 = v128.load(select<usize>(p, zero, <u32>(3 - first) < inside));
+      c0 = f32x4.add(c0, f32x4.mul(x3, w3));
+      p += pixelBytes;
+      const x4 = v128.load(select<usize>(p, zero, <u32>(4 - first) < inside));
+      c0 = f32x4.add(c0, f32x4.mul(x4, w4));
+      wk += 80;
+      row += rowBytes;
+    }
+    if (act == ACT_HARDSWISH) {
+      c0 = hardswish4(c0);
+    } else {
+      c0 = clamp4(c0, post);
+    }
+    v128.store(c, c0);
+    w += panelBytes;
+    x += 16;
+    c += 16;
+  }
+}
+
+function f32Depthwise5s1x1EdgeTail(x: usize, rowBytes: usize, pixelBytes: usize, first: i32, inside: u32, zero: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  let c0 = v128.load(w);
+  let wk = w + 16 + skipBytes;
+  let row = x;
+  for (let y = kh; y > 0; y--) {
+    const w0 = v128.load(wk, 0);
+    const w1 = v128.load(wk, 16);
+    const w2 = v128.load(wk, 32);
+    const w3 = v128.load(wk, 48);
+    const w4 = v128.load(wk, 64);
+    let p = row;
+    const x0 = v128.load(select<usize>(p, zero, <u32>(0 - first) < inside));
+    c0 = f32x4.add(c0, f32x4.mul(x0, w0));
+    p += pixelBytes;
+    const x1 = v128.load(select<usize>(p, zero, <u32>(1 - first) < inside));
+    c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+    p += pixelBytes;
+    const x2 = v128.load(select<usize>(p, zero, <u32>(2 - first) < inside));
+    c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+    p += pixelBytes;
+    const x3 = v128.load(select<usize>(p, zero, <u32>(3 - first) < inside));
+    c0 = f32x4.add(c0, f32x4.mul(x3, w3));
+    p += pixelBytes;
+    const x4 = v128.load(select<usize>(p, zero, <u32>(4 - first) < inside));
+    c0 = f32x4.add(c0, f32x4.mul(x4, w4));
+    wk += 80;
+    row += rowBytes;
+  }
+  if (act == ACT_HARDSWISH) {
+    c0 = hardswish4(c0);
+  } else {
+    c0 = clamp4(c0, post);
+  }
+  storeFloats(c, c0, count);
+}
+
 export function f32_depthwise_w5s1_1x2__wasm_simd(x: usize, w: usize, c: usize, geometry: usize, act: usize, post: usize): void {
   const height = load<i32>(geometry, 4), width = load<i32>(geometry, 8), channels = load<i32>(geometry, 12);
-  const outH = load<i32>(geometry, 16), outW: usize = load<i32>(geometry, 20), kh = load<i32>(geometry, 24);
-  const strideY = load<i32>(geometry, 32), padTop = load<i32>(geometry, 48);
+  const outH = load<i32>(geometry, 16), outW = load<i32>(geometry, 20), kh = load<i32>(geometry, 24);
+  const strideY = load<i32>(geometry, 32), padTop = load<i32>(geometry, 48), padLeft = load<i32>(geometry, 52);
+  const count = load<i32>(geometry, 68), zero = geometry + 80;
   const pixelBytes: usize = channels * 4, rowBytes: usize = width * pixelBytes;
   const panelBytes: usize = 16 + kh * 80;
-  const groups: usize = channels >> 2, rest: usize = channels & 3;
+  const groups: usize = count >> 2, rest: usize = count & 3;
   for (let image = load<i32>(geometry); image > 0; image--) {
     for (let oy = 0; oy < outH; oy++) {
       const top = oy * strideY - padTop;
       const ky = max(0, -top), rows = max(0, min(kh, height - top) - ky);
-      const row = x + (top + ky) * rowBytes;
-      let ox: usize = 0;
-      for (; ox + 2 <= outW; ox += 2) {
-        const p = row + ox * 1 * pixelBytes, to = c + ox * pixelBytes;
-        f32Depthwise5s1x2(p, rowBytes, pixelBytes, groups, w, ky * 80, panelBytes, rows, to, act, post);
-        if (rest > 0) f32Depthwise5s1x2Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, ky * 80, panelBytes, rows, to + groups * 16, act, post);
-      }
-      for (; ox < outW; ox++) {
-        const p = row + ox * 1 * pixelBytes, to = c + ox * pixelBytes;
-        f32Depthwise5s1x1(p, rowBytes, pixelBytes, groups, w, ky * 80, panelBytes, rows, to, act, post);
-        if (rest > 0) f32Depthwise5s1x1Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, ky * 80, panelBytes, rows, to + groups * 16, act, post);
+      const row = x + (top + ky) * rowBytes, skipBytes: usize = ky * 80;
+      let ox = 0;
+      while (ox < outW) {
+        if (ox + 2 <= outW) {
+          const left = ox * 1 - padLeft, over = left + 6 - width;
+          const p = row + max(left, 0) * pixelBytes, to = c + ox * pixelBytes;
+          if (left >= 0 && over <= 0) {
+            f32Depthwise5s1x2(p, rowBytes, pixelBytes, groups, w, skipBytes, panelBytes, rows, to, act, post);
+            if (rest > 0) f32Depthwise5s1x2Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+          } else if (left == -1 && over <= 0) {
+            f32Depthwise5s1x2Left1(p, rowBytes, pixelBytes, groups, w, skipBytes, panelBytes, rows, to, act, post);
+            if (rest > 0) f32Depthwise5s1x2Left1Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+          } else if (left >= 0 && over == 1) {
+            f32Depthwise5s1x2Right1(p, rowBytes, pixelBytes, groups, w, skipBytes, panelBytes, rows, to, act, post);
+            if (rest > 0) f32Depthwise5s1x2Right1Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+          } else if (left == -2 && over <= 0) {
+            f32Depthwise5s1x2Left2(p, rowBytes, pixelBytes, groups, w, skipBytes, panelBytes, rows, to, act, post);
+            if (rest > 0) f32Depthwise5s1x2Left2Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+          } else if (left >= 0 && over == 2) {
+            f32Depthwise5s1x2Right2(p, rowBytes, pixelBytes, groups, w, skipBytes, panelBytes, rows, to, act, post);
+            if (rest > 0) f32Depthwise5s1x2Right2Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+          } else {
+            for (const end = ox + 2; ox < end; ox++) {
+              const left = ox * 1 - padLeft, over = left + 5 - width;
+              const p = row + max(left, 0) * pixelBytes, to = c + ox * pixelBytes;
+              if (left >= 0 && over <= 0) {
+                f32Depthwise5s1x1(p, rowBytes, pixelBytes, groups, w, skipBytes, panelBytes, rows, to, act, post);
+                if (rest > 0) f32Depthwise5s1x1Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+              } else {
+                f32Depthwise5s1x1Edge(p + min(left, 0) * pixelBytes, rowBytes, pixelBytes, -left, width, zero, groups, w, skipBytes, panelBytes, rows, to, act, post);
+                if (rest > 0) f32Depthwise5s1x1EdgeTail(p + min(left, 0) * pixelBytes + groups * 16, rowBytes, pixelBytes, -left, width, zero, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+              }
+            }
+            continue;
+          }
+          ox += 2;
+        } else {
+          const left = ox * 1 - padLeft, over = left + 5 - width;
+          const p = row + max(left, 0) * pixelBytes, to = c + ox * pixelBytes;
+          if (left >= 0 && over <= 0) {
+            f32Depthwise5s1x1(p, rowBytes, pixelBytes, groups, w, skipBytes, panelBytes, rows, to, act, post);
+            if (rest > 0) f32Depthwise5s1x1Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+          } else {
+            f32Depthwise5s1x1Edge(p + min(left, 0) * pixelBytes, rowBytes, pixelBytes, -left, width, zero, groups, w, skipBytes, panelBytes, rows, to, act, post);
+            if (rest > 0) f32Depthwise5s1x1EdgeTail(p + min(left, 0) * pixelBytes + groups * 16, rowBytes, pixelBytes, -left, width, zero, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+          }
+          ox++;
+        }
       }
       c += outW * pixelBytes;
     }
@@ -716,6 +2027,382 @@ function f32Depthwise5s2x2Tail(x: usize, rowBytes: usize, pixelBytes: usize, cou
   storeFloats(c + 1 * pixelBytes, c1, count);
 }
 
+function f32Depthwise5s2x2Left1(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  for (; count > 0; count--) {
+    let c0 = v128.load(w);
+    let c1 = c0;
+    let wk = w + 16 + skipBytes;
+    let row = x;
+    for (let y = kh; y > 0; y--) {
+      const w0 = v128.load(wk, 0);
+      const w1 = v128.load(wk, 16);
+      const w2 = v128.load(wk, 32);
+      const w3 = v128.load(wk, 48);
+      const w4 = v128.load(wk, 64);
+      let p = row;
+      const x1 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+      p += pixelBytes;
+      const x2 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+      c1 = f32x4.add(c1, f32x4.mul(x2, w0));
+      p += pixelBytes;
+      const x3 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x3, w3));
+      c1 = f32x4.add(c1, f32x4.mul(x3, w1));
+      p += pixelBytes;
+      const x4 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x4, w4));
+      c1 = f32x4.add(c1, f32x4.mul(x4, w2));
+      p += pixelBytes;
+      const x5 = v128.load(p);
+      c1 = f32x4.add(c1, f32x4.mul(x5, w3));
+      p += pixelBytes;
+      const x6 = v128.load(p);
+      c1 = f32x4.add(c1, f32x4.mul(x6, w4));
+      wk += 80;
+      row += rowBytes;
+    }
+    if (act == ACT_HARDSWISH) {
+      c0 = hardswish4(c0);
+      c1 = hardswish4(c1);
+    } else {
+      c0 = clamp4(c0, post);
+      c1 = clamp4(c1, post);
+    }
+    v128.store(c, c0);
+    v128.store(c + 1 * pixelBytes, c1);
+    w += panelBytes;
+    x += 16;
+    c += 16;
+  }
+}
+
+function f32Depthwise5s2x2Left1Tail(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  let c0 = v128.load(w);
+  let c1 = c0;
+  let wk = w + 16 + skipBytes;
+  let row = x;
+  for (let y = kh; y > 0; y--) {
+    const w0 = v128.load(wk, 0);
+    const w1 = v128.load(wk, 16);
+    const w2 = v128.load(wk, 32);
+    const w3 = v128.load(wk, 48);
+    const w4 = v128.load(wk, 64);
+    let p = row;
+    const x1 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+    p += pixelBytes;
+    const x2 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+    c1 = f32x4.add(c1, f32x4.mul(x2, w0));
+    p += pixelBytes;
+    const x3 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x3, w3));
+    c1 = f32x4.add(c1, f32x4.mul(x3, w1));
+    p += pixelBytes;
+    const x4 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x4, w4));
+    c1 = f32x4.add(c1, f32x4.mul(x4, w2));
+    p += pixelBytes;
+    const x5 = v128.load(p);
+    c1 = f32x4.add(c1, f32x4.mul(x5, w3));
+    p += pixelBytes;
+    const x6 = v128.load(p);
+    c1 = f32x4.add(c1, f32x4.mul(x6, w4));
+    wk += 80;
+    row += rowBytes;
+  }
+  if (act == ACT_HARDSWISH) {
+    c0 = hardswish4(c0);
+    c1 = hardswish4(c1);
+  } else {
+    c0 = clamp4(c0, post);
+    c1 = clamp4(c1, post);
+  }
+  storeFloats(c, c0, count);
+  storeFloats(c + 1 * pixelBytes, c1, count);
+}
+
+function f32Depthwise5s2x2Right1(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  for (; count > 0; count--) {
+    let c0 = v128.load(w);
+    let c1 = c0;
+    let wk = w + 16 + skipBytes;
+    let row = x;
+    for (let y = kh; y > 0; y--) {
+      const w0 = v128.load(wk, 0);
+      const w1 = v128.load(wk, 16);
+      const w2 = v128.load(wk, 32);
+      const w3 = v128.load(wk, 48);
+      const w4 = v128.load(wk, 64);
+      let p = row;
+      const x0 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x0, w0));
+      p += pixelBytes;
+      const x1 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+      p += pixelBytes;
+      const x2 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+      c1 = f32x4.add(c1, f32x4.mul(x2, w0));
+      p += pixelBytes;
+      const x3 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x3, w3));
+      c1 = f32x4.add(c1, f32x4.mul(x3, w1));
+      p += pixelBytes;
+      const x4 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x4, w4));
+      c1 = f32x4.add(c1, f32x4.mul(x4, w2));
+      p += pixelBytes;
+      const x5 = v128.load(p);
+      c1 = f32x4.add(c1, f32x4.mul(x5, w3));
+      wk += 80;
+      row += rowBytes;
+    }
+    if (act == ACT_HARDSWISH) {
+      c0 = hardswish4(c0);
+      c1 = hardswish4(c1);
+    } else {
+      c0 = clamp4(c0, post);
+      c1 = clamp4(c1, post);
+    }
+    v128.store(c, c0);
+    v128.store(c + 1 * pixelBytes, c1);
+    w += panelBytes;
+    x += 16;
+    c += 16;
+  }
+}
+
+function f32Depthwise5s2x2Right1Tail(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  let c0 = v128.load(w);
+  let c1 = c0;
+  let wk = w + 16 + skipBytes;
+  let row = x;
+  for (let y = kh; y > 0; y--) {
+    const w0 = v128.load(wk, 0);
+    const w1 = v128.load(wk, 16);
+    const w2 = v128.load(wk, 32);
+    const w3 = v128.load(wk, 48);
+    const w4 = v128.load(wk, 64);
+    let p = row;
+    const x0 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x0, w0));
+    p += pixelBytes;
+    const x1 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+    p += pixelBytes;
+    const x2 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+    c1 = f32x4.add(c1, f32x4.mul(x2, w0));
+    p += pixelBytes;
+    const x3 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x3, w3));
+    c1 = f32x4.add(c1, f32x4.mul(x3, w1));
+    p += pixelBytes;
+    const x4 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x4, w4));
+    c1 = f32x4.add(c1, f32x4.mul(x4, w2));
+    p += pixelBytes;
+    const x5 = v128.load(p);
+    c1 = f32x4.add(c1, f32x4.mul(x5, w3));
+    wk += 80;
+    row += rowBytes;
+  }
+  if (act == ACT_HARDSWISH) {
+    c0 = hardswish4(c0);
+    c1 = hardswish4(c1);
+  } else {
+    c0 = clamp4(c0, post);
+    c1 = clamp4(c1, post);
+  }
+  storeFloats(c, c0, count);
+  storeFloats(c + 1 * pixelBytes, c1, count);
+}
+
+function f32Depthwise5s2x2Left2(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  for (; count > 0; count--) {
+    let c0 = v128.load(w);
+    let c1 = c0;
+    let wk = w + 16 + skipBytes;
+    let row = x;
+    for (let y = kh; y > 0; y--) {
+      const w0 = v128.load(wk, 0);
+      const w1 = v128.load(wk, 16);
+      const w2 = v128.load(wk, 32);
+      const w3 = v128.load(wk, 48);
+      const w4 = v128.load(wk, 64);
+      let p = row;
+      const x2 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+      c1 = f32x4.add(c1, f32x4.mul(x2, w0));
+      p += pixelBytes;
+      const x3 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x3, w3));
+      c1 = f32x4.add(c1, f32x4.mul(x3, w1));
+      p += pixelBytes;
+      const x4 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x4, w4));
+      c1 = f32x4.add(c1, f32x4.mul(x4, w2));
+      p += pixelBytes;
+      const x5 = v128.load(p);
+      c1 = f32x4.add(c1, f32x4.mul(x5, w3));
+      p += pixelBytes;
+      const x6 = v128.load(p);
+      c1 = f32x4.add(c1, f32x4.mul(x6, w4));
+      wk += 80;
+      row += rowBytes;
+    }
+    if (act == ACT_HARDSWISH) {
+      c0 = hardswish4(c0);
+      c1 = hardswish4(c1);
+    } else {
+      c0 = clamp4(c0, post);
+      c1 = clamp4(c1, post);
+    }
+    v128.store(c, c0);
+    v128.store(c + 1 * pixelBytes, c1);
+    w += panelBytes;
+    x += 16;
+    c += 16;
+  }
+}
+
+function f32Depthwise5s2x2Left2Tail(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  let c0 = v128.load(w);
+  let c1 = c0;
+  let wk = w + 16 + skipBytes;
+  let row = x;
+  for (let y = kh; y > 0; y--) {
+    const w0 = v128.load(wk, 0);
+    const w1 = v128.load(wk, 16);
+    const w2 = v128.load(wk, 32);
+    const w3 = v128.load(wk, 48);
+    const w4 = v128.load(wk, 64);
+    let p = row;
+    const x2 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+    c1 = f32x4.add(c1, f32x4.mul(x2, w0));
+    p += pixelBytes;
+    const x3 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x3, w3));
+    c1 = f32x4.add(c1, f32x4.mul(x3, w1));
+    p += pixelBytes;
+    const x4 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x4, w4));
+    c1 = f32x4.add(c1, f32x4.mul(x4, w2));
+    p += pixelBytes;
+    const x5 = v128.load(p);
+    c1 = f32x4.add(c1, f32x4.mul(x5, w3));
+    p += pixelBytes;
+    const x6 = v128.load(p);
+    c1 = f32x4.add(c1, f32x4.mul(x6, w4));
+    wk += 80;
+    row += rowBytes;
+  }
+  if (act == ACT_HARDSWISH) {
+    c0 = hardswish4(c0);
+    c1 = hardswish4(c1);
+  } else {
+    c0 = clamp4(c0, post);
+    c1 = clamp4(c1, post);
+  }
+  storeFloats(c, c0, count);
+  storeFloats(c + 1 * pixelBytes, c1, count);
+}
+
+function f32Depthwise5s2x2Right2(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  for (; count > 0; count--) {
+    let c0 = v128.load(w);
+    let c1 = c0;
+    let wk = w + 16 + skipBytes;
+    let row = x;
+    for (let y = kh; y > 0; y--) {
+      const w0 = v128.load(wk, 0);
+      const w1 = v128.load(wk, 16);
+      const w2 = v128.load(wk, 32);
+      const w3 = v128.load(wk, 48);
+      const w4 = v128.load(wk, 64);
+      let p = row;
+      const x0 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x0, w0));
+      p += pixelBytes;
+      const x1 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+      p += pixelBytes;
+      const x2 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+      c1 = f32x4.add(c1, f32x4.mul(x2, w0));
+      p += pixelBytes;
+      const x3 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x3, w3));
+      c1 = f32x4.add(c1, f32x4.mul(x3, w1));
+      p += pixelBytes;
+      const x4 = v128.load(p);
+      c0 = f32x4.add(c0, f32x4.mul(x4, w4));
+      c1 = f32x4.add(c1, f32x4.mul(x4, w2));
+      wk += 80;
+      row += rowBytes;
+    }
+    if (act == ACT_HARDSWISH) {
+      c0 = hardswish4(c0);
+      c1 = hardswish4(c1);
+    } else {
+      c0 = clamp4(c0, post);
+      c1 = clamp4(c1, post);
+    }
+    v128.store(c, c0);
+    v128.store(c + 1 * pixelBytes, c1);
+    w += panelBytes;
+    x += 16;
+    c += 16;
+  }
+}
+
+function f32Depthwise5s2x2Right2Tail(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  let c0 = v128.load(w);
+  let c1 = c0;
+  let wk = w + 16 + skipBytes;
+  let row = x;
+  for (let y = kh; y > 0; y--) {
+    const w0 = v128.load(wk, 0);
+    const w1 = v128.load(wk, 16);
+    const w2 = v128.load(wk, 32);
+    const w3 = v128.load(wk, 48);
+    const w4 = v128.load(wk, 64);
+    let p = row;
+    const x0 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x0, w0));
+    p += pixelBytes;
+    const x1 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+    p += pixelBytes;
+    const x2 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+    c1 = f32x4.add(c1, f32x4.mul(x2, w0));
+    p += pixelBytes;
+    const x3 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x3, w3));
+    c1 = f32x4.add(c1, f32x4.mul(x3, w1));
+    p += pixelBytes;
+    const x4 = v128.load(p);
+    c0 = f32x4.add(c0, f32x4.mul(x4, w4));
+    c1 = f32x4.add(c1, f32x4.mul(x4, w2));
+    wk += 80;
+    row += rowBytes;
+  }
+  if (act == ACT_HARDSWISH) {
+    c0 = hardswish4(c0);
+    c1 = hardswish4(c1);
+  } else {
+    c0 = clamp4(c0, post);
+    c1 = clamp4(c1, post);
+  }
+  storeFloats(c, c0, count);
+  storeFloats(c + 1 * pixelBytes, c1, count);
+}
+
 function f32Depthwise5s2x1(x: usize, rowBytes: usize, pixelBytes: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
   for (; count > 0; count--) {
     let c0 = v128.load(w);
@@ -793,28 +2480,143 @@ function f32Depthwise5s2x1Tail(x: usize, rowBytes: usize, pixelBytes: usize, cou
   storeFloats(c, c0, count);
 }
 
+function f32Depthwise5s2x1Edge(x: usize, rowBytes: usize, pixelBytes: usize, first: i32, inside: u32, zero: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  for (; count > 0; count--) {
+    let c0 = v128.load(w);
+    let wk = w + 16 + skipBytes;
+    let row = x;
+    for (let y = kh; y > 0; y--) {
+      const w0 = v128.load(wk, 0);
+      const w1 = v128.load(wk, 16);
+      const w2 = v128.load(wk, 32);
+      const w3 = v128.load(wk, 48);
+      const w4 = v128.load(wk, 64);
+      let p = row;
+      const x0 = v128.load(select<usize>(p, zero, <u32>(0 - first) < inside));
+      c0 = f32x4.add(c0, f32x4.mul(x0, w0));
+      p += pixelBytes;
+      const x1 = v128.load(select<usize>(p, zero, <u32>(1 - first) < inside));
+      c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+      p += pixelBytes;
+      const x2 = v128.load(select<usize>(p, zero, <u32>(2 - first) < inside));
+      c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+      p += pixelBytes;
+      const x3 = v128.load(select<usize>(p, zero, <u32>(3 - first) < inside));
+      c0 = f32x4.add(c0, f32x4.mul(x3, w3));
+      p += pixelBytes;
+      const x4 = v128.load(select<usize>(p, zero, <u32>(4 - first) < inside));
+      c0 = f32x4.add(c0, f32x4.mul(x4, w4));
+      wk += 80;
+      row += rowBytes;
+    }
+    if (act == ACT_HARDSWISH) {
+      c0 = hardswish4(c0);
+    } else {
+      c0 = clamp4(c0, post);
+    }
+    v128.store(c, c0);
+    w += panelBytes;
+    x += 16;
+    c += 16;
+  }
+}
+
+function f32Depthwise5s2x1EdgeTail(x: usize, rowBytes: usize, pixelBytes: usize, first: i32, inside: u32, zero: usize, count: usize, w: usize, skipBytes: usize, panelBytes: usize, kh: i32, c: usize, act: usize, post: usize): void {
+  let c0 = v128.load(w);
+  let wk = w + 16 + skipBytes;
+  let row = x;
+  for (let y = kh; y > 0; y--) {
+    const w0 = v128.load(wk, 0);
+    const w1 = v128.load(wk, 16);
+    const w2 = v128.load(wk, 32);
+    const w3 = v128.load(wk, 48);
+    const w4 = v128.load(wk, 64);
+    let p = row;
+    const x0 = v128.load(select<usize>(p, zero, <u32>(0 - first) < inside));
+    c0 = f32x4.add(c0, f32x4.mul(x0, w0));
+    p += pixelBytes;
+    const x1 = v128.load(select<usize>(p, zero, <u32>(1 - first) < inside));
+    c0 = f32x4.add(c0, f32x4.mul(x1, w1));
+    p += pixelBytes;
+    const x2 = v128.load(select<usize>(p, zero, <u32>(2 - first) < inside));
+    c0 = f32x4.add(c0, f32x4.mul(x2, w2));
+    p += pixelBytes;
+    const x3 = v128.load(select<usize>(p, zero, <u32>(3 - first) < inside));
+    c0 = f32x4.add(c0, f32x4.mul(x3, w3));
+    p += pixelBytes;
+    const x4 = v128.load(select<usize>(p, zero, <u32>(4 - first) < inside));
+    c0 = f32x4.add(c0, f32x4.mul(x4, w4));
+    wk += 80;
+    row += rowBytes;
+  }
+  if (act == ACT_HARDSWISH) {
+    c0 = hardswish4(c0);
+  } else {
+    c0 = clamp4(c0, post);
+  }
+  storeFloats(c, c0, count);
+}
+
 export function f32_depthwise_w5s2_1x2__wasm_simd(x: usize, w: usize, c: usize, geometry: usize, act: usize, post: usize): void {
   const height = load<i32>(geometry, 4), width = load<i32>(geometry, 8), channels = load<i32>(geometry, 12);
-  const outH = load<i32>(geometry, 16), outW: usize = load<i32>(geometry, 20), kh = load<i32>(geometry, 24);
-  const strideY = load<i32>(geometry, 32), padTop = load<i32>(geometry, 48);
+  const outH = load<i32>(geometry, 16), outW = load<i32>(geometry, 20), kh = load<i32>(geometry, 24);
+  const strideY = load<i32>(geometry, 32), padTop = load<i32>(geometry, 48), padLeft = load<i32>(geometry, 52);
+  const count = load<i32>(geometry, 68), zero = geometry + 80;
   const pixelBytes: usize = channels * 4, rowBytes: usize = width * pixelBytes;
   const panelBytes: usize = 16 + kh * 80;
-  const groups: usize = channels >> 2, rest: usize = channels & 3;
+  const groups: usize = count >> 2, rest: usize = count & 3;
   for (let image = load<i32>(geometry); image > 0; image--) {
     for (let oy = 0; oy < outH; oy++) {
       const top = oy * strideY - padTop;
       const ky = max(0, -top), rows = max(0, min(kh, height - top) - ky);
-      const row = x + (top + ky) * rowBytes;
-      let ox: usize = 0;
-      for (; ox + 2 <= outW; ox += 2) {
-        const p = row + ox * 2 * pixelBytes, to = c + ox * pixelBytes;
-        f32Depthwise5s2x2(p, rowBytes, pixelBytes, groups, w, ky * 80, panelBytes, rows, to, act, post);
-        if (rest > 0) f32Depthwise5s2x2Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, ky * 80, panelBytes, rows, to + groups * 16, act, post);
-      }
-      for (; ox < outW; ox++) {
-        const p = row + ox * 2 * pixelBytes, to = c + ox * pixelBytes;
-        f32Depthwise5s2x1(p, rowBytes, pixelBytes, groups, w, ky * 80, panelBytes, rows, to, act, post);
-        if (rest > 0) f32Depthwise5s2x1Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, ky * 80, panelBytes, rows, to + groups * 16, act, post);
+      const row = x + (top + ky) * rowBytes, skipBytes: usize = ky * 80;
+      let ox = 0;
+      while (ox < outW) {
+        if (ox + 2 <= outW) {
+          const left = ox * 2 - padLeft, over = left + 7 - width;
+          const p = row + max(left, 0) * pixelBytes, to = c + ox * pixelBytes;
+          if (left >= 0 && over <= 0) {
+            f32Depthwise5s2x2(p, rowBytes, pixelBytes, groups, w, skipBytes, panelBytes, rows, to, act, post);
+            if (rest > 0) f32Depthwise5s2x2Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+          } else if (left == -1 && over <= 0) {
+            f32Depthwise5s2x2Left1(p, rowBytes, pixelBytes, groups, w, skipBytes, panelBytes, rows, to, act, post);
+            if (rest > 0) f32Depthwise5s2x2Left1Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+          } else if (left >= 0 && over == 1) {
+            f32Depthwise5s2x2Right1(p, rowBytes, pixelBytes, groups, w, skipBytes, panelBytes, rows, to, act, post);
+            if (rest > 0) f32Depthwise5s2x2Right1Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+          } else if (left == -2 && over <= 0) {
+            f32Depthwise5s2x2Left2(p, rowBytes, pixelBytes, groups, w, skipBytes, panelBytes, rows, to, act, post);
+            if (rest > 0) f32Depthwise5s2x2Left2Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+          } else if (left >= 0 && over == 2) {
+            f32Depthwise5s2x2Right2(p, rowBytes, pixelBytes, groups, w, skipBytes, panelBytes, rows, to, act, post);
+            if (rest > 0) f32Depthwise5s2x2Right2Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+          } else {
+            for (const end = ox + 2; ox < end; ox++) {
+              const left = ox * 2 - padLeft, over = left + 5 - width;
+              const p = row + max(left, 0) * pixelBytes, to = c + ox * pixelBytes;
+              if (left >= 0 && over <= 0) {
+                f32Depthwise5s2x1(p, rowBytes, pixelBytes, groups, w, skipBytes, panelBytes, rows, to, act, post);
+                if (rest > 0) f32Depthwise5s2x1Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+              } else {
+                f32Depthwise5s2x1Edge(p + min(left, 0) * pixelBytes, rowBytes, pixelBytes, -left, width, zero, groups, w, skipBytes, panelBytes, rows, to, act, post);
+                if (rest > 0) f32Depthwise5s2x1EdgeTail(p + min(left, 0) * pixelBytes + groups * 16, rowBytes, pixelBytes, -left, width, zero, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+              }
+            }
+            continue;
+          }
+          ox += 2;
+        } else {
+          const left = ox * 2 - padLeft, over = left + 5 - width;
+          const p = row + max(left, 0) * pixelBytes, to = c + ox * pixelBytes;
+          if (left >= 0 && over <= 0) {
+            f32Depthwise5s2x1(p, rowBytes, pixelBytes, groups, w, skipBytes, panelBytes, rows, to, act, post);
+            if (rest > 0) f32Depthwise5s2x1Tail(p + groups * 16, rowBytes, pixelBytes, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+          } else {
+            f32Depthwise5s2x1Edge(p + min(left, 0) * pixelBytes, rowBytes, pixelBytes, -left, width, zero, groups, w, skipBytes, panelBytes, rows, to, act, post);
+            if (rest > 0) f32Depthwise5s2x1EdgeTail(p + min(left, 0) * pixelBytes + groups * 16, rowBytes, pixelBytes, -left, width, zero, rest, w + groups * panelBytes, skipBytes, panelBytes, rows, to + groups * 16, act, post);
+          }
+          ox++;
+        }
       }
       c += outW * pixelBytes;
     }

@@ -1,0 +1,38 @@
+/** Candidates of an int8 depthwise convolution where the relaxed dot product is exact for unsigned × signed bytes. */
+import { elementCount } from "../../../../graph/dtype.ts";
+import { areSignedBytes, packDepthwiseDot } from "../../pack-dot.ts";
+import { tilePost, windowRecord } from "../../records.ts";
+import type { Candidate } from "../candidates.ts";
+import { RATE } from "../split.ts";
+import { unsignedInput, unsignedZeroPoint } from "../unsigned-input.ts";
+import { paddedShape, planCall, windowName } from "./problem.ts";
+import type { IntegerDepthwise } from "./problem.ts";
+
+function dot(window: string): Candidate<IntegerDepthwise> {
+  const kernel = `i8_depthwise_dot_${window}_1x4__wasm_relaxed`;
+  return {
+    kernel,
+    requires: ["relaxed-dot"],
+    sparse: false,
+    estimate: (problem) =>
+      windowName(problem) === window && areSignedBytes(problem.weights) ? { cost: 0.8, why: "8-bit dot product" } : undefined,
+    plan(context, problem) {
+      const { attrs, shape, outShape, size, weights, bias, finish, isSigned, inputZeroPoint, input } = problem;
+      const padded = paddedShape(problem);
+      const [batch, height, width, channels] = padded;
+      const zeroPoint = unsignedZeroPoint(inputZeroPoint, isSigned);
+      const copy = unsignedInput(context, input, shape, attrs.pads, inputZeroPoint, isSigned);
+      return planCall(context, problem, {
+        kernel,
+        record: windowRecord(padded, outShape, size, { ...attrs, pads: [0, 0, 0, 0] }),
+        image: { input: height * width * channels, output: elementCount(outShape) / batch, isPadded: true },
+        rate: RATE.depthwise,
+        ...(copy && { copy }),
+        weights: context.weights(packDepthwiseDot(weights, ...size, channels, bias, finish.scales, zeroPoint)),
+        finish: [context.table(tilePost(finish.zeroPoint, finish.lo, finish.hi, problem.isSignedOutput))],
+      });
+    },
+  };
+}
+
+export const RELAXED_TILES: readonly Candidate<IntegerDepthwise>[] = ["w3s1", "w3s2", "w5s1", "w5s2"].map(dot);

@@ -1,0 +1,72 @@
+/** Candidates of a depthwise convolution without vector instructions, over a bordered copy of the image where there is a border. */
+import { elementCount } from "../../../../graph/dtype.ts";
+import { packScalarDepthwiseF32, packScalarDepthwiseI8 } from "../../pack-scalar.ts";
+import { activationCode, floatPost, padRecord, scalarPost, windowRecord } from "../../records.ts";
+import type { Candidate } from "../candidates.ts";
+import { SCALAR_RATE } from "../split.ts";
+import type { WindowImage } from "../split.ts";
+import { isPadded } from "../windows.ts";
+import { paddedShape, planCall } from "./problem.ts";
+import type { DepthwiseProblem, FloatDepthwise, IntegerDepthwise } from "./problem.ts";
+
+/** A border's copy writes 8 bytes at a time. */
+const OVERRUN_BYTES = 8;
+const ESTIMATE = { cost: 1, why: "simd=off" };
+
+function bordered(problem: DepthwiseProblem, elementBytes: number): { record: Int32Array; image: WindowImage; copyBytes: number } {
+  const { attrs, outShape, size } = problem;
+  const padded = paddedShape(problem);
+  const [batch, height, width, channels] = padded;
+  const input = height * width * channels * elementBytes;
+  return {
+    record: windowRecord(padded, outShape, size, { ...attrs, pads: [0, 0, 0, 0] }),
+    image: { input, output: (elementCount(outShape) / batch) * elementBytes, isPadded: true },
+    copyBytes: batch * input + OVERRUN_BYTES,
+  };
+}
+
+export const SCALAR_FLOAT: Candidate<FloatDepthwise> = {
+  kernel: "f32_depthwise_direct_4x1__wasm_scalar",
+  requires: [],
+  sparse: false,
+  estimate: () => ESTIMATE,
+  plan(context, problem) {
+    const { shape, size, weights, bias, attrs, activation, input } = problem;
+    const { copyBytes, ...windows } = bordered(problem, 4);
+    const border = context.table(padRecord(shape, attrs.pads, 4));
+    return planCall(context, problem, {
+      kernel: this.kernel,
+      ...windows,
+      rate: SCALAR_RATE.depthwise,
+      ...(isPadded(attrs.pads) && {
+        copy: { bytes: copyBytes, call: (to) => ({ kernel: "any_pad_rows__wasm_scalar", args: [input, to, border, 0] }) },
+      }),
+      weights: context.weights(packScalarDepthwiseF32(weights, size[0] * size[1], shape[3]!, bias)),
+      finish: [activationCode(activation), context.table(floatPost(activation))],
+    });
+  },
+};
+
+export const SCALAR_INTEGER: Candidate<IntegerDepthwise> = {
+  kernel: "i8_depthwise_direct_4x1__wasm_scalar",
+  requires: [],
+  sparse: false,
+  estimate: () => ESTIMATE,
+  plan(context, problem) {
+    const { shape, size, weights, bias, attrs, finish, input, isSigned } = problem;
+    const { copyBytes, ...windows } = bordered(problem, 1);
+    const zeroPoint = problem.inputZeroPoint + (isSigned ? 128 : 0);
+    const border = context.table(padRecord(shape, attrs.pads, 1));
+    const args = (to: number): readonly number[] => [input, to, border, zeroPoint, isSigned ? 0x80 : 0];
+    return planCall(context, problem, {
+      kernel: this.kernel,
+      ...windows,
+      rate: SCALAR_RATE.depthwise,
+      ...((isSigned || isPadded(attrs.pads)) && {
+        copy: { bytes: copyBytes, call: (to) => ({ kernel: "i8_unsign_rows__wasm_scalar", args: args(to) }) },
+      }),
+      weights: context.weights(packScalarDepthwiseI8(weights, size[0] * size[1], shape[3]!, bias, finish.scales, zeroPoint)),
+      finish: [context.table(scalarPost(finish.zeroPoint, finish.lo, finish.hi))],
+    });
+  },
+};
