@@ -43,6 +43,37 @@ export interface Policy {
   readonly coded: "auto" | "on" | "off";
   /** Node name → kernel: what a tuner measured to be fastest, or the one to force. */
   readonly chosen: ReadonlyMap<string, Pick<KernelChoice, "kernel" | "why">>;
+  /** Kernels that every layer runs with that they can execute, whatever else says what; of several, the earlier in the list. */
+  readonly forced?: readonly string[];
+}
+
+/** The target option `kernel=NAME`, or `kernel=NAME+NAME`. */
+export const KERNEL_OPTION = "kernel";
+
+/** @param target for messages @throws UsageError for an empty name */
+export function parseForced(target: string, value: string | undefined): readonly string[] {
+  const names = value === undefined ? [] : value.split("+");
+  if (names.some((name) => !/^\w+$/.test(name))) {
+    throw new UsageError(
+      `target ${target}: option ${KERNEL_OPTION}, got "${value ?? ""}", expected names of kernels joined by +, such as f32_gemm_packed_4x8__wasm_simd`,
+      "A record's placement shows them",
+    );
+  }
+  return names;
+}
+
+/**
+ * Of a compiled graph: that every kernel which was asked for got a layer.
+ * @param kernels that run it
+ * @throws UsageError
+ */
+export function checkForced(target: string, value: string | undefined, kernels: readonly string[]): void {
+  const missing = parseForced(target, value).filter((name) => !kernels.includes(name));
+  if (missing.length === 0) return;
+  throw new UsageError(
+    `target ${target}: option ${KERNEL_OPTION}, no layer of this model can run ${missing.join(", ")} here, its layers run ${[...new Set(kernels)].join(", ")}`,
+    "See src/kernels for what there is, and the target's probe for the features that it may need",
+  );
 }
 
 export interface Choice<C extends Choosable> {
@@ -59,11 +90,16 @@ export interface Choice<C extends Choosable> {
  * @throws UsageError when the kernel chosen for this node cannot execute it
  */
 export function chooseCandidate<C extends Choosable>(
-  { sparse, coded, chosen }: Policy,
+  { sparse, coded, chosen, forced = [] }: Policy,
   candidates: readonly C[],
   estimate: (candidate: C) => Estimate | undefined,
   node: string,
 ): Choice<C> {
+  for (const kernel of forced) {
+    const candidate = candidates.find((other) => other.kernel === kernel);
+    const own = candidate === undefined ? undefined : estimate(candidate);
+    if (candidate !== undefined && own !== undefined) return { best: candidate, why: `${forcedText(own)}; forced`, kernels: [kernel] };
+  }
   const applicable: Applicable<C>[] = [];
   for (const candidate of candidates) {
     if (candidate.sparse && sparse === "off") continue;
@@ -86,6 +122,10 @@ export function chooseCandidate<C extends Choosable>(
   }
   const why = best.candidate.coded === true ? codedText(best, applicable) : reason(best, applicable) + expandedText(best, applicable);
   return { best: best.candidate, why: told === undefined ? why : `${why}; ${told.why}`, kernels };
+}
+
+function forcedText({ why, skips }: Estimate): string {
+  return skips === undefined ? why : zerosText(skips);
 }
 
 interface Applicable<C extends Choosable> {

@@ -106,7 +106,7 @@ export function timingWarnings(results: readonly SamplingResult[], settings: Sam
     ...inProcesses(results, stillWarming),
     ...inProcesses(results, (result) => fewerSamples(result, settings)),
     ...inProcesses(results, saturated),
-    ...inProcesses(results, outliers),
+    ...outliers(samples),
     ...apart,
     // One cause, one warning.
     ...(apart.length > 0 ? [] : wide(results, settings)),
@@ -159,14 +159,18 @@ function saturated({ samples, blockCalls, clockStepMs }: SamplingResult): TypedW
   };
 }
 
-function outliers({ samples }: SamplingResult): TypedWarning | undefined {
-  const { severe } = classifyOutliers(samples);
-  if (severe <= Math.max(1, samples.length * OUTLIER_SHARE)) return undefined;
-  return {
-    key: "outliers",
-    evidence: `${severe} of ${samples.length} samples lie more than 3 interquartile ranges out; all are kept`,
-    next: "Close other programs and run again",
-  };
+/** Each process against its own quartiles. */
+function outliers(processes: readonly (readonly number[])[]): readonly TypedWarning[] {
+  const total = processes.reduce((sum, samples) => sum + samples.length, 0);
+  const severe = processes.reduce((sum, samples) => sum + classifyOutliers(samples).severe, 0);
+  if (severe <= total * OUTLIER_SHARE) return [];
+  return [
+    {
+      key: "outliers",
+      evidence: `${severe} of ${total} samples lie more than 3 interquartile ranges out; all are kept`,
+      next: "Close other programs and run again",
+    },
+  ];
 }
 
 function disagree(processes: readonly (readonly number[])[]): readonly TypedWarning[] {

@@ -1,5 +1,5 @@
 /**
- * Measurements of kernels on disk: `<cache>/slimbench/tuning/<machine>/<layer>.json`, one file a layer. A file is written beside its place
+ * Measurements of kernels on disk, those of pages too (far-store.ts): `<cache>/slimbench/tuning/<machine>/<layer>.json`, one file a layer. A file is written beside its place
  * and renamed over it, so that processes which tune at once never read half a file and never lose each other's layers: two that measured
  * the same one leave the later.
  */
@@ -14,19 +14,27 @@ import { FormatError, UnavailableError, invariant } from "../errors.ts";
 /** File systems take names of 255 bytes; the temporary name is longer than the final one. */
 const LONGEST_NAME = 200;
 
-export function nodeTuningStore(roots: readonly string[] = cacheRoots("tuning")): TuningStore {
+/** @param machine what times depend on and engines cannot see; this process's where nothing is said */
+export function nodeTuningStore(
+  roots: readonly string[] = cacheRoots("tuning"),
+  machine: TuningStore["machine"] = { ...hardware(), v8: process.versions.v8 },
+): TuningStore {
   return {
-    machine: {
-      cpu: cpus()[0]?.model.trim() ?? "unknown",
-      arch: process.arch,
-      platform: process.platform,
-      v8: process.versions.v8,
-    },
+    machine,
     // eslint-disable-next-line @typescript-eslint/require-await -- small local files; throws become rejections
     load: async (machine, key) => load(roots, machine, key),
     // eslint-disable-next-line @typescript-eslint/require-await -- as load
     store: async (machine, key, entry) => store(roots, machine, key, entry),
   };
+}
+
+/** Of a browser that this process drives. Another version of it is another machine, and so are other switches. */
+export function browserMachine(version: string, flags: readonly string[]): TuningStore["machine"] {
+  return { ...hardware(), browser: version, flags: flags.join(" ") };
+}
+
+function hardware(): { readonly cpu: string; readonly arch: string; readonly platform: string } {
+  return { cpu: cpus()[0]?.model.trim() ?? "unknown", arch: process.arch, platform: process.platform };
 }
 
 function load(roots: readonly string[], machine: string, key: string): unknown {

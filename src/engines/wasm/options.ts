@@ -1,5 +1,6 @@
 /** The `key=value` options of a wasm target, checked. */
 import { UsageError } from "../../errors.ts";
+import { parseForced } from "../candidates.ts";
 import type { EngineOptions } from "../engine.ts";
 import type { Selection } from "./program.ts";
 
@@ -10,6 +11,8 @@ export interface WasmOptions {
   readonly relaxed: "auto" | "on" | "off";
   readonly sparse: Selection["sparse"];
   readonly coded: Selection["coded"];
+  /** Kernels to run with wherever they can execute a layer. */
+  readonly kernel: readonly string[];
 }
 
 const PARSERS: { readonly [K in keyof WasmOptions]: (value: string) => WasmOptions[K] } = {
@@ -21,6 +24,7 @@ const PARSERS: { readonly [K in keyof WasmOptions]: (value: string) => WasmOptio
   relaxed: (value) => oneOf("relaxed", value, ["auto", "on", "off"]),
   sparse: (value) => oneOf("sparse", value, ["auto", "on", "off"]),
   coded: (value) => oneOf("coded", value, ["auto", "on", "off"]),
+  kernel: (value) => parseForced("wasm", value),
 };
 
 /** @throws UsageError for unknown keys and values, and for values that exclude each other */
@@ -36,6 +40,7 @@ export function parseOptions(options: EngineOptions): WasmOptions {
     relaxed: PARSERS.relaxed(options["relaxed"] ?? "auto"),
     sparse: PARSERS.sparse(options["sparse"] ?? "auto"),
     coded: PARSERS.coded(options["coded"] ?? "auto"),
+    kernel: parseForced("wasm", options["kernel"]),
   };
   if (!parsed.simd && parsed.relaxed === "on") throw new UsageError("target wasm: relaxed=on needs simd=on, got simd=off");
   return parsed;

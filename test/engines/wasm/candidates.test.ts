@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { UsageError } from "../../../src/errors.ts";
 import type { Feature } from "../../../src/engines/wasm/features.ts";
 import { LinearMemory } from "../../../src/engines/wasm/memory.ts";
-import { candidateList } from "../../../src/engines/candidates.ts";
+import { candidateList, checkForced, parseForced } from "../../../src/engines/candidates.ts";
 import { planBest } from "../../../src/engines/wasm/plan/candidates.ts";
 import type { Candidate } from "../../../src/engines/wasm/plan/candidates.ts";
 import { PlanContext } from "../../../src/engines/wasm/program.ts";
@@ -109,5 +109,26 @@ describe("planBest", () => {
 
   it("does not let a list name a kernel twice", () => {
     expect(() => candidateList([candidate("a", { cost: 1 }), candidate("a", { cost: 2 })])).toThrow(/two candidates with the same kernel/);
+  });
+
+  it("runs with a forced kernel wherever it can execute, whatever estimates and tuner say, and offers no other then", () => {
+    const forced = plan({ ...choose("equal"), forced: ["single"], sparse: "off" });
+    expect(forced.plan).toMatchObject({ kernel: "single", why: expect.stringMatching(/; forced$/) as string });
+    expect(forced.alternatives).toBeUndefined();
+    expect(plan({ forced: ["misfit", "blocks", "dense"] }).plan?.kernel).toBe("blocks");
+    // Of a feature that the host lacks, or unknown here: the others are chosen from as ever.
+    expect(plan({ forced: ["wide", "nothing"] }).plan?.kernel).toBe("dense");
+  });
+});
+
+describe("checkForced", () => {
+  it("refuses a graph in which no layer got the kernel, and a list with a hole in it", () => {
+    expect(() => checkForced("wasm", undefined, [])).not.toThrow();
+    expect(() => checkForced("wasm", "a+b", ["b", "a", "c"])).not.toThrow();
+    expect(() => checkForced("wasm", "a+b", ["a", "c", "c"])).toThrow(
+      "target wasm: option kernel, no layer of this model can run b here, its layers run a, c",
+    );
+    expect(() => parseForced("wasm", "a+")).toThrow(UsageError);
+    expect(parseForced("wasm", "a+b")).toEqual(["a", "b"]);
   });
 });

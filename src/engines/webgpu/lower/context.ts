@@ -71,8 +71,8 @@ export class Lowering {
     this.graph = graph;
     this.facts = facts;
     this.options = options;
-    const { sparse, coded } = options;
-    this.policy = { sparse, coded, chosen: new Map(choices.map((choice) => [choice.node, choice])) };
+    const { sparse, coded, kernel: forced = [] } = options;
+    this.policy = { sparse, coded, forced, chosen: new Map(choices.map((choice) => [choice.node, choice])) };
     for (const name of graph.inputs) this.define(name, storedBytes(this.tensor(name)));
   }
 
