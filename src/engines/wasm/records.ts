@@ -107,19 +107,14 @@ export function windowRecord(
 }
 
 /** Words behind those of `windowRecord`: how many channels to compute (others only lie between those), and 16 zeros at a multiple of 16 bytes. */
-export const DEPTHWISE_CHANNELS = 17;
-const DEPTHWISE_WORDS = 24;
+export const COMPUTED_CHANNELS = 17;
+const PARTIAL_WORDS = 24;
 
-/** `windowRecord` for the depthwise tiles, which may compute some of the channels and read zeros where a window leaves the image. */
-export function depthwiseRecord(
-  input: Shape,
-  output: Shape,
-  kernel: readonly [number, number],
-  attrs: Pick<Conv2DAttrs, "strides" | "dilations" | "pads">,
-): Int32Array {
-  const words = new Int32Array(DEPTHWISE_WORDS);
-  words.set(windowRecord(input, output, kernel, attrs));
-  words[DEPTHWISE_CHANNELS] = input[3]!;
+/** `windowRecord` for kernels that may compute some of the channels; the depthwise tiles read its zeros where a window leaves the image. */
+export function partialRecord(...window: Parameters<typeof windowRecord>): Int32Array {
+  const words = new Int32Array(PARTIAL_WORDS);
+  words.set(windowRecord(...window));
+  words[COMPUTED_CHANNELS] = window[0][3]!;
   return words;
 }
 

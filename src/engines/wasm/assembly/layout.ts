@@ -204,10 +204,16 @@ function copyRun(p: usize, xs: usize, q: usize, cs: usize, n: i32, size: i32): v
   }
 }
 
-/** `batch` matrices [rows][columns] → [columns][rows], 32-bit elements, 4×4 at a time. */
-export function any_transpose_4x4__wasm_simd(x: usize, c: usize, batch: usize, rows: usize, columns: usize): void {
-  const xStride = columns * 4;
-  const cStride = rows * 4;
+/** `batch` matrices [rows][columns] → [columns][rows], 32-bit elements, 4×4 at a time; rows `xStride` and `cStride` bytes apart. */
+export function any_transpose_4x4__wasm_simd(
+  x: usize,
+  xStride: usize,
+  c: usize,
+  cStride: usize,
+  batch: usize,
+  rows: usize,
+  columns: usize,
+): void {
   for (; batch > 0; batch--) {
     let i: usize = 0;
     for (; i + 4 <= rows; i += 4) {
@@ -242,8 +248,8 @@ export function any_transpose_4x4__wasm_simd(x: usize, c: usize, batch: usize, r
     for (; i < rows; i++) {
       for (let j: usize = 0; j < columns; j++) store<u32>(c + j * cStride + i * 4, load<u32>(x + i * xStride + j * 4));
     }
-    x += rows * columns * 4;
-    c += rows * columns * 4;
+    x += rows * xStride;
+    c += columns * cStride;
   }
 }
 

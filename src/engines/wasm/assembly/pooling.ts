@@ -1,6 +1,6 @@
 /**
  * Pooling and reductions. Windows are clipped to the image, so padding is never read. `geometry` as in depthwise.ts, with
- * countIncludePad at 56, padBottom 60, padRight 64. Integer averages sum (q - zero point) in int32 and requantize by ratio / count, all in float32.
+ * countIncludePad at 56, padBottom 60, padRight 64, channels to compute 68. Integer averages sum (q - zero point) in int32 and requantize by ratio / count, all in float32.
  */
 import { activate4, lowBytes8, requantize4, storeBytes, storeFloats } from "./common";
 
@@ -27,6 +27,7 @@ export function f32_pool_direct_1x4__wasm_simd(x: usize, c: usize, geometry: usi
   const dilationY = load<i32>(geometry, 40);
   const dilationX = load<i32>(geometry, 44);
   const includePad = load<i32>(geometry, 56);
+  const computed: usize = load<i32>(geometry, 68);
   const rowBytes: usize = width * channels * 4;
   const stepY = rowBytes * dilationY;
   const stepX = channels * 4 * dilationX;
@@ -46,7 +47,7 @@ export function f32_pool_direct_1x4__wasm_simd(x: usize, c: usize, geometry: usi
         const corner = x + (top + ky0 * dilationY) * rowBytes + (left + kx0 * dilationX) * channels * 4;
         const count = includePad ? paddedCount(geometry, top, left) : (ky1 - ky0) * (kx1 - kx0);
         const share = f32x4.splat(<f32>1 / <f32>max(1, count));
-        for (let g: usize = 0; g < channels; g += 4) {
+        for (let g: usize = 0; g < computed; g += 4) {
           let acc = isMax ? f32x4.splat(-Infinity) : f32x4.splat(0);
           let row = corner + g * 4;
           for (let ky = ky1 - ky0; ky > 0; ky--) {
@@ -65,7 +66,7 @@ export function f32_pool_direct_1x4__wasm_simd(x: usize, c: usize, geometry: usi
             row += stepY;
           }
           if (!isMax) acc = f32x4.mul(acc, share);
-          storeFloats(c + g * 4, activate4(acc, 0, post), channels - g);
+          storeFloats(c + g * 4, activate4(acc, 0, post), computed - g);
         }
         c += channels * 4;
       }
@@ -89,6 +90,7 @@ export function i8_pool_direct_1x8__wasm_simd(x: usize, c: usize, geometry: usiz
   const dilationY = load<i32>(geometry, 40);
   const dilationX = load<i32>(geometry, 44);
   const includePad = load<i32>(geometry, 56);
+  const computed: usize = load<i32>(geometry, 68);
   const rowBytes: usize = width * channels;
   const stepY = rowBytes * dilationY;
   const stepX = channels * dilationX;
@@ -113,7 +115,7 @@ export function i8_pool_direct_1x8__wasm_simd(x: usize, c: usize, geometry: usiz
         const count = (ky1 - ky0) * columns;
         const scale = f32x4.splat(ratio / <f32>max(1, includePad ? paddedCount(geometry, top, left) : count));
         const base = i32x4.splat(-count * zeroPoint);
-        for (let g: usize = 0; g < channels; g += 8) {
+        for (let g: usize = 0; g < computed; g += 8) {
           let row = corner + g;
           if (isMax) {
             let acc = i8x16.splat(-128);
@@ -125,7 +127,7 @@ export function i8_pool_direct_1x8__wasm_simd(x: usize, c: usize, geometry: usiz
               }
               row += stepY;
             }
-            storeBytes(c + g, i64x2.extract_lane(v128.xor(acc, bits), 0), channels - g);
+            storeBytes(c + g, i64x2.extract_lane(v128.xor(acc, bits), 0), computed - g);
           } else {
             let lo = base;
             let hi = base;
@@ -139,7 +141,7 @@ export function i8_pool_direct_1x8__wasm_simd(x: usize, c: usize, geometry: usiz
               }
               row += stepY;
             }
-            storeBytes(c + g, lowBytes8(requantize4(lo, scale, post), requantize4(hi, scale, post)), channels - g);
+            storeBytes(c + g, lowBytes8(requantize4(lo, scale, post), requantize4(hi, scale, post)), computed - g);
           }
         }
         c += channels;
@@ -160,8 +162,8 @@ function combine4(a: v128, b: v128, fn: i32): v128 {
 }
 
 /**
- * [outer][count][inner] → [outer][inner], fn 0 sum, 1 maximum, 2 minimum; the result is multiplied by the float at `factor` (1 / count
- * for a mean).
+ * [outer][count][inner] → [outer][inner], of inputs whose inner rows are `step` bytes apart; fn 0 sum, 1 maximum, 2 minimum; the result is
+ * multiplied by the float at `factor` (1 / count for a mean).
  */
 export function f32_reduce_middle_1x4__wasm_simd(
   x: usize,
@@ -169,13 +171,14 @@ export function f32_reduce_middle_1x4__wasm_simd(
   outer: usize,
   count: usize,
   inner: usize,
+  step: usize,
   fn: i32,
   factor: usize,
 ): void {
   const scale = v128.load32_splat(factor);
   const start = fn == REDUCE_SUM ? f32x4.splat(0) : f32x4.splat(fn == REDUCE_MAX ? -Infinity : Infinity);
   for (; outer > 0; outer--) {
-    if (inner == 1) {
+    if (step == 4) {
       let acc = start;
       let i: usize = 0;
       for (; i + 4 <= count; i += 4) acc = combine4(acc, v128.load(x + i * 4), fn);
@@ -189,12 +192,12 @@ export function f32_reduce_middle_1x4__wasm_simd(
         let p = x + g * 4;
         for (let i = count; i > 0; i--) {
           acc = combine4(acc, v128.load(p), fn);
-          p += inner * 4;
+          p += step;
         }
         storeFloats(c + g * 4, f32x4.mul(acc, scale), inner - g);
       }
     }
-    x += count * inner * 4;
+    x += count * step;
     c += inner * 4;
   }
 }

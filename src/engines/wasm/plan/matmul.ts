@@ -1,9 +1,11 @@
 /** MatMul: a constant right side is a dense layer; two activations pack the right one into panels at run time, batch by batch. */
 import { outputTensor, requireInput } from "../../../graph/access.ts";
 import { elementCount } from "../../../graph/dtype.ts";
+import { PANEL } from "../pack.ts";
 import type { KernelCall, Planner } from "../program.ts";
 import { floatPost } from "../records.ts";
 import { planMatMulConstant } from "./conv.ts";
+import { transposeCall } from "./move.ts";
 import { RATE, splitRows } from "./split.ts";
 import type { Range } from "./split.ts";
 import { broadcastStrides } from "./strides.ts";
@@ -33,7 +35,8 @@ export const planMatMul: Planner<"MatMul"> = (context, node) => {
   const [from, right, to] = [context.address(a), context.address(b), context.address(out)];
   const post = context.table(floatPost(undefined));
   const units = Math.ceil(m / TILE_ROWS);
-  const panelBytes = Math.ceil(n / 8) * (1 + k) * 32;
+  const panels = Math.ceil(n / PANEL);
+  const panelBytes = panels * (1 + k) * PANEL * 4;
   const kernel = m === 1 ? "f32_gemv_packed_1x24__wasm_simd" : "f32_gemm_packed_4x8__wasm_simd";
   return {
     kernel,
@@ -48,11 +51,16 @@ export const planMatMul: Planner<"MatMul"> = (context, node) => {
           ...[Math.min(end * TILE_ROWS, m) - first * TILE_ROWS, n, rowBlock(m, k * 4), 0, post],
         ];
         const [kStride, nStride] = transposeB ? [4, k * 4] : [n * 4, 4];
+        const pack = ({ from: first, to: end }: Range): readonly number[] => [
+          ...[bStart + first * PANEL * nStride, kStride, nStride, scratch + first * (1 + k) * PANEL * 4],
+          ...[k, Math.min(end * PANEL, n) - first * PANEL],
+        ];
+        const packCost = (k * n * 4) / (transposeB ? RATE.strided : RATE.bytes);
         return [
           ...(bStart === (i > 0 ? right + bStarts[i - 1]! : -1)
             ? []
-            : [{ kernel: "f32_pack_panels__wasm_simd", args: [bStart, kStride, nStride, scratch, k, n] }]),
-          ...(transposeA ? [{ kernel: "any_transpose_4x4__wasm_simd", args: [from + aStart, left, 1, k, m] }] : []),
+            : [{ kernel: "f32_pack_panels__wasm_simd", args: pack({ from: 0, to: panels }), split: splitRows(panels, packCost, pack) }]),
+          ...(transposeA ? [transposeCall(from + aStart, left, 1, k, m)] : []),
           m === 1
             ? { kernel, args: [left, k, scratch, c, n, 0, post] }
             : { kernel, args: rows({ from: 0, to: units }), split: splitRows(units, (m * n * k) / RATE.f32, rows) },

@@ -9,7 +9,7 @@ import { isByte, isQuantized, sameQuantization, stridesOf } from "../../cpu/kern
 import { integerRange, inverseScale, perTensor, quantizeValue } from "../../../graph/numerics.ts";
 import type { KernelCall, NodePlan, PlanContext, Planner } from "../program.ts";
 import { byteTable, tableCall } from "./elementwise.ts";
-import { RATE, splitRows } from "./split.ts";
+import { CACHE_LINE, RATE, splitRows, splitRun } from "./split.ts";
 import type { Range } from "./split.ts";
 import { broadcastStrides, mergeLoops, padLoops } from "./strides.ts";
 
@@ -59,15 +59,7 @@ function copyCall(
     const swapped = source[last] === columns && source[last - 1] === 1 && target[last] === 1 && target[last - 1] === rows;
     const batch = rank === 3 ? d[0]! : 1;
     if (swapped && (rank === 2 || (source[0] === rows * columns && target[0] === rows * columns))) {
-      const matrix = rows * columns * 4;
-      const args = (part: Range): readonly number[] => [
-        from + part.from * matrix,
-        to + part.from * matrix,
-        part.to - part.from,
-        rows,
-        columns,
-      ];
-      return { kernel: TRANSPOSE, args: args({ from: 0, to: batch }), split: splitRows(batch, (batch * matrix) / RATE.bytes, args) };
+      return transposeCall(from, to, batch, rows, columns);
     }
   }
   if (rank <= 2 && source[last] === 1 && target[last] === 1) {
@@ -88,6 +80,27 @@ function copyCall(
   const count = loops.dims[axis]!;
   const split = splitRows(count, elementCount(dims) / RATE.map, args);
   return { kernel: STRIDED, args: args({ from: 0, to: count }), split };
+}
+
+/** `batch` matrices [rows][columns] of 32-bit elements; shared by matrices, or by rows of the one, whose elements fill cache lines of the target. */
+export function transposeCall(from: number, to: number, batch: number, rows: number, columns: number): KernelCall {
+  const [fromStride, toStride] = [columns * 4, rows * 4];
+  const cost = (batch * rows * fromStride) / RATE.transpose;
+  const args = (matrices: Range, part: Range): readonly number[] => [
+    ...[from + matrices.from * rows * fromStride + part.from * fromStride, fromStride],
+    ...[to + matrices.from * columns * toStride + part.from * 4, toStride],
+    ...[matrices.to - matrices.from, part.to - part.from, columns],
+  ];
+  const [one, all] = [
+    { from: 0, to: batch },
+    { from: 0, to: rows },
+  ];
+  const unit = CACHE_LINE / 4;
+  const split =
+    batch > 1
+      ? splitRows(batch, cost, (matrices) => args(matrices, all))
+      : splitRows(Math.ceil(rows / unit), cost, (part) => args(one, { from: part.from * unit, to: Math.min(part.to * unit, rows) }));
+  return { kernel: TRANSPOSE, args: args(one, all), split };
 }
 
 function rowsCall(from: number, fromStride: number, to: number, toStride: number, rowBytes: number, count: number): KernelCall {
@@ -236,7 +249,13 @@ export const planPad: Planner<"Pad"> = (context, node) => {
   const start = to + before.reduce((sum, b, d) => sum + b * strides[d]!, 0) * size;
   const call = copyCall(context, context.address(x), start, x.shape, stridesOf(x.shape), strides, size);
   if (call === undefined) return undefined;
-  const fillCall = { kernel: "any_fill_bytes__wasm_simd", args: [to, elementCount(out.shape) * size, fill & 255] };
+  const filled = ({ from, to: end }: Range): readonly number[] => [to + from, end - from, fill & 255];
+  const bytes = elementCount(out.shape) * size;
+  const fillCall: KernelCall = {
+    kernel: "any_fill_bytes__wasm_simd",
+    args: filled({ from: 0, to: bytes }),
+    split: splitRun(bytes, bytes / RATE.fill, filled),
+  };
   const calls = [fillCall, call, ...regrid(context, x, out)];
   return { kernel: call.kernel, calls: () => calls };
 };

@@ -1,15 +1,15 @@
 /** Pooling, Reduce and Softmax. */
 import { outputTensor, requireInput } from "../../../graph/access.ts";
 import { bytesPerElement, elementCount } from "../../../graph/dtype.ts";
-import type { NodeWith, Quantization, Tensor } from "../../../graph/ir.ts";
+import type { NodeWith, Quantization, Shape, Tensor } from "../../../graph/ir.ts";
 import { isByte, isQuantized, sameQuantization } from "../../cpu/kernels/shared.ts";
 import { integerRange, perTensor, quantizedClamp, softmaxTable, unaryTable } from "../../../graph/numerics.ts";
 import { REDUCE } from "../codes.ts";
 import type { KernelCall, NodePlan, PlanContext, Planner } from "../program.ts";
-import { floatPost, integerPost, windowRecord } from "../records.ts";
+import { floatPost, integerPost, partialRecord } from "../records.ts";
 import { tableCall } from "./elementwise.ts";
-import { RATE, splitRows, splitWindows } from "./split.ts";
-import type { Range } from "./split.ts";
+import { CACHE_LINE, RATE, splitRows, splitWindows } from "./split.ts";
+import type { Range, WindowImage } from "./split.ts";
 
 type QuantizedTensor = Tensor & { readonly quant: Quantization };
 
@@ -25,20 +25,24 @@ function averagePost(x: QuantizedTensor, out: QuantizedTensor, lo: number, hi: n
   return integerPost(to.zeroPoint, lo, hi, [{ f32: Math.fround(from.scale / to.scale) }, { i32: from.zeroPoint - flipOf(x) }]);
 }
 
+function imageOf(shape: Shape, outShape: Shape, bytes: number): WindowImage {
+  const [batch = 1, , , count = 1] = shape;
+  return {
+    input: (elementCount(shape) / batch) * bytes,
+    output: (elementCount(outShape) / batch) * bytes,
+    isPadded: false,
+    channels: { count, unit: CACHE_LINE / bytes, bytes, weightBytes: 0 },
+  };
+}
+
 export function planPool(context: PlanContext, node: NodeWith<"MaxPool2D"> | NodeWith<"AveragePool2D">): NodePlan | undefined {
   const x = requireInput(context.graph, node, 0);
   const out = outputTensor(context.graph, node);
   const { activation, kernel: window, countIncludePad } = node.attrs;
   const isMax = node.op === "MaxPool2D";
   if (activation?.kind === "hardswish" || elementCount(out.shape) === 0 || node.attrs.pads.some((p) => p < 0)) return undefined;
-  const record = windowRecord(x.shape, out.shape, window, node.attrs, countIncludePad);
-  const [batch = 1] = x.shape;
-  const elementBytes = bytesPerElement(x.dtype);
-  const image = {
-    input: (elementCount(x.shape) / batch) * elementBytes,
-    output: (elementCount(out.shape) / batch) * elementBytes,
-    isPadded: false,
-  };
+  const record = partialRecord(x.shape, out.shape, window, node.attrs, countIncludePad);
+  const image = imageOf(x.shape, out.shape, bytesPerElement(x.dtype));
   const cost = (elementCount(out.shape) * window[0] * window[1]) / RATE.depthwise;
   const call = (kernel: string, rest: readonly number[]): KernelCall => {
     const [from, to] = [context.address(x), context.address(out)];
@@ -90,17 +94,38 @@ export const planReduce: Planner<"Reduce"> = (context, node) => {
     const kernel = "f32_reduce_middle_1x4__wasm_simd";
     const factor = context.table(Float32Array.of(fn === "mean" ? 1 / count : 1));
     const code = fn === "mean" || fn === "sum" ? REDUCE.sum : REDUCE[fn];
-    const args = [context.address(x), context.address(out), outer, count, inner, code, factor];
-    return { kernel, calls: () => [{ kernel, args }] };
+    const [from, to] = [context.address(x), context.address(out)];
+    const args = (rows: Range, columns: Range): readonly number[] => [
+      ...[from + (rows.from * count * inner + columns.from) * 4, to + (rows.from * inner + columns.from) * 4],
+      ...[rows.to - rows.from, count, columns.to - columns.from, inner * 4, code, factor],
+    ];
+    const all = { from: 0, to: inner };
+    const cost = elementCount(x.shape) / RATE.map;
+    const unit = CACHE_LINE / 4;
+    const split =
+      outer > 1
+        ? splitRows(outer, cost, (rows) => args(rows, all))
+        : splitRows(Math.ceil(inner / unit), cost, (part) =>
+            args({ from: 0, to: 1 }, { from: part.from * unit, to: Math.min(part.to * unit, inner) }),
+          );
+    return { kernel, calls: () => [{ kernel, args: args({ from: 0, to: outer }, all), split }] };
   }
   if (fn !== "mean" || !isQuantized(x) || !isQuantized(out) || !isByte(x.dtype) || !isByte(out.dtype)) return undefined;
   // A mean over the middle is an average pool of `outer` images, `count` × 1 pixels and `inner` channels.
   const attrs = { strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0] } as const;
-  const geometry = context.table(windowRecord([outer, count, 1, inner], [outer, 1, 1, inner], [count, 1], attrs));
+  const [input, output] = [
+    [outer, count, 1, inner],
+    [outer, 1, 1, inner],
+  ] as const;
+  const record = partialRecord(input, output, [count, 1], attrs);
   const post = context.table(averagePost(x, out, ...integerRange(out.dtype)));
   const kernel = "i8_pool_direct_1x8__wasm_simd";
-  const args = [context.address(x), context.address(out), geometry, 0, flipOf(x), post];
-  return { kernel, calls: () => [{ kernel, args }] };
+  const args = (inputOffset: number, outputOffset: number, geometry: number): readonly number[] => [
+    ...[context.address(x) + inputOffset, context.address(out) + outputOffset, geometry],
+    ...[0, flipOf(x), post],
+  ];
+  const split = splitWindows(context, record, imageOf(input, output, 1), elementCount(x.shape) / RATE.depthwise, args);
+  return { kernel, calls: () => [{ kernel, args: args(0, 0, context.table(record)), split }] };
 };
 
 /** Sums of 4,096 exponentials of the integer softmax would leave uint32. */
@@ -130,6 +155,8 @@ export const planSoftmax: Planner<"Softmax"> = (context, node) => {
   const { scale, zeroPoint } = perTensor(out.quant);
   if (scale !== 1 / 256 || zeroPoint !== integerRange(out.dtype)[0]) return undefined;
   const kernel = "i8_softmax_rows_1x1__wasm_simd";
-  const args = [from, to, outer, n, context.table(softmaxTable(x.quant, beta)), flipOf(x)];
-  return { kernel, calls: () => [{ kernel, args }] };
+  const rest = [n, context.table(softmaxTable(x.quant, beta)), flipOf(x)];
+  const args = (rows: Range): readonly number[] => [from + rows.from * n, to + rows.from * n, rows.to - rows.from, ...rest];
+  const split = splitRows(outer, elementCount(x.shape) / RATE.math, args);
+  return { kernel, calls: () => [{ kernel, args: args({ from: 0, to: outer }), split }] };
 };

@@ -3,18 +3,29 @@
  * output is computed by the same instructions in the same order as by one thread, and results are identical to the bit.
  */
 import type { PlanContext, Split } from "../program.ts";
-import { DEPTHWISE_CHANNELS } from "../records.ts";
+import { COMPUTED_CHANNELS } from "../records.ts";
 
 /**
  * Expected work of one thread in a microsecond, by which calls too small to share are told from others: multiply-adds, bytes moved, or elements.
  * Measured with tools/bench-wasm.ts on a 2024 server core, Node 20; what counts is the order of magnitude.
  */
-export const RATE = { f32: 22_000, i8: 44_000, depthwise: 14_000, bytes: 8_000, map: 2_000, resize: 800, math: 600 } as const;
+export const RATE = {
+  f32: 22_000,
+  i8: 44_000,
+  depthwise: 14_000,
+  bytes: 8_000,
+  fill: 16_000,
+  transpose: 6_000,
+  strided: 4_000,
+  map: 2_000,
+  resize: 800,
+  math: 600,
+} as const;
 
 /** The same of kernels without vector instructions. */
 export const SCALAR_RATE = { f32: 5_000, i8: 9_000, depthwise: 2_000 } as const;
 
-const CACHE_LINE = 64;
+export const CACHE_LINE = 64;
 /** Elements that a vector kernel takes at a time, and more, so that pieces don't meet within a cache line. */
 const RUN = 64;
 
@@ -35,12 +46,16 @@ export interface OutputTiles {
   readonly cost: number;
 }
 
-/** Panels of columns that are enough to share. */
+/** Panels of columns, and tiles of rows, that are enough to share. */
 const MIN_COLUMN_UNITS = 4;
+const MIN_ROW_UNITS = 32;
+/** Weights that stay in the level-2 cache of each thread beside its inputs. */
+const NEAR_BYTES = 256 * 1024;
 
 /**
- * Of an m × n product: by rows every thread reads all weights, by columns all inputs, so the larger operand is the one to divide. Columns
- * only where a piece's share of an output row fills a cache line.
+ * Of an m × n product: by rows every thread reads all weights, by columns all inputs, so the larger operand is the one to divide; but by
+ * rows where weights are small, since depthwise and elementwise layers divide images by rows too, and what a thread has written itself is in
+ * its caches. Columns only where a piece's share of an output row fills a cache line.
  * @param args of the call for some rows and columns; ranges start at whole tiles
  */
 export function splitProduct(tiles: OutputTiles, args: (rows: Range, columns: Range, piece: number) => readonly number[]): Split {
@@ -48,7 +63,8 @@ export function splitProduct(tiles: OutputTiles, args: (rows: Range, columns: Ra
   const wide = m === 1 ? tile[1] : Math.max(tile[1], CACHE_LINE / tiles.outputBytes);
   const columnUnits = Math.ceil(n / wide);
   const rowUnits = Math.ceil(m / tile[0]);
-  const byColumns = rowUnits === 1 || (tiles.weights > tiles.input && columnUnits >= MIN_COLUMN_UNITS);
+  const isNear = tiles.weights <= NEAR_BYTES && rowUnits >= MIN_ROW_UNITS;
+  const byColumns = rowUnits === 1 || (tiles.weights > tiles.input && columnUnits >= MIN_COLUMN_UNITS && !isNear);
   const [units, unit, end] = byColumns ? [columnUnits, wide, n] : [rowUnits, tile[0], m];
   const range = (from: number, to: number): Range => ({ from: from * unit, to: Math.min(to * unit, end) });
   return {
@@ -83,7 +99,7 @@ export interface WindowImage {
   readonly output: number;
   /** Whether the kernel reads a padded copy: its windows start at the given address and never above it. */
   readonly isPadded: boolean;
-  /** For kernels that can compute some channels of a record of `depthwiseRecord`; a unit fills a cache line. */
+  /** For kernels that can compute some channels of a record of `partialRecord`; a unit fills a cache line. */
   readonly channels?: {
     readonly count: number;
     readonly unit: number;
@@ -125,7 +141,7 @@ export function splitWindows(
     const { count, unit, bytes, weightBytes } = channels;
     return splitRows(Math.ceil(count / unit), cost, ({ from, to }) => {
       const part = record.slice();
-      part[DEPTHWISE_CHANNELS] = Math.min(to * unit, count) - from * unit;
+      part[COMPUTED_CHANNELS] = Math.min(to * unit, count) - from * unit;
       const offset = from * unit * bytes;
       return args(offset, offset, context.table(part), from * weightBytes);
     });

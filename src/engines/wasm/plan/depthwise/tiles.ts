@@ -5,11 +5,11 @@
 import { elementCount } from "../../../../graph/dtype.ts";
 import { packDepthwiseF32, packDepthwiseI8, packDepthwisePairs } from "../../pack.ts";
 import type { KernelCall, PlanContext } from "../../program.ts";
-import { activationCode, depthwiseRecord, floatPost, padRecord, tilePost, windowRecord } from "../../records.ts";
+import { activationCode, partialRecord, floatPost, padRecord, tilePost, windowRecord } from "../../records.ts";
 import type { Candidate } from "../candidates.ts";
 import { tableCall } from "../elementwise.ts";
 import { widenCall } from "../integer/problem.ts";
-import { RATE } from "../split.ts";
+import { CACHE_LINE, RATE } from "../split.ts";
 import type { WindowImage } from "../split.ts";
 import { paddedShape, planCall, windowName } from "./problem.ts";
 import type { DepthwiseProblem, FloatDepthwise, IntegerDepthwise } from "./problem.ts";
@@ -17,7 +17,6 @@ import type { DepthwiseProblem, FloatDepthwise, IntegerDepthwise } from "./probl
 /** Tiles by window: neighbouring outputs at once. */
 const F32_TILES: Readonly<Record<string, number>> = { w3s1: 4, w3s2: 3, w5s1: 2, w5s2: 2 };
 const I8_TILES: Readonly<Record<string, number>> = { w3s1: 4, w3s2: 4, w5s1: 4, w5s2: 4 };
-const CACHE_LINE = 64;
 /** Kernels read whole vectors: this much may be touched behind a row of padding. */
 const OVERREAD_BYTES = 64;
 
@@ -45,7 +44,7 @@ function floatTile(window: string, columns: number): Candidate<FloatDepthwise> {
       const [kh, kw] = size;
       return planCall(context, problem, {
         kernel,
-        record: depthwiseRecord(shape, problem.outShape, size, problem.attrs),
+        record: partialRecord(shape, problem.outShape, size, problem.attrs),
         image: tileImage(problem, 4, 4, 16 * (1 + kh * kw)),
         rate: RATE.depthwise,
         weights: context.weights(packDepthwiseF32(weights, kh * kw, shape[3]!, bias)),
@@ -105,7 +104,7 @@ function integerTile(window: string, columns: number): Candidate<IntegerDepthwis
       const copy = { bytes: bytes + OVERREAD_BYTES, call: (to: number): KernelCall => tableCall(input, to, bytes, context.table(FLIP)) };
       return planCall(context, problem, {
         kernel,
-        record: depthwiseRecord(shape, problem.outShape, size, problem.attrs),
+        record: partialRecord(shape, problem.outShape, size, problem.attrs),
         image: tileImage(problem, 1, 8, packed.byteLength / Math.ceil(channels / 8)),
         rate: RATE.depthwise,
         ...(isSigned ? {} : { copy }),

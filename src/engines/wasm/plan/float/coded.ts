@@ -102,7 +102,7 @@ function groupsOf({ code, groups, n, k, bias }: CodedProblem): readonly Group[] 
 function outputTiles({ windows, n, k }: CodedProblem, columns: number): OutputTiles {
   const { m } = windows;
   // Whoever computes a column decodes it, so columns are what to divide.
-  return { m, n, tile: [4, columns], outputBytes: 4, input: 0, weights: n * k * 4, cost: (m * n * k) / RATE.f32 };
+  return { m, n, tile: [4, columns], outputBytes: 4, input: 0, weights: Infinity, cost: (m * n * k) / RATE.f32 };
 }
 
 function planPanels(kernel: string, access: "rows" | "windows", context: PlanContext, problem: CodedProblem): NodePlan {

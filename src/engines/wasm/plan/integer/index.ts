@@ -11,7 +11,12 @@ import { RELAXED_I8 } from "./relaxed.ts";
 import { SCALAR_I8 } from "./scalar.ts";
 import { UNSTRUCTURED_I8 } from "./unstructured.ts";
 
-export const INTEGER_CANDIDATES = candidateList<Candidate<IntegerProblem>>([...DENSE_I8, ...RELAXED_I8, ...BLOCK_SPARSE_I8, ...UNSTRUCTURED_I8]);
+export const INTEGER_CANDIDATES = candidateList<Candidate<IntegerProblem>>([
+  ...DENSE_I8,
+  ...RELAXED_I8,
+  ...BLOCK_SPARSE_I8,
+  ...UNSTRUCTURED_I8,
+]);
 
 /** @returns undefined when accumulators may leave the range that the tiles requantize exactly */
 export function planInteger(context: PlanContext, node: string, problem: IntegerProblem): NodePlan | undefined {
