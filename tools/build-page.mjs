@@ -7,7 +7,7 @@ const source = new URL("../src/hosts/page/", import.meta.url);
 const target = new URL("../build/page/", import.meta.url);
 await mkdir(target, { recursive: true });
 await build({
-  entryPoints: ["page.ts", "worker.ts", "thread.ts"].map((name) => fileURLToPath(new URL(name, source))),
+  entryPoints: ["page.ts", "by-hand.ts", "worker.ts", "thread.ts"].map((name) => fileURLToPath(new URL(name, source))),
   outdir: fileURLToPath(target),
   bundle: true,
   format: "esm",

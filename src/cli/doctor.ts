@@ -5,29 +5,40 @@ import { ENGINE_NAMES } from "../engines/registry.ts";
 import { checkTarget } from "../harness/checkup.ts";
 import { parseTarget } from "../harness/target.ts";
 import { packageVersion } from "../harness/version.ts";
+import { findFirefox } from "../hosts/browser/firefox.ts";
 import { sentences } from "./errors.ts";
-import { browserOption } from "./options.ts";
+import { addBrowserOptions, browserChoice } from "./options.ts";
+import type { BrowserWords } from "./options.ts";
 
 export function doctorCommand(): Command {
-  return new Command("doctor")
-    .description("check every target: does it work here, and what mends it")
-    .argument("[targets...]", "targets to check (default: every engine in Node and in Chrome)")
-    .addOption(browserOption())
-    .action(doctor);
+  return addBrowserOptions(
+    new Command("doctor")
+      .description("check every target: does it work here, and what mends it")
+      .argument("[targets...]", "targets to check (default: every engine in Node, in Chrome, and in Firefox where it is installed)")
+      .action(doctor),
+  );
 }
 
-async function doctor(words: readonly string[], { browser }: { readonly browser?: string }): Promise<void> {
-  const all = [...ENGINE_NAMES, ...ENGINE_NAMES.map((engine) => `${engine}@chrome`)];
+async function doctor(words: readonly string[], options: BrowserWords): Promise<void> {
+  const hosts = ["", "@chrome", ...((await hasFirefox()) ? ["@firefox"] : [])];
+  const all = hosts.flatMap((host) => ENGINE_NAMES.map((engine) => `${engine}${host}`));
   const targets = (words.length === 0 ? all : words).map(parseTarget);
   const width = Math.max(...targets.map(({ text }) => text.length));
   console.log(`slimbench ${packageVersion()}, Node ${process.version}, ${process.platform} ${process.arch}`);
   let broken = 0;
   for (const target of targets) {
-    const { works, detail, remedy, software } = await checkTarget(target, { browser });
+    const { works, detail, remedy, software } = await checkTarget(target, browserChoice(options));
     if (!works) broken++;
     const mark = works ? pc.green("works ") : pc.red("broken");
     const label = software && works ? "software GPU, " : "";
     console.log(`${mark}  ${target.text.padEnd(width)}  ${label}${works ? detail : sentences(detail, remedy)}`.trimEnd());
   }
   if (broken > 0) process.exitCode = 4;
+}
+
+function hasFirefox(): Promise<boolean> {
+  return findFirefox().then(
+    () => true,
+    () => false,
+  );
 }

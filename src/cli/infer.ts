@@ -12,30 +12,31 @@ import { inferAll } from "../harness/infer.ts";
 import type { Outputs } from "../harness/parity.ts";
 import { parseTarget } from "../harness/target.ts";
 import { openModel } from "./open-model.ts";
-import { browserOption, collect, collectShape, seconds } from "./options.ts";
+import { addBrowserOptions, browserChoice, collect, collectShape, seconds } from "./options.ts";
+import type { BrowserWords } from "./options.ts";
 
-interface InferOptions {
+interface InferOptions extends BrowserWords {
   readonly input: readonly string[];
   readonly target: string;
   readonly shape?: ReadonlyMap<string, readonly number[]>;
   readonly each?: boolean;
   readonly timeout: number;
-  readonly browser?: string;
   readonly verbose?: boolean;
 }
 
 export function inferCommand(): Command {
-  return new Command("infer")
-    .description("run one model on inputs from .npy files and print its outputs as JSON")
-    .argument("<model>", "path of an .onnx or .tflite file, or npm:PACKAGE/PATH")
-    .requiredOption("--input <[NAME=]FILE.npy>", "an input, by name or in the model's order; repeatable", collect)
-    .option("--target <target>", "where to run it", "cpu")
-    .option("--shape <NAME=DIMS>", "bind an input's dynamic dimensions, e.g. x=1,3,48,192; repeatable", collectShape)
-    .option("--each", "inputs hold many samples along their first dimension: run each, join the outputs")
-    .option("--timeout <seconds>", "end the child after so long without a sign of life", seconds, 120)
-    .addOption(browserOption())
-    .addOption(new Option("--format <format>", "form of the output").choices(["json"]).default("json"))
-    .action(infer);
+  return addBrowserOptions(
+    new Command("infer")
+      .description("run one model on inputs from .npy files and print its outputs as JSON")
+      .argument("<model>", "path of an .onnx or .tflite file, or npm:PACKAGE/PATH")
+      .requiredOption("--input <[NAME=]FILE.npy>", "an input, by name or in the model's order; repeatable", collect)
+      .option("--target <target>", "where to run it", "cpu")
+      .option("--shape <NAME=DIMS>", "bind an input's dynamic dimensions, e.g. x=1,3,48,192; repeatable", collectShape)
+      .option("--each", "inputs hold many samples along their first dimension: run each, join the outputs")
+      .option("--timeout <seconds>", "end the child after so long without a sign of life", seconds, 120)
+      .addOption(new Option("--format <format>", "form of the output").choices(["json"]).default("json"))
+      .action(infer),
+  );
 }
 
 async function infer(spec: string, options: InferOptions): Promise<void> {
@@ -46,7 +47,7 @@ async function infer(spec: string, options: InferOptions): Promise<void> {
     options.each === true ? splitSamples(graph, arrays) : [graph.inputs.map((name) => checkInput(tensorOf(graph, name), arrays.get(name)))];
   const outputs = await inferAll(graph, target, runs, {
     silenceMs: options.timeout * 1000,
-    browser: options.browser,
+    ...browserChoice(options),
     ...(options.verbose === true ? { onStderr: (text: string) => process.stderr.write(text) } : {}),
   });
   process.stdout.write(`${JSON.stringify({ outputs: describeOutputs(graph, outputs, options.each === true) })}\n`);

@@ -10,11 +10,12 @@ import { renderOptionsFor } from "../report/index.ts";
 import { traceText } from "../report/trace.ts";
 import { writeFileAtomic } from "../results/store.ts";
 import { chooseModel } from "./choose-model.ts";
-import { browserOption, collectShape, seconds, wholeNumber } from "./options.ts";
+import { addBrowserOptions, browserChoice, collectShape, seconds, wholeNumber } from "./options.ts";
+import type { BrowserWords } from "./options.ts";
 import { drawTable } from "./plain-table.ts";
 import type { Head } from "./plain-table.ts";
 
-interface ProfileOptions {
+interface ProfileOptions extends BrowserWords {
   readonly target: string;
   readonly recipe: string;
   readonly dataset?: string;
@@ -23,28 +24,28 @@ interface ProfileOptions {
   readonly seed: number;
   readonly top?: number;
   readonly trace?: string;
-  readonly browser?: string;
   readonly timeout: number;
   readonly format: string;
   readonly verbose?: boolean;
 }
 
 export function profileCommand(): Command {
-  return new Command("profile")
-    .description("show where an inference's time goes, op by op")
-    .argument("<model>", "an .onnx or .tflite file, npm:PACKAGE/PATH, or a model of the suite mobile")
-    .option("--target <target>", "where to run it", "wasm")
-    .option("--recipe <recipe>", "compress it first", "fp32")
-    .option("--dataset <name>", "what int8 calibrates on: mnist, textlines, or a header .json")
-    .option("--shape <NAME=DIMS>", "bind an input's dynamic dimensions, e.g. x=1,3,48,192; repeatable", collectShape)
-    .option("--runs <n>", "instrumented inferences", wholeNumber, 200)
-    .option("--top <n>", "only the slowest ops, slowest first", wholeNumber)
-    .option("--trace <file>", "also write a trace for ui.perfetto.dev or chrome://tracing")
-    .option("--seed <n>", "for inputs and calibration samples", wholeNumber, 1)
-    .addOption(browserOption())
-    .option("--timeout <seconds>", "end the child after so long without a sign of life", seconds, 120)
-    .addOption(new Option("--format <format>", "form of the output").choices(["table", "json"]).default("table"))
-    .action(profile);
+  return addBrowserOptions(
+    new Command("profile")
+      .description("show where an inference's time goes, op by op")
+      .argument("<model>", "an .onnx or .tflite file, npm:PACKAGE/PATH, or a model of the suite mobile")
+      .option("--target <target>", "where to run it", "wasm")
+      .option("--recipe <recipe>", "compress it first", "fp32")
+      .option("--dataset <name>", "what int8 calibrates on: mnist, textlines, or a header .json")
+      .option("--shape <NAME=DIMS>", "bind an input's dynamic dimensions, e.g. x=1,3,48,192; repeatable", collectShape)
+      .option("--runs <n>", "instrumented inferences", wholeNumber, 200)
+      .option("--top <n>", "only the slowest ops, slowest first", wholeNumber)
+      .option("--trace <file>", "also write a trace for ui.perfetto.dev or chrome://tracing")
+      .option("--seed <n>", "for inputs and calibration samples", wholeNumber, 1)
+      .option("--timeout <seconds>", "end the child after so long without a sign of life", seconds, 120)
+      .addOption(new Option("--format <format>", "form of the output").choices(["table", "json"]).default("table"))
+      .action(profile),
+  );
 }
 
 async function profile(word: string, options: ProfileOptions): Promise<void> {
@@ -56,7 +57,7 @@ async function profile(word: string, options: ProfileOptions): Promise<void> {
     runs: options.runs,
     seed: options.seed,
     silenceMs: options.timeout * 1000,
-    browser: options.browser,
+    ...browserChoice(options),
     ...(options.verbose === true ? { onStderr: (text: string) => process.stderr.write(text) } : {}),
   });
   const { model, recipe, target, ops } = result;

@@ -9,14 +9,12 @@ import { openHost } from "../hosts/open.ts";
 import type { Outputs } from "./parity.ts";
 import type { Inputs } from "./prepare.ts";
 import { probeTarget } from "./probe.ts";
-import type { TargetProbe } from "./probe.ts";
+import type { ProbeOptions, TargetProbe } from "./probe.ts";
 import type { Target } from "./target.ts";
 
-export interface InferOptions {
+export interface InferOptions extends ProbeOptions {
   readonly silenceMs: number;
   readonly onStderr?: (text: string) => void;
-  /** The browser to use in place of the one that is found. */
-  readonly browser?: string | undefined;
   /** Saves the probe where the caller has made it. */
   readonly probe?: TargetProbe;
 }

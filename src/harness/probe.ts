@@ -3,8 +3,11 @@ import type { ProbeResult } from "../engines/engine.ts";
 import { ENGINE_NAMES } from "../engines/registry.ts";
 import { SlimbenchError, UnavailableError } from "../errors.ts";
 import { findChrome } from "../hosts/browser/find.ts";
+import { findFirefox } from "../hosts/browser/firefox.ts";
 import { BrowserHost } from "../hosts/browser/host.ts";
 import type { BrowserGpu } from "../hosts/browser/launch.ts";
+import type { RemoteBrowser } from "../hosts/browser/remote.ts";
+import type { BrowserSource } from "../hosts/browser/source.ts";
 import { gpuEnvironment } from "../hosts/gpu.ts";
 import { openHost } from "../hosts/open.ts";
 import type { HostPlace } from "../hosts/open.ts";
@@ -19,8 +22,10 @@ export interface TargetProbe extends ProbeResult {
 }
 
 export interface ProbeOptions {
-  /** The browser to use in place of the one that is found. */
-  readonly browser?: string | undefined;
+  /** Browsers to use in place of those that are found: paths of programs. */
+  readonly browsers?: Readonly<Partial<Record<"chrome" | "firefox", string>>> | undefined;
+  /** Browsers that `@ws` and `@ws:NAME` mean. */
+  readonly remotes?: readonly RemoteBrowser[] | undefined;
 }
 
 const PROBE_SILENCE_MS = 60_000;
@@ -40,12 +45,10 @@ export async function probeTarget(target: Target, options: ProbeOptions = {}): P
         return await probeInNode(target);
       case "chrome":
         return await probeInChrome(target, options);
-      default:
-        return missing(
-          "not-implemented",
-          `target ${target.text}: host ${target.host.kind} is not part of this version`,
-          `Use ${target.engine}, which runs in Node, or ${target.engine}@chrome`,
-        );
+      case "firefox":
+        return await probeInBrowser(target, { kind: "firefox", executable: await findFirefox(options.browsers?.firefox) });
+      case "ws":
+        return await probeInBrowser(target, { kind: "remote", remote: findRemote(target.text, target.host.name, options) });
     }
   } catch (error) {
     if (!(error instanceof HostError || error instanceof UnavailableError)) throw error;
@@ -68,17 +71,33 @@ async function probeInNode(target: Target): Promise<TargetProbe> {
 }
 
 /** A GPU target takes the machine's GPU where the browser has one, else SwiftShader. */
-async function probeInChrome(target: Target, { browser: wanted }: ProbeOptions): Promise<TargetProbe> {
-  const browser = await findChrome(wanted);
-  if (target.engine !== "webgpu") return askEngine(target, { kind: "chrome", browser, gpu: "none" });
-  const attempt = (gpu: BrowserGpu): Promise<TargetProbe> => askEngine(target, { kind: "chrome", browser, gpu });
+async function probeInChrome(target: Target, { browsers }: ProbeOptions): Promise<TargetProbe> {
+  const browser = await findChrome(browsers?.chrome);
+  const attempt = (gpu: BrowserGpu): Promise<TargetProbe> => probeInBrowser(target, { kind: "chrome", browser, gpu });
+  if (target.engine !== "webgpu") return attempt("none");
   const hardware = await attempt("hardware").catch((error: unknown) => {
     // A driver that takes the browser along: the software one may still do.
     if (!(error instanceof HostError)) throw error;
     return undefined;
   });
-  const probe = hardware?.available === true ? hardware : await attempt("software");
-  return { ...probe, adapter: adapterName(probe.facts) };
+  return hardware?.available === true ? hardware : attempt("software");
+}
+
+/** With the GPU that the browser offers. */
+async function probeInBrowser(target: Target, source: BrowserSource): Promise<TargetProbe> {
+  const probe = await askEngine(target, { kind: "browser", source });
+  return target.engine === "webgpu" ? { ...probe, adapter: adapterName(probe.facts) } : probe;
+}
+
+function findRemote(target: string, name: string, { remotes = [] }: ProbeOptions): RemoteBrowser {
+  const found = remotes.find((remote) => remote.name === name);
+  if (found !== undefined) return found;
+  const given = remotes.map((remote) => (remote.name === "" ? "ws" : `ws:${remote.name}`)).join(", ");
+  throw new UnavailableError(
+    "no-browser",
+    `target ${target}: no browser of that name was given${given === "" ? "" : `, only ${given}`}`,
+    `Say where it is: --browser-ws ${name === "" ? "" : `${name}=`}URL`,
+  );
 }
 
 /** The first of an adapter's facts that says something. */

@@ -15,9 +15,10 @@ import { openHost } from "../hosts/open.ts";
 import type { PlannedModel } from "./plan.ts";
 import { prepareModel, preparePair } from "./prepare.ts";
 import { probeTarget } from "./probe.ts";
+import type { ProbeOptions } from "./probe.ts";
 import type { Target } from "./target.ts";
 
-export interface ProfileRequest {
+export interface ProfileRequest extends ProbeOptions {
   readonly model: PlannedModel;
   readonly recipe: Recipe;
   readonly target: Target;
@@ -25,7 +26,6 @@ export interface ProfileRequest {
   readonly runs: number;
   readonly seed: number;
   readonly silenceMs: number;
-  readonly browser?: string | undefined;
   readonly onStderr?: (text: string) => void;
 }
 

@@ -7,7 +7,7 @@ export type Host =
   | { readonly kind: "node" }
   | { readonly kind: "chrome" }
   | { readonly kind: "firefox" }
-  /** A page that another device opened. */
+  /** A browser that somebody else started; an empty name: the one that --browser-ws gives without a name. */
   | { readonly kind: "ws"; readonly name: string };
 
 export interface Target {
@@ -31,14 +31,14 @@ export const PLANNED_ENGINES = [
   "tfjs-webgl",
   "tfjs-webgpu",
 ] as const;
-const HOSTS = ["node", "chrome", "firefox", "ws:NAME"] as const;
+const HOSTS = ["node", "chrome", "firefox", "ws", "ws:NAME"] as const;
 
 const FORM = "ENGINE[@HOST][:key=value,...], e.g. wasm, wasm:threads=2, webgpu@chrome";
 
 /** @throws UsageError naming the part that does not parse */
 export function parseTarget(text: string): Target {
   const trimmed = text.trim();
-  const match = /^([^@:]*)(?:@(ws:[^:]*|[^:]*))?(?::(.*))?$/s.exec(trimmed);
+  const match = /^([^@:]*)(?:@(ws:[^:=,]*(?=:|$)|[^:]*))?(?::(.*))?$/s.exec(trimmed);
   if (trimmed === "" || match === null) throw new UsageError(`target "${text}": is empty or malformed, expected ${FORM}`);
   const [, engine = "", hostText, optionText] = match;
   const known: readonly string[] = [...ENGINE_NAMES, ...PLANNED_ENGINES];
@@ -52,9 +52,10 @@ function parseHost(target: string, text: string | undefined): Host {
   if (text === undefined || text === "node") return { kind: "node" };
   if (text === "chrome") return { kind: "chrome" };
   if (text === "firefox") return { kind: "firefox" };
+  if (text === "ws") return { kind: "ws", name: "" };
   if (text.startsWith("ws:")) {
     const name = text.slice(3);
-    if (name === "") throw new UsageError(`target "${target}": host "ws:" has no name, expected ws:NAME`);
+    if (name === "") throw new UsageError(`target "${target}": host "ws:" has no name, expected ws or ws:NAME`);
     return { kind: "ws", name };
   }
   throw new UsageError(`target "${target}": unknown host "${text}", expected one of ${HOSTS.join(", ")}.${hint(text, HOSTS)}`);

@@ -2,6 +2,7 @@
  * The far side of the protocol, the same in every host: holds one engine session and answers commands one after the other. What
  * differs between hosts (reading files, the GPU, memory counters) is injected.
  */
+import { KERNEL_OPTION, checkForced } from "../engines/candidates.ts";
 import { evaluateNode } from "../engines/cpu/evaluate.ts";
 import type { EngineContext, NodeProfile, Session } from "../engines/engine.ts";
 import { loadEngine } from "../engines/registry.ts";
@@ -13,25 +14,28 @@ import { widenWeights } from "../graph/passes/fold-constants.ts";
 import { deserializeGraph } from "../graph/serialize.ts";
 import { classesOf, feederFor, largestIndex } from "../harness/feed.ts";
 import { clockStep, sampleLatency } from "../harness/sampling.ts";
+import { sampleGpu } from "./gpu-sampling.ts";
 import { raceLayers } from "./layer-race.ts";
 import type { AddedGraph } from "./layer-race.ts";
 import { mean, median } from "../stats/describe.ts";
-import type { CommandName, Commands, MemoryResult, Opened, Progress } from "./protocol.ts";
+import type { CommandName, Commands, MemoryResult, Opened, PageWatch, Progress } from "./protocol.ts";
 
 export interface AgentHost {
   /** `withGpu`: the engine needs a GPU object, which may take a moment to open. */
   readonly context: (withGpu: boolean) => Promise<EngineContext>;
   readonly readFile: (path: string) => Promise<Uint8Array>;
   readonly readDataset: (headerPath: string) => Promise<Dataset>;
-  /** Where measurements of kernels are kept; absent where nothing can be. */
-  readonly tuningStore?: () => TuningStore;
+  /** Where measurements of kernels are kept; nothing where none can be. */
+  readonly tuningStore?: () => TuningStore | Promise<TuningStore> | undefined;
   /**
    * Tells the WebAssembly compiler to leave out its baseline, where the host can; before anything is compiled. For comparing kernels: which of
    * two is measured in which code would decide. Models are measured with the compiler as it is.
    */
   readonly skipBaseline?: () => void;
   /** Collects garbage where the host can, then reads its counters. */
-  readonly memory: () => Omit<MemoryResult, "session">;
+  readonly memory: () => Promise<Omit<MemoryResult, "session">>;
+  /** Begins to watch over what slows a timed loop down from outside, where the host can; the function it gives ends that. */
+  readonly watch?: () => Promise<() => Promise<PageWatch>>;
   /** Switches that the host's runtime was started with. */
   readonly flags: readonly string[];
   readonly progress: (progress: Progress) => void;
@@ -76,6 +80,7 @@ export class Agent {
       time: (a) => this.#time(a),
       memory: (a) => this.#memory(a),
       profile: (a) => this.#profile(a),
+      gpu: (a) => this.#gpu(a),
       classify: (a) => this.#classify(a),
     };
     if (!Object.hasOwn(handlers, kind)) throw new UsageError(`host: unknown command "${kind}"`);
@@ -95,7 +100,7 @@ export class Agent {
 
   async #tune({ engine, options, graphPath, mode }: Commands["tune"]["args"]): Promise<Commands["tune"]["result"]> {
     const implementation = await loadEngine(engine);
-    const store = this.#host.tuningStore?.();
+    const store = implementation.tune === undefined ? undefined : await this.#host.tuningStore?.();
     if (implementation.tune === undefined || store === undefined) return undefined;
     this.#host.skipBaseline?.();
     const context = await this.#host.context(engine === "webgpu");
@@ -120,6 +125,11 @@ export class Agent {
     const loaded = performance.now();
     // No engine has kernels for 8-bit weights under float activations: widened once here, not on every run.
     const session = await implementation.compile(widenWeights(graph, evaluateNode), context, options, choices);
+    checkForced(
+      engine,
+      options[KERNEL_OPTION],
+      session.placement().map(({ kernel }) => kernel),
+    );
     const opened = {
       loadMs: loaded - begin,
       compileMs: performance.now() - loaded,
@@ -142,12 +152,16 @@ export class Agent {
   async #race({ engine, options, added, settings }: Commands["race"]["args"]): Promise<Commands["race"]["result"]> {
     const implementation = await loadEngine(engine);
     const graphs = added.map((index) => this.#added[index] ?? noGraph(index));
-    const peaks = await implementation.peaks?.(await this.#host.context(engine === "webgpu"), options);
+    const peaks = (await implementation.peaks?.(await this.#host.context(engine === "webgpu"), options)) ?? [];
     const begin = performance.now();
-    const mostMs = graphs.length * (settings.limitMs + settings.warmup.floorMs);
-    return raceLayers(graphs, peaks ?? [], settings, this.#warm, () =>
-      this.#report({ phase: "timing", fraction: Math.min(1, (performance.now() - begin) / mostMs) }),
-    );
+    const mostMs = (graphs.length + peaks.length) * (settings.limitMs + settings.warmup.floorMs);
+    try {
+      return await raceLayers(graphs, peaks, settings, this.#warm, () =>
+        this.#report({ phase: "timing", fraction: Math.min(1, (performance.now() - begin) / mostMs) }),
+      );
+    } finally {
+      for (const { dispose } of peaks) dispose?.();
+    }
   }
 
   async #run({ inputs }: Commands["run"]["args"]): Promise<Commands["run"]["result"]> {
@@ -159,16 +173,19 @@ export class Agent {
 
   async #time({ inputs, settings }: Commands["time"]["args"]): Promise<Commands["time"]["result"]> {
     const { session } = this.#opened();
-    return sampleLatency((index) => session.run(inputs[index % inputs.length] ?? []), settings, {
+    const endWatch = await this.#host.watch?.();
+    const sampled = await sampleLatency((index) => session.run(inputs[index % inputs.length] ?? []), settings, {
       now: () => performance.now(),
       progress: (phase, fraction, ms) => this.#report({ phase, fraction, ...(ms === undefined ? {} : { ms }) }),
     });
+    return endWatch === undefined ? sampled : { ...sampled, watch: await endWatch() };
   }
 
   async #memory({ inputs }: Commands["memory"]["args"]): Promise<Commands["memory"]["result"]> {
     const { session } = this.#opened();
     for (let i = 0; i < MEMORY_RUNS; i++) await session.run(inputs);
-    return { session: session.memory(), ...this.#host.memory() };
+    const own = session.memory();
+    return { session: own, ...(await this.#host.memory()) };
   }
 
   async #profile({ inputs, runs }: Commands["profile"]["args"]): Promise<Commands["profile"]["result"]> {
@@ -189,6 +206,17 @@ export class Agent {
       await this.#report({ phase: "timing", fraction: (i + 1) / runs });
     }
     return { ops: samples.summary(clockStep(() => performance.now())), plainMs: median(plain), instrumentedMs: median(instrumented) };
+  }
+
+  async #gpu({ inputs, settings }: Commands["gpu"]["args"]): Promise<Commands["gpu"]["result"]> {
+    const { session } = this.#opened();
+    return session.gpuTime === undefined
+      ? undefined
+      : sampleGpu(
+          () => session.gpuTime!(inputs),
+          settings,
+          (fraction) => this.#report({ phase: "timing", fraction }),
+        );
   }
 
   async #classify({ datasetPath, indices }: Commands["classify"]["args"]): Promise<Commands["classify"]["result"]> {

@@ -18,7 +18,7 @@ export class Conversation {
   readonly #options: HostOptions;
   readonly #pending = new Map<number, Pending>();
   #nextId = 1;
-  #watchdog: NodeJS.Timeout | undefined;
+  #watchdog: ReturnType<typeof setTimeout> | undefined;
   /** Why the far side is gone, once it is. */
   #gone: HostError | undefined;
 

@@ -18,7 +18,7 @@ const agent = new Agent({
   context: openContext,
   readFile,
   readDataset: async (path) => (await import("../data/index.ts")).readDataset(path),
-  memory: readMemory,
+  memory: () => Promise.resolve(readMemory()),
   tuningStore: nodeTuningStore,
   // Unknown flags are ignored. Node 20.20, 13 other processes busy: best code from the second call on, where it took 300 before (2026-11-24).
   skipBaseline: () => setFlagsFromString("--no-liftoff"),

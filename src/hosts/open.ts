@@ -1,7 +1,6 @@
 /** Where an engine can live, and how to start it there. */
 import { BrowserHost } from "./browser/host.ts";
-import type { FoundBrowser } from "./browser/find.ts";
-import type { BrowserGpu } from "./browser/launch.ts";
+import type { BrowserSource } from "./browser/source.ts";
 import type { Host, HostOptions } from "./host.ts";
 import { NodeHost } from "./node.ts";
 
@@ -11,7 +10,7 @@ export type HostPlace =
       /** Added to the child's environment: where the GPU driver lies. */
       readonly env: Readonly<Record<string, string>>;
     }
-  | { readonly kind: "chrome"; readonly browser: FoundBrowser; readonly gpu: BrowserGpu };
+  | { readonly kind: "browser"; readonly source: BrowserSource };
 
 export interface OpenOptions extends HostOptions {
   /** Another child script, for tests. */
@@ -20,6 +19,6 @@ export interface OpenOptions extends HostOptions {
 
 /** @throws UnavailableError when a browser does not start */
 export async function openHost(place: HostPlace, { childPath, ...options }: OpenOptions): Promise<Host> {
-  if (place.kind === "chrome") return BrowserHost.open({ ...options, browser: place.browser, gpu: place.gpu });
+  if (place.kind === "browser") return BrowserHost.open({ ...options, source: place.source });
   return new NodeHost({ ...options, env: place.env, ...(childPath === undefined ? {} : { childPath }) });
 }

@@ -37,12 +37,17 @@ export interface Commands {
   /** Warms up and samples, rotating over the given inferences' inputs. */
   time: {
     readonly args: { readonly inputs: readonly (readonly TypedArray[])[]; readonly settings: SamplingSettings };
-    readonly result: SamplingResult;
+    readonly result: SamplingResult & { readonly watch?: PageWatch };
   };
   /** Runs a few inferences, then reads the counters; never inside a timed loop. */
   memory: { readonly args: { readonly inputs: readonly TypedArray[] }; readonly result: MemoryResult };
   /** Inferences with and without a clock around every op, in turn. */
   profile: { readonly args: { readonly inputs: readonly TypedArray[]; readonly runs: number }; readonly result: ProfileResult };
+  /** The GPU's own time of an inference, apart from what `time` measures; undefined where there is no GPU, or it has no clock. */
+  gpu: {
+    readonly args: { readonly inputs: readonly TypedArray[]; readonly settings: GpuSettings };
+    readonly result: GpuTiming | undefined;
+  };
   /** Index of the largest output of each sample named in `indices`. */
   classify: { readonly args: { readonly datasetPath: string; readonly indices: Int32Array }; readonly result: ClassifyResult };
 }
@@ -87,9 +92,21 @@ export interface RunResult {
   readonly ms: number;
 }
 
+/** How the page fared while it was timed: browsers slow down pages that nobody sees. */
+export interface PageWatch {
+  readonly ms: number;
+  /** Time during which the page was hidden. */
+  readonly hiddenMs: number;
+  /** Mean time between ticks of a timer of the page that was to tick every `tickMs`. */
+  readonly tickedMs: number;
+  readonly tickMs: number;
+  /** Median wait of a timer of the measuring worker that was to ring at once; absent where none was set. */
+  readonly workerWaitMs?: number;
+}
+
 export interface MemoryResult {
   readonly session: SessionMemory;
-  /** Used heap after a collection where the host can collect. */
+  /** Used heap after a collection where the host can collect; in a page with the array buffers of page and worker. */
   readonly jsHeapBytes?: number;
   /** Peak resident set of the whole process. */
   readonly rssPeakBytes?: number;
@@ -100,6 +117,23 @@ export interface ProfileResult {
   readonly ops: readonly NodeProfile[];
   readonly plainMs: number;
   readonly instrumentedMs: number;
+}
+
+export interface GpuSettings {
+  readonly samples: number;
+  /** No further sample after this long; there is one at least. */
+  readonly limitMs: number;
+}
+
+/** Medians over samples. A number that could not be measured is absent. */
+export interface GpuTiming {
+  readonly spanMs?: number;
+  readonly kernelsMs?: number;
+  readonly samples: number;
+  /** Tick of the GPU's clock, as measured. */
+  readonly gridNs: number;
+  /** Readings that were dropped, since the clock ran backwards. */
+  readonly dropped: number;
 }
 
 export interface ClassifyResult {

@@ -1,4 +1,4 @@
-/** Which Chrome runs: the one that the user names, an installed one, or the one from npm. Decided once a process. */
+/** Which Chrome runs: the one that the user names, an installed one, or the one from npm. */
 import { accessSync, constants, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -21,11 +21,8 @@ const NAMES = ["google-chrome-stable", "google-chrome", "chromium", "chromium-br
  * @throws UsageError when it is not a program, UnavailableError when nothing is found
  */
 export async function findChrome(wanted?: string): Promise<FoundBrowser> {
-  if (wanted !== undefined) {
-    if (!isProgram(wanted)) throw new UsageError(`--browser ${wanted}: is not a program. Give the path of a Chrome or Chromium`);
-    return { executable: wanted };
-  }
-  const installed = systemChrome() ?? onPath() ?? (await puppeteerCache());
+  if (wanted !== undefined) return { executable: checkNamed(wanted, "Chrome or Chromium") };
+  const installed = systemChrome() ?? onPath(NAMES) ?? (await puppeteerCache("chrome"));
   if (installed !== undefined) return { executable: installed };
   const embedded = await provideEmbeddedBrowser();
   return { executable: embedded.executable, embedded };
@@ -41,21 +38,32 @@ function systemChrome(): string | undefined {
   }
 }
 
-function onPath(): string | undefined {
-  const folders = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
-  return folders.flatMap((folder) => NAMES.map((name) => join(folder, name))).find(isProgram);
+/** @throws UsageError when what the user named is not a program */
+export function checkNamed(path: string, what: string): string {
+  if (!isProgram(path)) throw new UsageError(`--browser ${path}: is not a program. Give the path of a ${what}`);
+  return path;
 }
 
-/** What `npx puppeteer browsers install chrome` has left, the newest first. */
-async function puppeteerCache(): Promise<string | undefined> {
+export function onPath(names: readonly string[]): string | undefined {
+  const folders = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
+  return folders.flatMap((folder) => names.map((name) => join(folder, name))).find(isProgram);
+}
+
+const FAMILIES: Readonly<Record<"chrome" | "firefox", readonly Browser[]>> = {
+  chrome: [Browser.CHROME, Browser.CHROMEHEADLESSSHELL],
+  firefox: [Browser.FIREFOX],
+};
+
+/** What `npx puppeteer browsers install` has left, the newest first. */
+export async function puppeteerCache(family: "chrome" | "firefox"): Promise<string | undefined> {
   const cacheDir = process.env["PUPPETEER_CACHE_DIR"] ?? join(homedir(), ".cache", "puppeteer");
   const found = await getInstalledBrowsers({ cacheDir }).catch(() => []);
-  const chromes = found.filter(({ browser }) => browser === Browser.CHROME || browser === Browser.CHROMEHEADLESSSHELL);
-  chromes.sort((a, b) => b.buildId.localeCompare(a.buildId, "en", { numeric: true }));
-  return chromes.map(({ executablePath }) => executablePath).find(isProgram);
+  const fitting = found.filter(({ browser }) => FAMILIES[family].includes(browser));
+  fitting.sort((a, b) => b.buildId.localeCompare(a.buildId, "en", { numeric: true }));
+  return fitting.map(({ executablePath }) => executablePath).find(isProgram);
 }
 
-function isProgram(path: string): boolean {
+export function isProgram(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
     return statSync(path).isFile();

@@ -1,28 +1,34 @@
 /**
- * A fresh browser with one page per record. The engine runs in a worker of that page; commands and replies cross a WebSocket, models and
+ * A browser with one page per record. The engine runs in a worker of that page; commands and replies cross a WebSocket, models and
  * data are read over HTTP. A crash of the page or the browser, a lost connection or silence becomes a typed error.
  */
-import type { Browser, Page } from "puppeteer-core";
+import type { Page } from "puppeteer-core";
 import { dataPathOf, readHeader } from "../../data/files.ts";
 import { UnavailableError } from "../../errors.ts";
+import { answerStoreQuestion, isStoreQuestion } from "../far-store.ts";
+import type { StoreQuestion } from "../far-store.ts";
 import { Conversation, hostFailure, memoryFailure, silenceFailure } from "../conversation.ts";
 import { registerHost } from "../host.ts";
 import type { Host, HostOptions } from "../host.ts";
+import { DRIVEN } from "../page/channel.ts";
 import type { CommandName, Commands, HostError, Reply } from "../protocol.ts";
+import { browserMachine, nodeTuningStore } from "../tuning-store.ts";
 import { encodeMessage } from "../wire.ts";
-import type { FoundBrowser } from "./find.ts";
-import { browserFlags, launchBrowser } from "./launch.ts";
-import type { BrowserGpu } from "./launch.ts";
+import { PAGE_ROUTES } from "./routes.ts";
 import { PageServer } from "./server.ts";
+import { sourceFlags, sourceName, startBrowser } from "./source.ts";
+import type { BrowserSource, StartedBrowser } from "./source.ts";
 
 const WHO = "browser page";
 /** Loading the page and starting its worker. */
 const HELLO_MS = 30_000;
 const CLOSE_MS = 5000;
 
+/** Codes of failures that say nothing about the record: another page may do. */
+export const CRASHES: readonly string[] = ["page-crashed", "browser-crashed"];
+
 export interface BrowserHostOptions extends HostOptions {
-  readonly browser: FoundBrowser;
-  readonly gpu: BrowserGpu;
+  readonly source: BrowserSource;
 }
 
 /** What the page's worker says first. */
@@ -36,16 +42,16 @@ export class BrowserHost implements Host {
   readonly #options: BrowserHostOptions;
   readonly #conversation: Conversation;
   readonly #unregister: () => void;
-  readonly #flags: readonly string[];
+  readonly #name: string;
   #server: PageServer | undefined;
-  #browser: Browser | undefined;
+  #started: StartedBrowser | undefined;
   #hello: ((hello: Hello) => void) | undefined;
   #closing = false;
   #console = "";
 
   private constructor(options: BrowserHostOptions) {
     this.#options = options;
-    this.#flags = browserFlags(options.browser, options.gpu);
+    this.#name = sourceName(options.source);
     this.#conversation = new Conversation(
       options,
       (request, failed) => {
@@ -68,13 +74,14 @@ export class BrowserHost implements Host {
     }
   }
 
-  /** Browser and version, e.g. `HeadlessChrome/147.0.7727.0`. */
+  /** Browser and version, e.g. `HeadlessChrome/147.0.7727.0`, `firefox/128.0`. */
   async version(): Promise<string> {
-    return (await this.#browser?.version()) ?? "";
+    return (await this.#started?.browser.version()) ?? "";
   }
 
+  /** What our own browser was started with; empty for somebody else's. */
   get flags(): readonly string[] {
-    return this.#flags;
+    return sourceFlags(this.#options.source);
   }
 
   async request<K extends CommandName>(kind: K, args: Commands[K]["args"]): Promise<Commands[K]["result"]> {
@@ -86,42 +93,44 @@ export class BrowserHost implements Host {
     this.#closing = true;
     this.#unregister();
     this.#conversation.end(hostFailure("interrupted", `${WHO}: ended during ${this.#conversation.during}`));
-    const browser = this.#browser;
-    if (browser !== undefined) {
-      const timer = setTimeout(() => browser.process()?.kill("SIGKILL"), CLOSE_MS);
-      // It may be gone already.
-      await browser.close().catch(() => undefined);
-      clearTimeout(timer);
-    }
+    if (this.#started !== undefined) await leave(this.#started);
     await this.#server?.close();
   }
 
   kill(): void {
     this.#closing = true;
-    this.#browser?.process()?.kill("SIGKILL");
+    if (this.#started?.owned === true) this.#started.browser.process()?.kill("SIGKILL");
+    // Somebody else's browser lives on; without its server our page can do nothing more.
     this.#end(hostFailure("interrupted", `${WHO}: ended during ${this.#conversation.during}`));
   }
 
   async #start(): Promise<void> {
+    const { source } = this.#options;
+    const address = source.kind === "remote" ? source.remote.page : undefined;
     this.#server = await PageServer.start({
-      onMessage: (message) => this.#receive(message as Reply | Hello),
-      onClose: (reason) => this.#end(this.#lost(reason)),
+      routes: PAGE_ROUTES,
+      socket: {
+        onMessage: (message) => this.#receive(message as Reply | Hello | StoreQuestion),
+        onClose: (reason) => this.#end(this.#lost(reason)),
+      },
+      ...(address === undefined ? {} : { address }),
     });
-    this.#browser = await launchBrowser(this.#options.browser, this.#flags);
-    this.#browser.on("disconnected", () =>
+    this.#started = await startBrowser(source);
+    const { browser, page } = this.#started;
+    browser.on("disconnected", () =>
       this.#end(
         hostFailure("browser-crashed", `${WHO}: the browser ended during ${this.#conversation.during}`, "Run again with --verbose"),
       ),
     );
-    const [first] = await this.#browser.pages();
-    const page = first ?? (await this.#browser.newPage());
     this.#listen(page);
-    const hello = await this.#greet(page, this.#server.url);
+    const hello = await this.#greet(page, `${this.#server.url}?${DRIVEN}`);
     if (!hello.crossOriginIsolated) {
       throw new UnavailableError(
         "not-isolated",
-        `host chrome: the page is not cross-origin isolated (${hello.userAgent}), so its clock is coarse and memory cannot be shared`,
-        "Use Chrome 92 or newer",
+        `host ${this.#name}: the page is not cross-origin isolated (${hello.userAgent}), so its clock is coarse and memory cannot be shared`,
+        source.kind === "remote"
+          ? "Forward a port, so that it opens the page at 127.0.0.1 (--page-address), and use a browser as new as Chrome 92"
+          : "Use Chrome 92, Firefox 79 or newer",
       );
     }
   }
@@ -133,14 +142,32 @@ export class BrowserHost implements Host {
       this.#hello = resolve;
       timer = setTimeout(() => resolve(undefined), HELLO_MS);
     });
-    await page.goto(url, { timeout: HELLO_MS, waitUntil: "domcontentloaded" }).catch(() => undefined);
-    const hello = await answer;
+    const refused = page.goto(url, { timeout: HELLO_MS, waitUntil: "domcontentloaded" }).then(
+      () => new Promise<never>(() => undefined),
+      (error: unknown) => {
+        this.#console ||= error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
+        return undefined;
+      },
+    );
+    const hello = await Promise.race([answer, refused]);
     clearTimeout(timer);
     if (hello !== undefined) return hello;
     if (retry) return this.#greet(page, url, false);
-    throw new UnavailableError(
+    throw this.#noPage(new URL(url).origin);
+  }
+
+  #noPage(origin: string): UnavailableError {
+    const said = this.#console === "" ? "" : `, got: ${this.#console}`;
+    if (this.#options.source.kind === "remote") {
+      return new UnavailableError(
+        "page-start",
+        `host ${this.#name}: the remote browser did not open our page at ${origin}${said}`,
+        "That address must lead to this machine from there. Forward a port (adb reverse tcp:8123 tcp:8123, or ssh -R 8123:127.0.0.1:8123 MACHINE) and give --page-address 127.0.0.1:8123",
+      );
+    }
+    return new UnavailableError(
       "page-start",
-      `host chrome: its page did not come up within ${HELLO_MS / 1000} s${this.#console === "" ? "" : `, got: ${this.#console}`}`,
+      `host ${this.#name}: its page did not come up within ${HELLO_MS / 1000} s${said}`,
       "Run npm run build, or name another browser with --browser PATH",
     );
   }
@@ -163,9 +190,16 @@ export class BrowserHost implements Host {
     });
   }
 
-  #receive(message: Reply | Hello): void {
-    if (message.type === "hello") this.#hello?.(message);
+  #receive(message: Reply | Hello | StoreQuestion): void {
+    if (isStoreQuestion(message)) void this.#answer(message);
+    else if (message.type === "hello") this.#hello?.(message);
     else this.#conversation.receive(message);
+  }
+
+  /** Measurements of kernels that the page asks for or wants kept. */
+  async #answer(asked: StoreQuestion): Promise<void> {
+    const store = nodeTuningStore(undefined, browserMachine(await this.version(), this.flags));
+    this.#server?.send(encodeMessage(await answerStoreQuestion(store, asked)));
   }
 
   #lost(reason: string): HostError {
@@ -190,4 +224,25 @@ export class BrowserHost implements Host {
       this.#server?.allow(`${datasetPath}#data`, dataPathOf(readHeader(datasetPath), datasetPath));
     }
   }
+}
+
+/** Ends our browser, or closes our page in somebody else's. Either may be gone already. */
+async function leave({ browser, page, owned }: StartedBrowser): Promise<void> {
+  if (owned) {
+    const timer = setTimeout(() => browser.process()?.kill("SIGKILL"), CLOSE_MS);
+    await browser.close().catch(() => undefined);
+    clearTimeout(timer);
+    return;
+  }
+  await within(page.close(), CLOSE_MS);
+  await within(browser.disconnect(), CLOSE_MS);
+}
+
+async function within(pending: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([pending.catch(() => undefined), late]);
+  clearTimeout(timer);
 }

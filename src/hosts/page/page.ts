@@ -1,4 +1,6 @@
-/** The page around the worker that measures: starts it, shows what it is doing, and passes on how it fails. */
+/** The page around the worker that measures. A program that drives it says so in its address; otherwise somebody opened it by hand. */
+import { DRIVEN } from "./channel.ts";
+import { listenTo } from "./guard.ts";
 
 const status = document.getElementById("status");
 
@@ -6,9 +8,16 @@ function show(text: string): void {
   if (status !== null) status.textContent = text;
 }
 
-const worker = new Worker("worker.js", { type: "module", name: "slimbench" });
-worker.onmessage = ({ data }: MessageEvent<string>) => show(data);
-worker.onerror = (event) => {
-  show(`Failed: ${event.message}`);
-  console.error(`worker: ${event.message}`);
-};
+function startDriven(): void {
+  const worker = new Worker(`worker.js?${DRIVEN}`, { type: "module", name: "slimbench" });
+  listenTo(worker, (message) => {
+    if (message.kind === "status") show(message.text);
+  });
+  worker.onerror = (event) => {
+    show(`Failed: ${event.message}`);
+    console.error(`worker: ${event.message}`);
+  };
+}
+
+if (new URLSearchParams(location.search).has(DRIVEN)) startDriven();
+else void import("./by-hand.js");

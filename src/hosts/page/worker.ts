@@ -1,22 +1,27 @@
 /**
  * The far side of the protocol in a browser: a dedicated worker, since a page's own thread may not wait (threads need that) and is
- * throttled with the page. Talks to the tool over a WebSocket and reads models, data, kernels and shaders from the page's server.
+ * throttled with the page. Talks to the tool over a WebSocket, or to the page that somebody opened by hand; reads models, data, kernels
+ * and shaders from the page's server.
  */
 import type { Dataset } from "../../data/dataset.ts";
 import { checkDataSize, datasetOf, parseHeader } from "../../data/header.ts";
 import type { EngineContext } from "../../engines/engine.ts";
 import { FormatError, UnavailableError } from "../../errors.ts";
 import { Agent } from "../agent.ts";
+import { FarStore, isStoreAnswer } from "../far-store.ts";
+import type { StoreAnswer } from "../far-store.ts";
 import { toWireError } from "../protocol.ts";
-import type { Reply, Request } from "../protocol.ts";
+import type { PageWatch, Reply, Request } from "../protocol.ts";
+import { median } from "../../stats/describe.ts";
 import { decodeMessage, encodeMessage } from "../wire.ts";
+import { askPage, listenToPage, tellPage } from "./ask.ts";
+import { DRIVEN } from "./channel.ts";
 import { pageThreads } from "./threads.ts";
 
 /** What we use of a dedicated worker's scope; TypeScript knows either a page's globals or a worker's. */
 interface WorkerScope {
   readonly location: Location;
   readonly crossOriginIsolated: boolean;
-  postMessage(status: string): void;
 }
 
 const scope = globalThis as unknown as WorkerScope;
@@ -44,47 +49,65 @@ function openContext(withGpu: boolean): Promise<EngineContext> {
     readAsset: (path) => fetchBytes(`asset/${path}`, path),
     now: () => performance.now(),
     threads: pageThreads(),
+    createCanvas: () => new OffscreenCanvas(1, 1),
   };
   if (!withGpu) return Promise.resolve(base);
   // Types say that every browser has it.
   const gpu = navigator.gpu as GPU | undefined;
   if (gpu === undefined) {
-    throw new UnavailableError("no-webgpu", "webgpu: this browser has no WebGPU", "Use a Chrome of version 113 or newer");
+    // Browsers hide it from pages that came over an open connection.
+    throw isSecureContext
+      ? new UnavailableError("no-webgpu", "webgpu: this browser has no WebGPU", "Use one that has, such as Chrome 113 or newer")
+      : new UnavailableError(
+          "not-secure",
+          `webgpu: browsers offer it to secure pages only, got ${scope.location.origin}`,
+          "Open the page by https, or by http://127.0.0.1 through a forwarded port",
+        );
   }
   return Promise.resolve({ ...base, gpu });
 }
 
-const url = new URL("socket", scope.location.href);
-url.protocol = "ws:";
-const socket = new WebSocket(url);
-socket.binaryType = "arraybuffer";
-
 let current = 0;
+let send: (reply: Reply) => void = (reply) => tellPage({ kind: "reply", reply });
+/** Milliseconds that timers took which were to ring at once, since the watch began. */
+let waits: number[] = [];
 
-function send(reply: Reply): void {
-  socket.send(encodeMessage(reply));
-}
+/** Present once a program drives the page: one that runs by hand has nobody to keep measurements. */
+let farStore: FarStore | undefined;
 
 const agent = new Agent({
   context: openContext,
   readFile,
   readDataset,
-  memory: () => {
+  tuningStore: () => farStore?.open(),
+  memory: async () => {
     collect?.();
-    // A worker cannot read the size of its heap, nor of its process: absent rather than wrong.
-    return {};
+    const jsHeapBytes = await askPage("memory");
+    return jsHeapBytes === undefined ? {} : { jsHeapBytes };
+  },
+  watch: async () => {
+    waits = [];
+    await askPage("watch-begin");
+    return async (): Promise<PageWatch> => {
+      const watch = await askPage("watch-end");
+      return waits.length === 0 ? watch : { ...watch, workerWaitMs: median(waits) };
+    };
   },
   flags: [],
   progress: (progress) => {
-    scope.postMessage(`${progress.phase}, ${Math.round(100 * progress.fraction)} %`);
+    tellPage({ kind: "status", text: `${progress.phase}, ${Math.round(100 * progress.fraction)} %` });
     send({ id: current, type: "progress", progress });
   },
-  breathe: () => new Promise((resolve) => setTimeout(resolve, 0)),
+  breathe: async () => {
+    const begin = performance.now();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    waits.push(performance.now() - begin);
+  },
 });
 
 async function answer(request: Request): Promise<void> {
   current = request.id;
-  scope.postMessage(request.kind);
+  tellPage({ kind: "status", text: request.kind });
   try {
     send({ id: request.id, type: "result", result: await agent.handle(request.kind, request.args) });
   } catch (error) {
@@ -92,12 +115,30 @@ async function answer(request: Request): Promise<void> {
   }
 }
 
-socket.onopen = () => {
-  const hello = { type: "hello", crossOriginIsolated: scope.crossOriginIsolated, userAgent: navigator.userAgent };
-  socket.send(encodeMessage(hello));
-};
 let queue = Promise.resolve();
-socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => {
-  queue = queue.then(() => answer(decodeMessage(new Uint8Array(data)) as Request));
-};
-socket.onclose = () => agent.dispose();
+function enqueue(request: Request): void {
+  queue = queue.then(() => answer(request));
+}
+
+listenToPage(enqueue);
+if (scope.location.search === `?${DRIVEN}`) connect();
+
+function connect(): void {
+  const url = new URL("socket", scope.location.href);
+  url.protocol = url.protocol.replace("http", "ws");
+  const socket = new WebSocket(url);
+  socket.binaryType = "arraybuffer";
+  send = (reply) => socket.send(encodeMessage(reply));
+  const store = new FarStore((question) => socket.send(encodeMessage(question)));
+  farStore = store;
+  socket.onopen = () => {
+    const hello = { type: "hello", crossOriginIsolated: scope.crossOriginIsolated, userAgent: navigator.userAgent };
+    socket.send(encodeMessage(hello));
+  };
+  socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => {
+    const message = decodeMessage(new Uint8Array(data)) as Request | StoreAnswer;
+    if (isStoreAnswer(message)) store.receive(message);
+    else enqueue(message);
+  };
+  socket.onclose = () => agent.dispose();
+}

@@ -1,9 +1,10 @@
 /** A real browser: engines run in its page as they do in Node, and whatever ends it becomes a typed error. */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { TuneEntry, TuneReport } from "../../../src/engines/tune/types.ts";
 import { UnavailableError, UsageError } from "../../../src/errors.ts";
 import { serializeGraph } from "../../../src/graph/serialize.ts";
 import { resolveDataset } from "../../../src/data/index.ts";
@@ -28,7 +29,7 @@ beforeAll(async () => {
 });
 
 function open(options: Partial<BrowserHostOptions> = {}): Promise<BrowserHost> {
-  return BrowserHost.open({ browser, gpu: "none", silenceMs: 60_000, ...options });
+  return BrowserHost.open({ source: { kind: "chrome", browser, gpu: "none" }, silenceMs: 60_000, ...options });
 }
 
 async function lenet(): Promise<{ readonly graphPath: string; readonly input: Float32Array }> {
@@ -45,6 +46,34 @@ async function failureOf(promise: Promise<unknown>): Promise<HostError> {
 }
 
 describe("BrowserHost", () => {
+  it("tunes in the page, and keeps what it measured on this side, for this browser", async () => {
+    const cache = process.env["XDG_CACHE_HOME"];
+    process.env["XDG_CACHE_HOME"] = folder;
+    const { graphPath } = await lenet();
+    const tune = async (): Promise<TuneReport | undefined> => {
+      const host = await open();
+      try {
+        return await host.request("tune", { engine: "wasm", options: {}, graphPath, mode: "cached" });
+      } finally {
+        await host.close();
+      }
+    };
+    try {
+      const first = await tune();
+      expect(first).toMatchObject({ cached: 0, notes: [] });
+      expect(first?.measured).toBeGreaterThan(0);
+      const [machine = ""] = readdirSync(join(folder, "slimbench", "tuning"));
+      const files = readdirSync(join(folder, "slimbench", "tuning", machine));
+      expect(files).toHaveLength(first?.measured ?? 0);
+      const entry = JSON.parse(readFileSync(join(folder, "slimbench", "tuning", machine, files[0] ?? ""), "utf8")) as TuneEntry;
+      expect(entry.machine["browser"]).toMatch(/Chrome\/\d+/);
+      expect(await tune()).toMatchObject({ measured: 0, cached: first?.measured, choices: first?.choices });
+    } finally {
+      if (cache === undefined) delete process.env["XDG_CACHE_HOME"];
+      else process.env["XDG_CACHE_HOME"] = cache;
+    }
+  });
+
   it("measures and classifies in the page", async () => {
     const { graphPath, input } = await lenet();
     const host = await open();

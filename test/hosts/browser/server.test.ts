@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
+import { PAGE_ROUTES } from "../../../src/hosts/browser/routes.ts";
 import { PageServer } from "../../../src/hosts/browser/server.ts";
 import { encodeMessage } from "../../../src/hosts/wire.ts";
 
@@ -17,7 +18,10 @@ let closed: string[];
 beforeEach(async () => {
   messages = [];
   closed = [];
-  server = await PageServer.start({ onMessage: (message) => messages.push(message), onClose: (reason) => closed.push(reason) });
+  server = await PageServer.start({
+    routes: PAGE_ROUTES,
+    socket: { onMessage: (message) => messages.push(message), onClose: (reason) => closed.push(reason) },
+  });
 });
 afterEach(() => server.close());
 
