@@ -17,6 +17,7 @@ import { describeAccuracy, ReferencePredictions } from "./accuracy.ts";
 import { readEnvironment } from "./environment.ts";
 import { measureLayer } from "./kernels/measure.ts";
 import type { LayerRow } from "./kernels/measure.ts";
+import { SWEEP_OPTIONS } from "./kernels/sweep.ts";
 import { evaluateOriginal, measureAgain, measureFirst, tuneRows } from "./measure.ts";
 import type { MeasureContext, UnderWay } from "./measure.ts";
 import { sqnrDb } from "./parity.ts";
@@ -354,9 +355,9 @@ function pairKey({ model, recipe }: PlannedRecord): string {
   return `${model.name} ${recipe.text}`;
 }
 
-/** Targets that differ in what they do about zeros only share a process. */
+/** Targets that differ in what a sweep forces only share a process. */
 function laneKey({ target: { engine, host, options } }: PlannedRecord): string {
-  return JSON.stringify([engine, host, Object.entries(options).filter(([key]) => key !== "sparse")]);
+  return JSON.stringify([engine, host, Object.entries(options).filter(([key]) => !SWEEP_OPTIONS.includes(key))]);
 }
 
 function unavailable(planned: PlannedRecord, { size, compute }: PreparedPair, probe: TargetProbe): ResultRecord {
