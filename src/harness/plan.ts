@@ -5,7 +5,8 @@ import type { Recipe } from "../compress/recipe.ts";
 import { UsageError } from "../errors.ts";
 import { recordKey } from "../results/schema.ts";
 import { isKernelModel, parseShapeText, shapeLabel, shapeText } from "./kernels/shape.ts";
-import { skipsZeros, withSparse } from "./kernels/sweep.ts";
+import { canForce, withForced } from "./kernels/sweep.ts";
+import type { SweepOption } from "./kernels/sweep.ts";
 import { presetOf } from "./presets.ts";
 import type { PresetName } from "./presets.ts";
 import { loadSuite } from "./suite.ts";
@@ -77,14 +78,18 @@ export function makePlan(request: PlanRequest): Plan {
   const models = chooseModels(request, suite);
   const targets = distinct(request.targets ?? suite?.targets ?? DEFAULT_TARGETS).map(parseTarget);
   const records: PlannedRecord[] = [];
-  for (const { model, recipes, sweep = [] } of models) {
+  for (const { model, recipes, sweep = [], codes = [] } of models) {
     for (const recipe of orderRecipes(request.recipes ?? recipes)) {
       for (const target of targets) records.push({ model, recipe, target });
     }
     if (request.recipes !== undefined) continue;
-    for (const recipe of orderRecipes(sweep)) {
-      for (const target of targets.filter(skipsZeros)) records.push({ model, recipe, target: withSparse(target) });
-    }
+    const force = (texts: readonly string[], option: SweepOption): void => {
+      const able = targets.filter((target) => canForce(target, option));
+      for (const recipe of orderRecipes(texts))
+        for (const target of able) records.push({ model, recipe, target: withForced(target, option) });
+    };
+    force(sweep, "sparse");
+    force(codes, "coded");
   }
   const preset = request.preset ?? suite?.preset ?? "normal";
   const kernels = models.length > 0 && models.every(({ model }) => isKernelModel(model.path));
@@ -123,6 +128,8 @@ interface ChosenModel {
   readonly recipes: readonly string[];
   /** Recipes to run with kernels that skip zeros, whether it pays or not. */
   readonly sweep?: readonly string[];
+  /** Recipes to run with kernels that read compact codes, whether it pays or not. */
+  readonly codes?: readonly string[];
 }
 
 function chooseModels(request: PlanRequest, suite: Suite | undefined): readonly ChosenModel[] {
@@ -153,6 +160,7 @@ function fromSuite(model: SuiteModel, request: PlanRequest, suite: Suite | undef
     },
     recipes: model.recipes ?? suite?.recipes ?? ["fp32"],
     ...(model.sweep === undefined ? {} : { sweep: model.sweep }),
+    ...(model.codes === undefined ? {} : { codes: model.codes }),
   };
 }
 

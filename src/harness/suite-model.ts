@@ -9,4 +9,6 @@ export interface SuiteModel {
   readonly layer?: string;
   /** Kernels: recipes besides the suite's, which run with kernels that skip zeros whether it pays or not. */
   readonly sweep?: readonly string[];
+  /** Kernels: recipes besides the suite's, which run with kernels that read compact codes whether it pays or not. */
+  readonly codes?: readonly string[];
 }

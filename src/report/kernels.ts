@@ -1,6 +1,6 @@
 /**
- * What a report says about single layers: a table of rates, and a table of the sweeps over sparsity with the share of zeros from which
- * skipping them pays. Plain cells; the exporters draw them.
+ * What a report says about single layers: a table of rates, a table of the sweeps over sparsity with the share of zeros from which
+ * skipping them pays, and one of compact codes. Plain cells; the exporters draw them.
  */
 import { sweepOf } from "../results/break-even.ts";
 import type { BreakEven, OkRecord, Result, ResultRecord } from "../results/schema.ts";
@@ -29,7 +29,9 @@ const RATE_ALIGNS = ["left", "left", "left", "right", "right", "right", "right",
 export function ratesTable(views: Views, numbers: Numbers): TextTable {
   const rows: (readonly string[])[] = [];
   for (const { model, records } of views) {
-    const shown = records.filter(({ record }) => sweepOf(record) === undefined);
+    const shown = records.filter(
+      ({ record }) => sweepOf(record) === undefined && (record.status !== "ok" || codedTarget(record) === undefined),
+    );
     shown.forEach(({ record, software }, i) => {
       const target = `${record.target}${software ? "†" : ""}`;
       rows.push([i === 0 ? model : "", record.recipe, target, ...rateCells(record, numbers)]);
@@ -85,6 +87,50 @@ export function sweepTable({ breakEven = [], records }: Result, columns: number)
   };
 }
 
+/** Target option of rows that keep a compact code whatever it costs. */
+const CODED = /[:,]coded=on$/;
+
+/** The target of the dense row that a coded one is compared with; undefined for other rows. */
+function codedTarget({ target }: ResultRecord): string | undefined {
+  return CODED.test(target) ? target.replace(CODED, "") : undefined;
+}
+
+/** Layers that run on compact codes: their speed and the bytes of their weights against the dense row's. */
+export function codedTable({ records }: Result): TextTable | undefined {
+  const ok = records.filter((record): record is OkRecord => record.status === "ok");
+  const coded = ok.filter((record) => codedTarget(record) !== undefined);
+  if (coded.length === 0) return undefined;
+  const recipes = [...new Set(coded.map(({ recipe }) => recipe))];
+  const lines = new Map<string, { readonly model: string; readonly target: string; readonly dense: OkRecord }>();
+  for (const record of coded) {
+    const { model } = record;
+    const target = codedTarget(record) ?? "";
+    const dense = ok.find((other) => other.model === model && other.target === target && other.recipe === "fp32");
+    if (dense !== undefined) lines.set(`${model} ${target}`, { model, target, dense });
+  }
+  const rows = [...lines.values()].map(({ model, target, dense }, i, all) => [
+    model === all[i - 1]?.model ? "" : model,
+    target,
+    significant(dense.latencyMs.median),
+    ...recipes.map((recipe) => {
+      const row = coded.find((other) => other.model === model && other.recipe === recipe && codedTarget(other) === target);
+      return row === undefined ? ABSENT : codedCell(row, dense);
+    }),
+  ]);
+  return {
+    heads: ["layer", "target", "dense ms", ...recipes],
+    aligns: ["left", "left", "right", ...recipes.map(() => "right" as const)],
+    rows,
+  };
+}
+
+/** `0.72× 13 %` */
+function codedCell(row: OkRecord, dense: OkRecord): string {
+  const speedup = `${(dense.latencyMs.median / row.latencyMs.median).toFixed(2)}×`;
+  const [own, all] = [row.memoryBytes?.weights, dense.memoryBytes?.weights];
+  return own === undefined || all === undefined || all === 0 ? speedup : `${speedup} ${((100 * own) / all).toFixed(0)} %`;
+}
+
 function keyOf(model: string, target: string, pattern: string, percent: number): string {
   return `${model} ${target} ${pattern} ${percent}`;
 }
@@ -122,12 +168,13 @@ export function kernelLegend({ records, breakEven = [] }: Result): readonly stri
   const peaks = new Map<string, { readonly text: string; readonly values: number[] }>();
   for (const { target, rates, ...record } of records) {
     if (rates?.peakGops === undefined) continue;
-    const name = sweepOf({ target, ...record })?.target ?? target;
+    const name = sweepOf({ target, ...record })?.target ?? target.replace(CODED, "");
     const text = `${name} ${rates.type} (${rates.peakOperation ?? "unknown"})`;
     const peak = peaks.get(text) ?? { text, values: [] };
     peaks.set(text, peak);
     peak.values.push(rates.peakGops);
   }
+  const codes = records.some((record) => codedTarget(record) !== undefined);
   const peakText = [...peaks.values()].map(({ text, values }) => `${text} ${significant(median(values))}`);
   return [
     "ms: the layer alone, no copies in or out; all rows of a layer and engine in turn in one process",
@@ -135,6 +182,7 @@ export function kernelLegend({ records, breakEven = [] }: Result): readonly stri
     ...(peakText.length === 0
       ? []
       : [`of peak: non-zero rate over that of a loop on registers in the same rounds; Gop/s: ${peakText.join(", ")}`]),
+    ...(codes ? ["under a code: the dense kernel's time over the coded one's, and its weights' bytes in those of the dense one"] : []),
     ...(breakEven.length === 0
       ? []
       : [

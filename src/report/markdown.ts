@@ -5,7 +5,7 @@ import { accuracyColumn, EXTRA_COLUMNS, fileColumn, latencyColumn, MARKS, memory
 import type { Column } from "./columns.ts";
 import type { Exporter } from "./exporter.ts";
 import { ABSENT, bytesText, changeText, percentText, pointsText, significant } from "./format.ts";
-import { isKernelResult, kernelLegend, ratesTable, sweepTable } from "./kernels.ts";
+import { codedTable, isKernelResult, kernelLegend, ratesTable, sweepTable } from "./kernels.ts";
 import { comparisonSummary, environmentLines } from "./verdicts.ts";
 import { headerLines, modelViews, reasonLines, reasonNumbers, sampledLine, warningLines } from "./view.ts";
 import type { ModelView } from "./view.ts";
@@ -44,7 +44,7 @@ function resultText(result: Result): string {
 
 function kernelsText(result: Result): string {
   const views = modelViews(result.records);
-  const tables = [ratesTable(views, reasonNumbers(views)), sweepTable(result, Infinity)].flatMap((table) =>
+  const tables = [ratesTable(views, reasonNumbers(views)), sweepTable(result, Infinity), codedTable(result)].flatMap((table) =>
     table === undefined ? [] : [table],
   );
   const notes = [...kernelLegend(result), ...reasonLines(views), ...warningLines(views).map((line) => `warning: ${line}`)];

@@ -20,7 +20,7 @@ import {
 import type { Column } from "./columns.ts";
 import type { Exporter, RenderOptions } from "./exporter.ts";
 import { ABSENT, bytesText, changeText, countText, percentText, pointsText, significant } from "./format.ts";
-import { isKernelResult, kernelLegend, ratesTable, sweepTable } from "./kernels.ts";
+import { codedTable, isKernelResult, kernelLegend, ratesTable, sweepTable } from "./kernels.ts";
 import type { TextTable } from "./kernels.ts";
 import { comparisonSummary, environmentLines } from "./verdicts.ts";
 import { headerLines, modelViews, reasonLines, reasonNumbers, sampledLine, warningLines } from "./view.ts";
@@ -80,7 +80,9 @@ function kernelsText(result: Result, { width, colour }: RenderOptions): string {
   const views = modelViews(result.records);
   const numbers = reasonNumbers(views);
   const shares = Math.max(3, Math.floor((width - SWEEP_WIDTHS.fixed) / SWEEP_WIDTHS.share));
-  const tables = [ratesTable(views, numbers), sweepTable(result, shares)].flatMap((table) => (table === undefined ? [] : [table]));
+  const tables = [ratesTable(views, numbers), sweepTable(result, shares), codedTable(result)].flatMap((table) =>
+    table === undefined ? [] : [table],
+  );
   return [
     ...headerLines(result).map((line) => colours.dim(line)),
     ...tables.map((table, i) => `${i === 0 ? "" : "\n"}${drawText(table, colours)}`),

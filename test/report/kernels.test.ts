@@ -48,6 +48,28 @@ describe("a result of layers", () => {
     expect(isKernelResult(resultOf([okRecord({})]))).toBe(false);
   });
 
+  it("has a table of codes: speed and bytes against the dense row, which the table of rates keeps", () => {
+    const coded = (recipe: string, ms: number, weights: number): OkRecord => ({
+      ...row(recipe, "wasm:coded=on", 0, ms),
+      memoryBytes: { weights },
+    });
+    const all = resultOf([
+      { ...row("fp32", "wasm", 0, 1), memoryBytes: { weights: 4000 } },
+      coded("cluster:16", 1.25, 520),
+      coded("fp16", 0.8, 2000),
+      // Of a layer whose dense row is missing nothing can be said.
+      { ...coded("fp16", 0.8, 2000), model: "other" },
+    ]);
+    const text = findExporter("table").results([all], { width: 120, colour: false });
+    const lines = text.split("\n").map((line) => line.replace(/ +/g, " "));
+    expect(lines).toContain("layer target dense ms cluster:16 fp16");
+    expect(lines).toContain("pw6 wasm 1.00 0.80× 13 % 1.25× 50 %");
+    expect(text).not.toContain("coded=on");
+    expect(text).toContain("under a code:");
+    expect(render("table")).not.toContain("under a code:");
+    expect(findExporter("md").results([all], { width: 120, colour: false })).toContain("0.80× 13 %");
+  });
+
   it("has a table of rates and one of sweeps", () => {
     const lines = render("table")
       .split("\n")

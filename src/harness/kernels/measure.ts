@@ -20,6 +20,7 @@ import type { TargetProbe } from "../probe.ts";
 import { describeTuning, tuneAll } from "../tuning.ts";
 import { kernelExcluded, softwareAdapter } from "../warnings.ts";
 import { LAYER } from "./model.ts";
+import { SWEEP_OPTIONS } from "./sweep.ts";
 
 export interface LayerRow {
   readonly planned: PlannedRecord;
@@ -145,9 +146,9 @@ async function open(
   }
 }
 
-/** The target of the bounding loops: the rows' own, whatever they do about zeros. */
+/** The target of the bounding loops: the rows' own, whatever a sweep forces. */
 function peakTarget({ target: { engine, options } }: PlannedRecord): { readonly engine: string; readonly options: Record<string, string> } {
-  return { engine, options: Object.fromEntries(Object.entries(options).filter(([key]) => key !== "sparse")) };
+  return { engine, options: Object.fromEntries(Object.entries(options).filter(([key]) => !SWEEP_OPTIONS.includes(key))) };
 }
 
 function placed(

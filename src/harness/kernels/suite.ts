@@ -1,4 +1,4 @@
-/** The part of a suite file that lists kernels instead of models: shapes, the layer that each was taken from, and sweeps over sparsity. */
+/** The part of a suite file that lists kernels instead of models: shapes, the layer that each was taken from, and sweeps over sparsity and codes. */
 import { z } from "zod";
 import { parseRecipe } from "../../compress/recipe.ts";
 import { FormatError } from "../../errors.ts";
@@ -21,13 +21,16 @@ export const kernelsSchema = z
   )
   .min(1);
 
-/** Name → a recipe with `X` for the share of zeros, and the shares to try. */
+/** Name → a recipe with `X` for the share of zeros and the shares to try, or recipes that give weights a compact code. */
 export const sweepsSchema = z.record(
   word,
-  z.strictObject({
-    recipe: z.string().regex(/X/, "expected a recipe with X in place of the share of zeros, e.g. prune:X,block=1x8"),
-    zeros: z.array(z.number().gt(0).lt(1)).min(2),
-  }),
+  z.union([
+    z.strictObject({
+      recipe: z.string().regex(/X/, "expected a recipe with X in place of the share of zeros, e.g. prune:X,block=1x8"),
+      zeros: z.array(z.number().gt(0).lt(1)).min(2),
+    }),
+    z.strictObject({ coded: z.array(word).min(1) }),
+  ]),
 );
 
 type Kernels = z.infer<typeof kernelsSchema>;
@@ -43,16 +46,16 @@ export function kernelModels(kernels: Kernels, sweeps: Sweeps, where: string): r
     const entry = `${where}: kernels[${i}] (${name})`;
     if (names.has(name)) throw new FormatError(`${entry}: a kernel before it has the same name`, "Rename one");
     names.add(name);
-    const recipes = wanted.flatMap((sweep) => {
-      const definition = Object.hasOwn(sweeps, sweep) ? sweeps[sweep] : undefined;
+    const sweep: string[] = [];
+    const codes: string[] = [];
+    for (const one of wanted) {
+      const definition = Object.hasOwn(sweeps, one) ? sweeps[one] : undefined;
       if (definition === undefined) {
-        throw new FormatError(
-          `${entry}.sweeps: got "${sweep}", expected one of ${Object.keys(sweeps).join(", ")}`,
-          "Define it under sweeps",
-        );
+        throw new FormatError(`${entry}.sweeps: got "${one}", expected one of ${Object.keys(sweeps).join(", ")}`, "Define it under sweeps");
       }
-      return definition.zeros.map((share) => parseRecipe(definition.recipe.replaceAll("X", String(share))).text);
-    });
-    return { name, path: shapeText(shape), layer, sweep: recipes };
+      if ("coded" in definition) codes.push(...definition.coded.map((recipe) => parseRecipe(recipe).text));
+      else sweep.push(...definition.zeros.map((share) => parseRecipe(definition.recipe.replaceAll("X", String(share))).text));
+    }
+    return { name, path: shapeText(shape), layer, sweep, ...(codes.length === 0 ? {} : { codes }) };
   });
 }

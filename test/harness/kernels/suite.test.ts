@@ -107,6 +107,20 @@ describe("suites of kernels", () => {
     ]);
   });
 
+  it("of codes become recipes that run with coded=on, on engines that can", () => {
+    const path = write({
+      ...VALID,
+      kernels: [{ ...GEMM, sweeps: ["codes", "blocks"] }],
+      sweeps: { ...SWEEPS, codes: { coded: ["cluster:16", "fp16"] } },
+      targets: ["cpu", "wasm"],
+    });
+    const { records } = makePlan({ suite: path, seed: 1 });
+    const keys = records.map(plannedKey);
+    expect(keys.filter((key) => key.includes("coded"))).toEqual(["pw cluster:16 wasm:coded=on", "pw fp16 wasm:coded=on"]);
+    expect(keys).toContain("pw prune:0.5,block=1x8,include=* cpu:sparse=on");
+    expect(() => loadSuite(write({ ...VALID, kernels: [GEMM], sweeps: { codes: { coded: [] } } }))).toThrow(/sweeps\.codes/);
+  });
+
   it.each([
     [{ ...VALID, kernels: [{ ...GEMM, m: 1.5 }] }, /kernels\[0\]\.m of "pw": .*expected int/],
     [{ ...VALID, kernels: [GEMM, { ...GEMM, name: "b", op: "gemv" }] }, /kernels\[1\]\.op of "b": /],
