@@ -13,7 +13,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   data: ["graph"],
   train: ["graph", "formats", "data"],
   formats: ["graph"],
-  compress: ["graph", "formats"],
+  compress: ["graph", "formats", "data"],
   engines: ["graph", "kernels", "stats"],
   results: ["stats"],
   hosts: ["graph", "data", "engines", "harness", "stats", "results"],

@@ -2,8 +2,9 @@
 import { cluster } from "./cluster/cluster.ts";
 import { roundToFloat16 } from "./lowbit/float16.ts";
 import { quantizeInt4 } from "./lowbit/int4.ts";
-import { checkPromises } from "./promises.ts";
+import { checkPromises, followCut } from "./promises.ts";
 import type { Promised } from "./promises.ts";
+import { pruneChannels } from "./prune/channels/prune.ts";
 import { prune } from "./prune/prune.ts";
 import { quantizeInt8 } from "./quantize/int8.ts";
 import { stepText } from "./recipe.ts";
@@ -43,12 +44,12 @@ export interface RunnableStep {
 export async function runSteps(original: Graph, steps: readonly RunnableStep[]): Promise<Compressed> {
   let graph = original;
   const reports: StepReport[] = [];
-  const promises: Promised[] = [];
+  let promises: readonly Promised[] = [];
   for (const { text, run } of steps) {
     const result = await run(graph);
     graph = result.graph;
     validateGraph(graph);
-    promises.push(...result.promises);
+    promises = [...followCut(promises, result.survivors), ...result.promises];
     checkPromises(graph, promises, text);
     reports.push({ step: text, layers: result.layers, skipped: result.skipped });
   }
@@ -60,7 +61,9 @@ function runStep(graph: Graph, step: Step, context: CompressContext): StepResult
     case "fp32":
       return { graph, layers: [], skipped: [], promises: [] };
     case "prune":
-      return prune(graph, step);
+      return prune(graph, step, context.sparseGain);
+    case "channels":
+      return pruneChannels(graph, step);
     case "int8":
       return quantizeInt8(graph, step, context);
     case "cluster":

@@ -2,10 +2,10 @@
  * What a step promises about the weights that it wrote, checked again after every later step. A promise follows the weight's tensor
  * name, which every step keeps. A broken one fails the run and names the layer: better than a silent "sparse" model full of numbers.
  */
-import { SlimbenchError } from "../errors.ts";
+import { SlimbenchError, formatShape } from "../errors.ts";
 import { isConstant } from "../graph/access.ts";
 import { fromFloat16Bits, toFloat16Bits } from "../graph/float16.ts";
-import type { Constant, Graph } from "../graph/ir.ts";
+import type { Constant, Graph, Shape } from "../graph/ir.ts";
 
 interface PromiseOf {
   /** Node name, for messages. */
@@ -43,7 +43,27 @@ export interface Int4Grid extends PromiseOf {
   readonly kind: "int4Grid";
 }
 
-export type Promised = ZeroMask | Int8Grid | DistinctValues | Float16Grid | Int4Grid;
+/** The weights, or biases, keep the shape that removing channels left. */
+export interface FixedShape extends PromiseOf {
+  readonly kind: "shape";
+  readonly shape: Shape;
+}
+
+export type Promised = ZeroMask | Int8Grid | DistinctValues | Float16Grid | Int4Grid | FixedShape;
+
+/**
+ * Promises after a step that took elements out of constants: a mask loses the same elements, a shape is that step's to promise anew.
+ * @param survivors constant → where its elements stood before
+ */
+export function followCut(promises: readonly Promised[], survivors: ReadonlyMap<string, Int32Array> | undefined): readonly Promised[] {
+  if (survivors === undefined) return promises;
+  return promises.flatMap((promise): readonly Promised[] => {
+    const from = survivors.get(promise.tensor);
+    if (from === undefined) return [promise];
+    if (promise.kind === "shape") return [];
+    return promise.kind === "zeroMask" ? [{ ...promise, zeros: Uint8Array.from(from, (i) => promise.zeros[i]!) }] : [promise];
+  });
+}
 
 /**
  * @param after canonical text of the step that just ran
@@ -75,6 +95,10 @@ function breach(graph: Graph, promise: Promised): string | undefined {
       return float16Breach(tensor);
     case "int4Grid":
       return int4Breach(tensor);
+    case "shape":
+      return formatShape(tensor.shape) === formatShape(promise.shape)
+        ? undefined
+        : `its constant "${tensor.name}" has shape ${formatShape(tensor.shape)}, expected ${formatShape(promise.shape)}`;
   }
 }
 

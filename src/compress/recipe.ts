@@ -7,18 +7,8 @@ import { FormatError, UsageError } from "../errors.ts";
 import { suggestion } from "./names.ts";
 import { Fields, LIST_SEPARATOR, STEP_NAMES } from "./recipe-fields.ts";
 import type { LayerFilter, StepName } from "./recipe-fields.ts";
-
-export interface PruneStep extends LayerFilter {
-  readonly kind: "prune";
-  /** Share of zeros to reach, 0 ≤ amount < 1. */
-  readonly amount: number;
-  /** `layer`: the same share in every layer. `global`: the smallest over all layers. */
-  readonly scope: "layer" | "global";
-  /** Prune blocks of `rows` input positions × `cols` consecutive output channels; absent: single weights. */
-  readonly block?: { readonly rows: number; readonly cols: number };
-  /** N:M: keep the `keep` largest of every `of` consecutive input channels, alike for the columns of `block` (one row high) if given. */
-  readonly nm?: { readonly keep: number; readonly of: number };
-}
+import { parsePrune, pruneText } from "./recipe-prune.ts";
+import type { ChannelStep, PruneStep } from "./recipe-prune.ts";
 
 export interface Int8Step extends Pick<LayerFilter, "exclude"> {
   readonly kind: "int8";
@@ -40,7 +30,9 @@ export interface Int4Step extends Pick<LayerFilter, "exclude"> {
   readonly block: number;
 }
 
-export type Step = { readonly kind: "fp32" } | Int8Step | PruneStep | ClusterStep | Float16Step | Int4Step;
+export type { ChannelStep, PruneStep };
+
+export type Step = { readonly kind: "fp32" } | Int8Step | PruneStep | ChannelStep | ClusterStep | Float16Step | Int4Step;
 
 /** Indices are bytes. */
 const MOST_SHARED_VALUES = 256;
@@ -168,12 +160,9 @@ export function stepText(step: Step): string {
       return `int4${step.block === DEFAULT_INT4_BLOCK ? "" : `,block=${step.block}`}${filterText(step)}`;
     case "cluster":
       return `cluster:${step.values}${filterText(step)}`;
-    case "prune": {
-      const scope = step.scope === "global" ? ",scope=global" : "";
-      const block = step.block === undefined ? "" : `,block=${step.block.rows}x${step.block.cols}`;
-      const amount = step.nm === undefined ? `:${step.amount}` : `,nm=${step.nm.keep}:${step.nm.of}`;
-      return `prune${amount}${scope}${block}${filterText(step)}`;
-    }
+    case "prune":
+    case "channels":
+      return `${pruneText(step)}${filterText(step)}`;
   }
 }
 
@@ -233,46 +222,4 @@ function parseCluster(fields: Fields): ClusterStep {
   const values = fields.value(expected, (n) => Number.isInteger(n) && n >= 2 && n <= 65_536);
   if (values > MOST_SHARED_VALUES) throw fields.unsupported(`cluster:${values}`, `Use at most cluster:${MOST_SHARED_VALUES}`);
   return { kind: "cluster", values, ...fields.filter() };
-}
-
-function parsePrune(fields: Fields): PruneStep {
-  fields.onlyOptions(["scope", "block", "nm", "channels", "include", "exclude"]);
-  if (fields.option("channels") !== undefined)
-    throw fields.unsupported("prune,channels=…", "Use prune:X, prune:X,block=1x8 or prune,nm=2:4");
-  const block = parseBlock(fields);
-  const shape = { ...(block && { block }), ...fields.filter() };
-  const nm = parseNm(fields);
-  if (nm === undefined) {
-    const amount = fields.value("a fraction 0 ≤ X < 1 (0.7 makes 70 % of the weights zero)", (n) => n >= 0 && n < 1);
-    return { kind: "prune", amount, scope: fields.wordOption("scope", ["layer", "global"], "layer"), ...shape };
-  }
-  fields.noValue(`nm=${nm.keep}:${nm.of} says how many weights stay`);
-  if (fields.option("scope") !== undefined) throw fields.error("scope: N:M leaves the same share in every group. Leave scope out");
-  if (block !== undefined && block.rows !== 1) {
-    throw fields.error(
-      `block: got "${block.rows}x${block.cols}", expected 1xCOLS with nm (COLS output channels keep the same inputs), e.g. block=1x8`,
-    );
-  }
-  return { kind: "prune", amount: 1 - nm.keep / nm.of, scope: "layer", ...shape, nm };
-}
-
-function parseNm(fields: Fields): PruneStep["nm"] {
-  const text = fields.option("nm");
-  if (text === undefined) return undefined;
-  const match = /^(\d{1,2}):(\d{1,2})$/.exec(text);
-  const [keep, of] = [Number(match?.[1]), Number(match?.[2])];
-  if (keep >= 1 && keep < of && of <= 32) return { keep, of };
-  throw fields.error(`nm: got "${text}", expected N:M with 1 ≤ N < M ≤ 32 (of every M consecutive inputs N stay), e.g. nm=2:4`);
-}
-
-function parseBlock(fields: Fields): PruneStep["block"] {
-  const text = fields.option("block");
-  if (text === undefined) return undefined;
-  const match = /^(\d{1,3})x(\d{1,3})$/.exec(text);
-  const [rows, cols] = [Number(match?.[1]), Number(match?.[2])];
-  if (!(rows >= 1 && rows <= 64 && cols >= 1 && cols <= 64)) {
-    throw fields.error(`block: got "${text}", expected ROWSxCOLS with 1..64 each (input positions × output channels), e.g. block=1x8`);
-  }
-  if (rows * cols === 1) throw fields.error(`block: a block of one weight is plain pruning. Leave block out`);
-  return { rows, cols };
 }

@@ -11,6 +11,12 @@ export interface Observer {
   ): readonly TypedArray[] | Promise<readonly TypedArray[]>;
 }
 
+/**
+ * What an engine expects of a node whose weights have zeros: the time of the best kernel that skips them over that of the best dense one.
+ * @returns undefined where no kernel can skip this node's zeros
+ */
+export type SparseGain = (graph: Graph, node: string) => { readonly ratio: number; readonly kernel: string } | undefined;
+
 export interface CompressContext {
   /**
    * Opens the calibration samples, each the graph's inputs in order. Called once for each step that needs them; such a step fails
@@ -18,6 +24,8 @@ export interface CompressContext {
    */
   readonly calibration?: () => Iterable<readonly TypedArray[]> | AsyncIterable<readonly TypedArray[]>;
   readonly observe?: (graph: Graph) => Observer;
+  /** For pruning that asks where it pays. */
+  readonly sparseGain?: SparseGain;
 }
 
 export interface SkippedLayer {
@@ -32,4 +40,6 @@ export interface StepResult {
   readonly layers: readonly string[];
   readonly skipped: readonly SkippedLayer[];
   readonly promises: readonly Promised[];
+  /** Constants that lost elements (removed channels): where the ones that are left stood before. Earlier promises follow them. */
+  readonly survivors?: ReadonlyMap<string, Int32Array>;
 }

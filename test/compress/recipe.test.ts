@@ -23,6 +23,17 @@ describe("recipe text", () => {
     ["prune:0.5,block=1x4", "prune:0.5,block=1x4"],
     [" prune , nm=02:04 ", "prune,nm=2:4"],
     ["prune,block=1x8,nm=1:4,exclude=head+int8", "prune,nm=1:4,block=1x8,exclude=head+int8"],
+    ["prune,channels=.5", "prune,channels=0.5"],
+    [
+      "prune,multiple=08,channels=0.50,importance=lamp,scope=global,exclude=fc",
+      "prune,channels=0.5,multiple=8,scope=global,importance=lamp,exclude=fc",
+    ],
+    ["prune,channels=0.3,multiple=1,importance=l2,scope=layer", "prune,channels=0.3"],
+    ["prune,channels=0.3,importance=random,seed=7+int8", "prune,channels=0.3,importance=random,seed=7+int8"],
+    ["prune:0.5,importance=lamp,scope=global", "prune:0.5,scope=global,importance=lamp"],
+    ["prune:0.5,seed=9,importance=random", "prune:0.5,importance=random,seed=9"],
+    ["prune:0.5,pool=max,block=4x1,ties=keep", "prune:0.5,block=4x1,pool=max,ties=keep"],
+    ["prune:0.8,where=faster,ties=cut,importance=l1", "prune:0.8,where=faster"],
     ["cluster:016", "cluster:16"],
     ["prune:0.5 + cluster:16,exclude=fc,include=dw* + int8", "prune:0.5+cluster:16,include=dw*,exclude=fc+int8"],
     ["cluster:256+fp16", "cluster:256+fp16"],
@@ -87,6 +98,27 @@ describe("recipe text", () => {
       "prune,nm=2:4,block=4x8",
       'recipe "prune,nm=2:4,block=4x8": prune: block: got "4x8", expected 1xCOLS with nm (COLS output channels keep the same inputs), e.g. block=1x8',
     ],
+    ...["0", "1", "50", "", "x"].map((channels): [string, string] => [
+      `prune,channels=${channels}`,
+      `recipe "prune,channels=${channels}": prune: channels: got "${channels}", expected a fraction 0 < X < 1 (0.5 removes half of the channels), e.g. channels=0.5`,
+    ]),
+    [
+      "prune:0.5,channels=0.5",
+      'recipe "prune:0.5,channels=0.5": prune: got the value "0.5", expected none: channels=0.5 says how much is removed',
+    ],
+    [
+      "prune,channels=0.5,block=1x8",
+      'recipe "prune,channels=0.5,block=1x8": prune: block: it zeroes weights, channels are removed. Make it a step of its own',
+    ],
+    ["prune:0.5,multiple=8", 'recipe "prune:0.5,multiple=8": prune: multiple: it rounds channels. Give channels=X with it'],
+    ["prune:0.5,pool=max", 'recipe "prune:0.5,pool=max": prune: pool: it scores blocks. Give block=ROWSxCOLS with it'],
+    ["prune:0.5,seed=3", 'recipe "prune:0.5,seed=3": prune: seed: only importance=random draws numbers. Leave it out'],
+    ["prune,nm=2:4,ties=keep", 'recipe "prune,nm=2:4,ties=keep": prune: ties: N:M keeps the N largest of every M. Leave it out'],
+    [
+      "prune:0.5,importance=lmap",
+      'recipe "prune:0.5,importance=lmap": prune: importance: got "lmap", expected l1, lamp, random. Did you mean lamp?',
+    ],
+    ["prune:0.5,where=fast", 'recipe "prune:0.5,where=fast": prune: where: got "fast", expected all, faster. Known: all, faster'],
     ["prune:0.5,scope=all", 'recipe "prune:0.5,scope=all": prune: scope: got "all", expected layer, global. Known: layer, global'],
     ["prune:0.5,block", 'recipe "prune:0.5,block": "prune:0.5,block": got "block", expected key=value'],
     [
@@ -113,26 +145,20 @@ describe("recipe text", () => {
     expect(() => parseRecipe(text)).toThrow(new UsageError(message));
   });
 
-  it.each([
-    "int8:dynamic",
-    "int8:weights",
-    "int16x8",
-    "prune,channels=0.5",
-    "cluster:257",
-    "finetune:2",
-    "qat:1",
-    "distill,student=x,loss=kd",
-  ])("parses %s and says that it is not implemented yet", (text) => {
-    let error: unknown;
-    try {
-      parseRecipe(text);
-    } catch (caught) {
-      error = caught;
-    }
-    expect(error).toBeInstanceOf(UnsupportedError);
-    expect((error as UnsupportedError).code).toBe("unsupported");
-    expect((error as UnsupportedError).message).toMatch(/^recipe ".*": .* is not implemented yet\. ./);
-  });
+  it.each(["int8:dynamic", "int8:weights", "int16x8", "cluster:257", "finetune:2", "qat:1", "distill,student=x,loss=kd"])(
+    "parses %s and says that it is not implemented yet",
+    (text) => {
+      let error: unknown;
+      try {
+        parseRecipe(text);
+      } catch (caught) {
+        error = caught;
+      }
+      expect(error).toBeInstanceOf(UnsupportedError);
+      expect((error as UnsupportedError).code).toBe("unsupported");
+      expect((error as UnsupportedError).message).toMatch(/^recipe ".*": .* is not implemented yet\. ./);
+    },
+  );
 });
 
 describe("recipe file", () => {

@@ -1,11 +1,12 @@
 /**
- * Magnitude pruning: the smallest weights, or blocks of weights, become zero. Which layers:
+ * Pruning by zeros: the smallest weights, or blocks of weights, become zero. Which layers:
  * - single weights: every Conv2D and Dense with float weights. Depthwise layers hold few weights and lose most accuracy for them.
  * - blocks: Conv2D with one group and Dense, without the two kinds of layer where blocks cost accuracy and win no time:
  *   convolutions of at most 4 input channels, usually the first one on an image, and the layer that makes the graph's output.
  * - N:M (`nm`): by default for each weight row of its own, as sparse tensor cores have it; with a block 1×C the C output channels of a block
  *   keep the same inputs, which kernels can skip. Layers as above, less those with fewer input channels than a group.
- * A step's `include` adds layers to that choice, `exclude` removes them. The amount is the share to reach, so pruning twice does not add up.
+ * A step's `include` adds layers to that choice, `exclude` removes them; `where=faster` then drops those whose zeros no kernel turns into time.
+ * The amount is the share to reach, so pruning twice does not add up.
  */
 import { UsageError } from "../../errors.ts";
 import { withoutCode } from "../../graph/code.ts";
@@ -18,8 +19,9 @@ import { isWeighted, layersOf, withTensors } from "../layers.ts";
 import type { Layer } from "../layers.ts";
 import { matchesAny } from "../names.ts";
 import type { Promised } from "../promises.ts";
-import type { SkippedLayer, StepResult } from "../steps.ts";
-import { blockScores, expandBlocks, pruneCount, smallest, zerosOfGroups } from "./select.ts";
+import type { SkippedLayer, SparseGain, StepResult } from "../steps.ts";
+import { lampScores, randomScores, weightScores } from "./importance.ts";
+import { belowThreshold, blockScores, expandBlocks, pruneCount, smallest, zerosOfGroups } from "./select.ts";
 import type { BlockGrid } from "./select.ts";
 
 /** Convolutions with no more input channels have too few blocks to skip. */
@@ -31,8 +33,11 @@ interface Target {
   readonly expand: (chosen: Uint8Array) => Uint8Array;
 }
 
-/** @throws UsageError when no layer is left to prune */
-export function prune(graph: Graph, step: PruneStep): StepResult {
+/**
+ * @param gain needed for `where=faster`
+ * @throws UsageError when no layer is left to prune
+ */
+export function prune(graph: Graph, step: PruneStep, gain?: SparseGain): StepResult {
   const text = stepText(step);
   const heads = outputLayers(graph);
   const layers = new Map<string, Layer>();
@@ -50,17 +55,34 @@ export function prune(graph: Graph, step: PruneStep): StepResult {
 
   const pruned = [...layers.values()];
   const masks = step.nm === undefined ? choose(pruned, step) : pruned.map((layer) => groupMask(layer, step));
-  const sparsity = sparsityOf(step);
   const tensors: Tensor[] = [];
   const promises: Promised[] = [];
   pruned.forEach((layer, i) => {
     const zeros = masks[i]!;
-    const data = new Float32Array(layer.weight.data);
-    for (let w = 0; w < data.length; w++) if (zeros[w] === 1) data[w] = 0;
-    tensors.push({ ...withoutCode(layer.weight), data, sparsity });
+    const tensor = zeroed(layer, zeros, step);
+    const slow = step.where === "faster" ? reasonToSpare(graph, layer, tensor, gain, text) : undefined;
+    if (slow !== undefined) {
+      skipped.push({ layer: layer.node.name, op: layer.node.op, why: slow });
+      return;
+    }
+    tensors.push(tensor);
     promises.push({ kind: "zeroMask", layer: layer.node.name, tensor: layer.weight.name, by: text, zeros });
   });
   return { graph: withTensors(graph, tensors), layers: promises.map((p) => p.layer), skipped, promises };
+}
+
+function zeroed({ weight }: Layer, zeros: Uint8Array, step: PruneStep): Tensor {
+  const data = new Float32Array(weight.data);
+  for (let w = 0; w < data.length; w++) if (zeros[w] === 1) data[w] = 0;
+  return { ...withoutCode(weight), data, sparsity: sparsityOf(step) };
+}
+
+/** Why zeros in this layer win no time. */
+function reasonToSpare(graph: Graph, { node }: Layer, weight: Tensor, gain: SparseGain | undefined, text: string): string | undefined {
+  if (gain === undefined) throw new UsageError(`recipe step ${text}: where=faster needs an engine's estimates, and none was given`);
+  const expected = gain(withTensors(graph, [weight]), node.name);
+  if (expected === undefined) return "no kernel skips such zeros here";
+  return expected.ratio < 1 ? undefined : `${expected.kernel} would take ${expected.ratio.toFixed(2)} of the dense kernel's time`;
 }
 
 function sparsityOf({ block, nm }: PruneStep): Sparsity {
@@ -68,25 +90,32 @@ function sparsityOf({ block, nm }: PruneStep): Sparsity {
   return block === undefined ? { pattern: "unstructured" } : { pattern: "block", ...block };
 }
 
-function targetOf({ weight }: Layer, { block }: PruneStep): Target {
+function targetOf({ weight }: Layer, step: PruneStep, index: number): Target {
   const { data, shape } = weight;
-  if (block === undefined) return { scores: Float64Array.from(data, Math.abs), expand: (chosen) => chosen };
+  const { block, importance } = step;
+  const seed = (step.seed ?? 1) + index;
+  if (block === undefined) return { scores: weightScores(data, importance ?? "l1", seed), expand: (chosen) => chosen };
   const n = shape[0]!;
   const grid: BlockGrid = { n, k: elementCount(shape) / n, ...block };
-  return { scores: blockScores(data, grid), expand: (chosen) => expandBlocks(chosen, grid) };
+  const pooled = blockScores(data, grid, step.pool);
+  const expand = (chosen: Uint8Array): Uint8Array => expandBlocks(chosen, grid);
+  if (importance === undefined) return { scores: pooled, expand };
+  return { scores: importance === "lamp" ? lampScores(pooled.map((score) => score * score)) : randomScores(pooled.length, seed), expand };
 }
 
 /** For each layer, 1 per weight to zero. */
 function choose(layers: readonly Layer[], step: PruneStep): readonly Uint8Array[] {
-  const targets = layers.map((layer) => targetOf(layer, step));
-  if (step.scope === "layer") return targets.map(({ scores, expand }) => expand(smallest(scores, pruneCount(step.amount, scores.length))));
+  const targets = layers.map((layer, i) => targetOf(layer, step, i));
+  const weakest = (scores: Float64Array): Uint8Array =>
+    step.ties === "keep" ? belowThreshold(scores, step.amount) : smallest(scores, pruneCount(step.amount, scores.length));
+  if (step.scope === "layer") return targets.map(({ scores, expand }) => expand(weakest(scores)));
   const all = new Float64Array(targets.reduce((sum, { scores }) => sum + scores.length, 0));
   let offset = 0;
   for (const { scores } of targets) {
     all.set(scores, offset);
     offset += scores.length;
   }
-  const chosen = smallest(all, pruneCount(step.amount, all.length));
+  const chosen = weakest(all);
   offset = 0;
   return targets.map(({ scores, expand }) => expand(chosen.subarray(offset, (offset += scores.length))));
 }

@@ -1,6 +1,6 @@
 /**
  * Which units (weights or blocks) a pruning step zeroes: exactly the k with the smallest score, ties by position, never by threshold
- * alone (as torch.nn.utils.prune; Keras' threshold rule keeps ties and prunes fewer). k = amount × units, rounded half to even.
+ * alone, as torch.nn.utils.prune does it; or, on request, by Keras' threshold, which spares ties. k = amount × units, rounded half to even.
  */
 import { roundHalfEven } from "../../graph/numerics.ts";
 
@@ -31,6 +31,18 @@ export function smallest(scores: Float64Array, k: number): Uint8Array {
   return chosen;
 }
 
+/**
+ * Keras' rule (tensorflow_model_optimization, pruning_impl.py): the threshold is the score of the last unit to keep, and whoever reaches it
+ * stays, so ties survive, and at least one unit does.
+ * @returns 1 for each unit to zero
+ */
+export function belowThreshold(scores: Float64Array, amount: number): Uint8Array {
+  if (scores.length === 0) return new Uint8Array(0);
+  const keep = Math.max(roundHalfEven(scores.length * (1 - amount)), 1);
+  const threshold = scores.slice().sort()[scores.length - keep]!;
+  return Uint8Array.from(scores, (score) => (score < threshold ? 1 : 0));
+}
+
 /** Blocks over a row-major [n, k] weight matrix: `cols` consecutive rows n (output channels) × `rows` consecutive positions k. */
 export interface BlockGrid {
   readonly n: number;
@@ -43,13 +55,22 @@ export function blockCount(grid: BlockGrid): number {
   return Math.ceil(grid.n / grid.cols) * Math.ceil(grid.k / grid.rows);
 }
 
-/** Mean absolute weight of each block, block columns of n outermost; the mean lets a partial block at the edge compete fairly. */
-export function blockScores(weights: ArrayLike<number>, grid: BlockGrid): Float64Array {
+/**
+ * Mean or largest absolute weight of each block, block columns of n outermost; a partial block at the edge counts the weights that it has, so
+ * that it competes fairly.
+ */
+export function blockScores(weights: ArrayLike<number>, grid: BlockGrid, pool: "avg" | "max" = "avg"): Float64Array {
   const scores = new Float64Array(blockCount(grid));
   forEachBlock(grid, (block, n0, n1, k0, k1) => {
-    let sum = 0;
-    for (let n = n0; n < n1; n++) for (let k = k0; k < k1; k++) sum += Math.abs(weights[n * grid.k + k]!);
-    scores[block] = sum / ((n1 - n0) * (k1 - k0));
+    let [sum, most] = [0, 0];
+    for (let n = n0; n < n1; n++) {
+      for (let k = k0; k < k1; k++) {
+        const magnitude = Math.abs(weights[n * grid.k + k]!);
+        sum += magnitude;
+        most = Math.max(most, magnitude);
+      }
+    }
+    scores[block] = pool === "max" ? most : sum / ((n1 - n0) * (k1 - k0));
   });
   return scores;
 }
