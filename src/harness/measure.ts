@@ -4,7 +4,10 @@
  */
 import type { TuneReport } from "../engines/tune/types.ts";
 import type { Host } from "../hosts/host.ts";
+import { CRASHES } from "../hosts/browser/host.ts";
 import { openHost } from "../hosts/open.ts";
+import { HostError } from "../hosts/protocol.ts";
+import type { Warning } from "../results/schema.ts";
 import type { PlannedRecord } from "./plan.ts";
 import type { PreparedPair } from "./prepare.ts";
 import type { TargetProbe } from "./probe.ts";
@@ -12,6 +15,7 @@ import { describeTiming, failedRecord, measure, timeAgain } from "./record.ts";
 import type { Gathered, Measured, RecordContext } from "./record.ts";
 import { describeTuning, tuneAll } from "./tuning.ts";
 import type { TuneSetting } from "./tuning.ts";
+import { pageRetried } from "./warnings.ts";
 
 export interface MeasureContext extends RecordContext {
   readonly tune: TuneSetting;
@@ -36,10 +40,15 @@ export async function measureFirst(row: UnderWay, report: TuneReport | undefined
   if (probe.adapter !== undefined) gathered.device = { adapter: probe.adapter, software: probe.software === true };
   const tuning = context.tune === "off" ? undefined : describeTuning(context.tune, report);
   if (tuning !== undefined) gathered.tuning = tuning;
+  const retried: Warning[] = [];
+  const onRetry = (warning: Warning): number => retried.push(warning);
   try {
-    const measured = await inHost(row, context, (host) => measure(host, planned, pair, probe, context, gathered, report?.choices ?? []));
-    return { ...row, measured };
+    const measured = await inHost(row, context, onRetry, (host) =>
+      measure(host, planned, pair, probe, context, gathered, report?.choices ?? []),
+    );
+    return { ...row, measured: withWarnings(measured, retried) };
   } catch (error) {
+    if (retried.length > 0) gathered.warnings = retried;
     return { ...row, measured: { record: failedRecord(planned, error, gathered) } };
   }
 }
@@ -49,16 +58,44 @@ export async function measureAgain(row: UnderWay, process: number, context: Meas
   const { planned, pair, measured } = row;
   const timing = measured?.timing;
   if (measured === undefined || timing === undefined) return row;
+  const retried: Warning[] = [];
+  const onRetry = (warning: Warning): number => retried.push(warning);
   try {
-    const more = await inHost(row, context, (host) => timeAgain(host, planned, pair, context, timing));
-    return { ...row, measured: { ...measured, record: describeTiming(more), timing: more } };
+    const more = await inHost(row, context, onRetry, (host) => timeAgain(host, planned, pair, context, timing));
+    return { ...row, measured: withWarnings({ ...measured, record: describeTiming(more), timing: more }, retried) };
   } catch (error) {
-    const record = failedRecord(planned, error, timing.untimed, `process ${process} of ${context.processes ?? 1}: `);
+    const gathered = { ...timing.untimed, warnings: [...timing.untimed.warnings, ...retried] };
+    const record = failedRecord(planned, error, gathered, `process ${process} of ${context.processes ?? 1}: `);
     return { ...row, measured: { record } };
   }
 }
 
-async function inHost<T>({ planned, probe }: UnderWay, context: MeasureContext, work: (host: Host) => Promise<T>): Promise<T> {
+/** The measured record with warnings that do not come from its times. */
+function withWarnings(measured: Measured, more: readonly Warning[]): Measured {
+  const { timing, record } = measured;
+  if (more.length === 0) return measured;
+  if (timing === undefined) return { ...measured, record: { ...record, warnings: [...(record.warnings ?? []), ...more] } };
+  const warned = { ...timing, untimed: { ...timing.untimed, warnings: [...timing.untimed.warnings, ...more] } };
+  return { ...measured, record: describeTiming(warned), timing: warned };
+}
+
+/** Once more in a fresh page where the first one, or its browser, was lost: pages are, now and then, for reasons of their own. */
+async function inHost<T>(
+  row: UnderWay,
+  context: MeasureContext,
+  onRetry: (warning: Warning) => void,
+  work: (host: Host) => Promise<T>,
+): Promise<T> {
+  try {
+    return await inFreshHost(row, context, work);
+  } catch (error) {
+    if (row.probe.place.kind !== "browser" || !(error instanceof HostError) || !CRASHES.includes(error.code)) throw error;
+    onRetry(pageRetried(error.message));
+    return inFreshHost(row, context, work);
+  }
+}
+
+async function inFreshHost<T>({ planned, probe }: UnderWay, context: MeasureContext, work: (host: Host) => Promise<T>): Promise<T> {
   const host = await openHost(probe.place, {
     silenceMs: context.silenceMs,
     childPath: context.childPath,

@@ -5,7 +5,7 @@
 import type { KernelChoice } from "../engines/tune/types.ts";
 import type { ProbeResult } from "../engines/engine.ts";
 import type { Host } from "../hosts/host.ts";
-import type { MemoryResult } from "../hosts/protocol.ts";
+import type { Commands, MemoryResult } from "../hosts/protocol.ts";
 import type { FailedRecord, Latency, MemoryBytes, OkRecord, ResultRecord, Warning } from "../results/schema.ts";
 import { UnavailableError } from "../errors.ts";
 import { HostError } from "../hosts/protocol.ts";
@@ -30,6 +30,7 @@ import {
   softwareAdapter,
   threadsBeyondCores,
   timingWarnings,
+  watchWarnings,
 } from "./warnings.ts";
 
 export interface RecordContext {
@@ -64,7 +65,7 @@ export interface Timing {
   /** The record but for what its times say; its warnings are those that have another cause. */
   readonly untimed: Omit<OkRecord, "latencyMs" | "throughputPerSecond">;
   /** One a process, in order. */
-  readonly results: readonly SamplingResult[];
+  readonly results: readonly Commands["time"]["result"][];
   readonly settings: SamplingSettings;
   /** The first inference of the first process. */
   readonly firstMs: number;
@@ -160,7 +161,8 @@ export async function timeAgain(
 /** The record with what the times of all its processes say. */
 export function describeTiming({ untimed, results, settings, firstMs, batch }: Timing): OkRecord {
   const latencyMs = describeLatency(results);
-  const warnings = [...timingWarnings(results, settings, firstMs), ...untimed.warnings];
+  const watches = results.flatMap(({ watch }) => watch ?? []);
+  const warnings = [...timingWarnings(results, settings, firstMs), ...watchWarnings(watches), ...untimed.warnings];
   return { ...untimed, latencyMs, throughputPerSecond: (1000 * batch) / latencyMs.median, warnings };
 }
 

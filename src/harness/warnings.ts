@@ -2,6 +2,7 @@
  * Every warning that a record can carry, and nothing else: a stable key, what was seen (with numbers), what to do next. They never
  * change a number or drop a sample.
  */
+import type { PageWatch } from "../hosts/protocol.ts";
 import type { Warning } from "../results/schema.ts";
 import { median } from "../stats/describe.ts";
 import { classifyOutliers } from "../stats/outliers.ts";
@@ -19,6 +20,9 @@ export type WarningKey =
   | "ops-on-cpu"
   | "outliers"
   | "processes-disagree"
+  | "page-hidden"
+  | "page-retried"
+  | "page-throttled"
   | "software-adapter"
   | "still-warming"
   | "threads-beyond-cores"
@@ -75,6 +79,48 @@ export function kernelExcluded(
     key: "kernel-excluded",
     evidence: `${kernels} gave wrong results and was not used: ${excluded[0]?.node ?? ""}: ${excluded[0]?.why ?? ""}`,
     next: "This is a bug in the kernel; see tuning.excluded in the record",
+  };
+}
+
+/** A page's timers may be late now and then on a busy machine; browsers that slow a page down let them ring once a second. */
+const THROTTLED_MS = 500;
+/** Below, a page cannot have missed two ticks of a second. */
+const THROTTLED_MIN_MS = 1000;
+
+/** What the pages that were timed saw; the worst of them. */
+export function watchWarnings(watches: readonly PageWatch[]): readonly TypedWarning[] {
+  const warnings: TypedWarning[] = [];
+  const hidden = watches.filter(({ hiddenMs }) => hiddenMs > 0).sort((a, b) => b.hiddenMs - a.hiddenMs)[0];
+  if (hidden !== undefined) {
+    warnings.push({
+      key: "page-hidden",
+      evidence: `the page was hidden for ${(hidden.hiddenMs / 1000).toFixed(1)} of ${(hidden.ms / 1000).toFixed(1)} s while it was timed; browsers slow hidden pages down`,
+      next: "Keep the page in front, the window open and the screen on, and run again",
+    });
+  }
+  const wait = ({ tickedMs, workerWaitMs = 0, ms }: PageWatch): number => Math.max(ms < THROTTLED_MIN_MS ? 0 : tickedMs, workerWaitMs);
+  const slowed = watches.filter((watch) => wait(watch) >= THROTTLED_MS).sort((a, b) => wait(b) - wait(a))[0];
+  if (slowed !== undefined) {
+    const { tickMs, tickedMs, workerWaitMs = 0 } = slowed;
+    const seen =
+      workerWaitMs > tickedMs
+        ? `a timer for 0 ms took ${workerWaitMs.toFixed(0)} ms`
+        : `a timer for every ${tickMs} ms rang every ${tickedMs.toFixed(0)} ms`;
+    warnings.push({
+      key: "page-throttled",
+      evidence: `${seen}: the browser or a busy system slows the page down`,
+      next: "Keep the page in front, switch energy saving off, close other programs, and run again",
+    });
+  }
+  return warnings;
+}
+
+/** @param message of the crash */
+export function pageRetried(message: string): TypedWarning {
+  return {
+    key: "page-retried",
+    evidence: `the first page was lost, and the record measured anew in a fresh one: ${message}`,
+    next: "If it repeats, update the browser or its GPU driver, or use a smaller model",
   };
 }
 

@@ -106,7 +106,7 @@ export interface PageWatch {
 
 export interface MemoryResult {
   readonly session: SessionMemory;
-  /** Used heap after a collection where the host can collect; in a page with the array buffers of page and worker. */
+  /** Used heap after a collection where the host can collect; in a page that runs by hand with array buffers. */
   readonly jsHeapBytes?: number;
   /** Peak resident set of the whole process. */
   readonly rssPeakBytes?: number;
@@ -188,7 +188,8 @@ export class HostError extends SlimbenchError {
 }
 
 /** Node says RangeError when a typed array or a WASM memory cannot be had; the record should say what it means. */
-const ALLOCATION_FAILED = /array buffer allocation failed|could not allocate memory|out of memory/i;
+const ALLOCATION_FAILED =
+  /array buffer allocation failed|invalid array buffer length|invalid typed array length: \d{9}|allocation size overflow|could not allocate memory|out of memory/i;
 
 export function toWireError(error: unknown): WireError {
   const stack = error instanceof Error && error.stack !== undefined ? { stack: error.stack } : {};

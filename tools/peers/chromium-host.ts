@@ -7,7 +7,7 @@ import type { CaseResult } from "./contest.ts";
 import { launchChromium } from "./chromium.ts";
 import { PEER_FILES, type Host } from "./host.ts";
 import type { RoundSettings } from "./rounds.ts";
-import { servePage } from "./server.ts";
+import { PageServer } from "../../src/hosts/browser/server.ts";
 
 const HTML = `<!doctype html><meta charset="utf-8"><title>peers</title><body><script type="module" src="page.js"></script></body>`;
 
@@ -28,13 +28,15 @@ async function bundlePage(): Promise<string> {
 
 export async function openChromiumHost(folder: string, settings: RoundSettings, target: Target): Promise<Host> {
   const peerFolders = Object.entries(PEER_FILES).map(([name, path]) => [name, { folder: root(`node_modules/${path}`) }] as const);
-  const server = await servePage({
-    "page.html": { content: HTML },
-    "page.js": { content: await bundlePage() },
-    build: { folder: root("build") },
-    shaders: { folder: root("shaders") },
-    cases: { folder },
-    ...Object.fromEntries(peerFolders),
+  const server = await PageServer.start({
+    routes: {
+      "page.html": { content: HTML },
+      "page.js": { content: await bundlePage() },
+      build: { folder: root("build") },
+      shaders: { folder: root("shaders") },
+      cases: { folder },
+      ...Object.fromEntries(peerFolders),
+    },
   });
   const { browser, facts } = await launchChromium(target.engine).catch(async (error: unknown) => {
     await server.close();

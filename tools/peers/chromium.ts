@@ -29,7 +29,7 @@ async function cpuPlace(): Promise<Place> {
 
 async function gpuPlace(): Promise<Place> {
   const { available, reason, place, adapter, software } = await probeTarget(parseTarget("webgpu@chrome"));
-  if (!available || place.kind !== "chrome") {
+  if (!available || place.kind !== "browser" || place.source.kind !== "chrome") {
     const { code, message, remedy } = reason ?? {
       code: "no-webgpu",
       message: "target webgpu@chrome: is not available",
@@ -37,7 +37,8 @@ async function gpuPlace(): Promise<Place> {
     };
     throw new UnavailableError(code, message, remedy);
   }
-  return { found: place.browser, gpu: place.gpu, facts: { adapter: adapter ?? "?", "software GPU": String(software === true) } };
+  const { browser, gpu } = place.source;
+  return { found: browser, gpu, facts: { adapter: adapter ?? "?", "software GPU": String(software === true) } };
 }
 
 /**

@@ -2,7 +2,7 @@
  * Somebody else's browser, over the Chrome DevTools protocol: a grid's WebSocket, or a phone's Chrome behind `adb forward`. It is left as
  * it was found: we open one page, and close that page.
  */
-import puppeteer from "puppeteer-core";
+import puppeteer, { TargetType } from "puppeteer-core";
 import type { Browser, Page } from "puppeteer-core";
 import { UnavailableError } from "../../errors.ts";
 import { PROTOCOL_TIMEOUT_MS } from "./launch.ts";
@@ -19,7 +19,7 @@ export async function connectBrowser(
       ...(endpoint.startsWith("http") ? { browserURL: endpoint } : { browserWSEndpoint: endpoint }),
       // Windows keep the size that their owner gave them, and what we did not open we do not attach to.
       defaultViewport: null,
-      targetFilter: (target) => target.type() !== "page" || target.url() === "" || target.url() === "about:blank",
+      targetFilter: (target) => target.type() !== TargetType.PAGE || target.url() === "" || target.url() === "about:blank",
       protocolTimeout: PROTOCOL_TIMEOUT_MS,
     });
     const page = await browser.newPage();

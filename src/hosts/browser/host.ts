@@ -11,7 +11,7 @@ import { Conversation, hostFailure, memoryFailure, silenceFailure } from "../con
 import { registerHost } from "../host.ts";
 import type { Host, HostOptions } from "../host.ts";
 import { DRIVEN } from "../page/channel.ts";
-import type { CommandName, Commands, HostError, Reply } from "../protocol.ts";
+import type { CommandName, Commands, HostError, MemoryResult, Reply } from "../protocol.ts";
 import { browserMachine, nodeTuningStore } from "../tuning-store.ts";
 import { encodeMessage } from "../wire.ts";
 import { PAGE_ROUTES } from "./routes.ts";
@@ -86,7 +86,16 @@ export class BrowserHost implements Host {
 
   async request<K extends CommandName>(kind: K, args: Commands[K]["args"]): Promise<Commands[K]["result"]> {
     this.#allowFiles(kind, args);
-    return this.#conversation.request(kind, args);
+    const result = await this.#conversation.request(kind, args);
+    return kind === "memory" ? { ...result, ...(await this.#readHeap()) } : result;
+  }
+
+  /** The worker's used heap, which it cannot read itself; Chrome tells, Firefox does not. */
+  async #readHeap(): Promise<Pick<MemoryResult, "jsHeapBytes">> {
+    const worker = this.#started?.page.workers().find((one) => one.url().includes(`worker.js?${DRIVEN}`));
+    if (worker === undefined || this.#options.source.kind === "firefox") return {};
+    const { usedSize } = await worker.client.send("Runtime.getHeapUsage");
+    return { jsHeapBytes: usedSize };
   }
 
   async close(): Promise<void> {

@@ -14,8 +14,6 @@ const COMMON_FLAGS = [
   "--disable-background-timer-throttling",
   "--disable-backgrounding-occluded-windows",
   "--disable-renderer-backgrounding",
-  // A question for the page's memory collects garbage now, not within 20 s.
-  "--enable-blink-features=ForceEagerMeasureMemory",
 ];
 
 const GPU_FLAGS: Readonly<Record<BrowserGpu, readonly string[]>> = {

@@ -1,6 +1,7 @@
 /**
- * The page's JavaScript memory by `performance.measureUserAgentSpecificMemory`, which waits for a garbage collection: at once in a browser
- * that bench starts (ForceEagerMeasureMemory), up to 20 s in another. Chrome and its relatives have it, in isolated pages only.
+ * JavaScript memory of a page that runs by hand, by `performance.measureUserAgentSpecificMemory`, which waits up to 20 s for a garbage
+ * collection. Chrome and its relatives have it, in isolated pages only, and their headless shell refuses. A page that is driven needs
+ * none of this: its driver reads the worker's heap.
  */
 
 /** TypeScript's DOM does not know it yet. */

@@ -67,6 +67,7 @@ function openContext(withGpu: boolean): Promise<EngineContext> {
   return Promise.resolve({ ...base, gpu });
 }
 
+const driven = scope.location.search === `?${DRIVEN}`;
 let current = 0;
 let send: (reply: Reply) => void = (reply) => tellPage({ kind: "reply", reply });
 /** Milliseconds that timers took which were to ring at once, since the watch began. */
@@ -82,7 +83,8 @@ const agent = new Agent({
   tuningStore: () => farStore?.open(),
   memory: async () => {
     collect?.();
-    const jsHeapBytes = await askPage("memory");
+    // A driver reads the heap itself.
+    const jsHeapBytes = driven ? undefined : await askPage("memory");
     return jsHeapBytes === undefined ? {} : { jsHeapBytes };
   },
   watch: async () => {
@@ -121,7 +123,7 @@ function enqueue(request: Request): void {
 }
 
 listenToPage(enqueue);
-if (scope.location.search === `?${DRIVEN}`) connect();
+if (driven) connect();
 
 function connect(): void {
   const url = new URL("socket", scope.location.href);

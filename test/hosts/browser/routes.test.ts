@@ -3,7 +3,7 @@ import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { servePage, type PageServer } from "../../../tools/peers/server.ts";
+import { PageServer } from "../../../src/hosts/browser/server.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "slimbench-test-"));
 let server: PageServer;
@@ -13,7 +13,7 @@ beforeAll(async () => {
   writeFileSync(join(folder, "secret.txt"), "secret");
   writeFileSync(join(folder, "open", "a.wasm"), "wasm");
   writeFileSync(join(folder, "open", ".hidden"), "hidden");
-  server = await servePage({ "page.html": { content: "<p>" }, files: { folder: join(folder, "open") } });
+  server = await PageServer.start({ routes: { "page.html": { content: "<p>" }, files: { folder: join(folder, "open") } } });
 });
 
 afterAll(async () => {
@@ -21,7 +21,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-describe("servePage", () => {
+describe("PageServer with routes", () => {
   it("serves content and files with isolating headers", async () => {
     const page = await fetch(`${server.url}page.html`);
     expect(await page.text()).toBe("<p>");
