@@ -1,0 +1,45 @@
+/**
+ * The library, for programs: models in, compressed models out, and the parts of pruning that training needs. What stands here is public and stays;
+ * everything else may change. The command `bench` is in src/cli.
+ */
+export { parseRecipe, readRecipeFile } from "./compress/recipe.ts";
+export type { Recipe, Step } from "./compress/recipe.ts";
+export { applyRecipe } from "./compress/apply.ts";
+export type { Compressed, StepReport } from "./compress/apply.ts";
+export type { CompressContext, Observer, SkippedLayer, SparseGain } from "./compress/steps.ts";
+
+export { PrunableModel, PRUNING_STATE_SCHEMA } from "./compress/prune/masks/model.ts";
+export type { PruningState, SavedParameter } from "./compress/prune/masks/model.ts";
+export { Parameter, PrunableModule } from "./compress/prune/masks/module.ts";
+export { PruningMethod } from "./compress/prune/masks/method.ts";
+export type { PruningType, Values } from "./compress/prune/masks/method.ts";
+export type { Amount } from "./compress/prune/masks/amount.ts";
+export {
+  CustomFromMask,
+  Identity,
+  L1Unstructured,
+  LnStructured,
+  RandomStructured,
+  RandomUnstructured,
+} from "./compress/prune/masks/methods.ts";
+export {
+  applyMethod,
+  customFromMask,
+  globalUnstructured,
+  identity,
+  isPruned,
+  l1Unstructured,
+  lnStructured,
+  randomStructured,
+  randomUnstructured,
+  remove,
+} from "./compress/prune/masks/functions.ts";
+export type { GlobalTarget } from "./compress/prune/masks/functions.ts";
+export { constantSchedule, polynomialSchedule } from "./compress/prune/schedule.ts";
+export type { Schedule, Scheduled } from "./compress/prune/schedule.ts";
+
+export { openModel } from "./harness/model.ts";
+export { exportOnnx } from "./formats/onnx/export.ts";
+export { observeGraph } from "./engines/cpu/observe.ts";
+export type { Constant, Graph, Node, Tensor } from "./graph/ir.ts";
+export { SlimbenchError } from "./errors.ts";
