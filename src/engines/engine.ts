@@ -69,6 +69,20 @@ export interface NodeProfile {
   readonly op: string;
   readonly kernel: string;
   readonly ms: number;
+  /** Since the first op began, by the same clock; absent where ops were not timed in one go. */
+  readonly startMs?: number;
+}
+
+/** What the GPU's own clock says of one inference. What it could not measure is absent. */
+export interface GpuTime {
+  /** From the begin of the first kernel to the end of the last, encoded as `run` does it. */
+  readonly spanMs?: number;
+  /** Sum over kernels, each timed alone. */
+  readonly kernelsMs?: number;
+  /** Tick of the clock, as measured; whatever is timed spans a hundred of them, by repetition where need be. */
+  readonly gridNs: number;
+  /** Readings that were dropped and taken anew, since the clock ran backwards. */
+  readonly dropped: number;
 }
 
 /** Where a node of the graph runs and with which kernel. */
@@ -94,20 +108,24 @@ export interface Session {
   placement(): readonly Placement[];
   /** One separately instrumented inference; its times are not those of `run`. */
   profile(inputs: readonly TypedArray[]): Promise<readonly NodeProfile[]>;
+  /** One sample of the GPU's own time, apart from `run`; undefined where the device has no clock. Only engines on a GPU have this. */
+  gpuTime?(inputs: readonly TypedArray[]): Promise<GpuTime | undefined>;
   /** Frees everything; the session must not be used afterwards. */
   dispose(): void;
 }
 
-/** A loop that keeps to registers: what the engine could do at most with products of one type. */
+/** A loop that keeps to registers, or a copy: what the engine could do at most. Of one type there may be several; the fastest bounds. */
 export interface Peak {
-  /** Type of the layers that it bounds. */
-  readonly type: "float32" | "int8";
+  /** Type of the layers that its arithmetic bounds; `copy`: bounds whatever reads and writes memory. */
+  readonly type: "float32" | "int8" | "copy";
   /** The operation, in words. */
   readonly name: string;
-  /** Multiplications and additions of one `run`, which takes about a tenth of a millisecond to a millisecond. */
+  /** Multiplications and additions of one execution; of a copy, bytes read and written. */
   readonly operations: number;
-  /** @returns what the compiler must not leave out */
-  readonly run: () => number;
+  /** Executes once, in about a tenth of a millisecond to some milliseconds. @returns how many they were, by the engine's best clock */
+  readonly ms: () => number | Promise<number>;
+  /** Frees what it holds. */
+  readonly dispose?: () => void;
 }
 
 /** How an engine shall tune a graph. */
@@ -123,7 +141,7 @@ export interface TuneRequest {
 export interface Engine {
   readonly name: string;
   probe(context: EngineContext, options: EngineOptions): Promise<ProbeResult>;
-  /** Loops that bound what kernels can reach; of one type there may be several. Absent: unknown. */
+  /** Loops and copies that bound what kernels can reach; dispose of each. Absent: unknown. */
   peaks?(context: EngineContext, options: EngineOptions): Promise<readonly Peak[]>;
   /**
    * Measures which kernels are fastest here; apart from `compile`, so that it can happen in another process than what is measured later.

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { cpuPeaks } from "../../src/engines/cpu/peak.ts";
 import { wasmEngine } from "../../src/engines/wasm/index.ts";
 import { wasmPeaks } from "../../src/engines/wasm/peak.ts";
+import { copyLoop, timedLoop } from "../../src/engines/peak.ts";
 import { context } from "./wasm/context.ts";
 
 describe("peaks", () => {
@@ -32,8 +33,24 @@ describe("peaks", () => {
     expect(int8?.run()).toBe(0);
   });
 
+  it("a copy counts bytes read and written, of every thread", () => {
+    const { run, operations } = copyLoop(1);
+    expect(run()).toBe(1);
+    // 128 KiB there and 128 KiB back, 32 times.
+    expect(operations).toBe(2 ** 18 * 32);
+    expect(copyLoop(3).operations).toBe(3 * operations);
+  });
+
+  it("are timed by the host's clock", async () => {
+    let time = 0;
+    const { ms, ...rest } = timedLoop({ type: "copy", name: "n", operations: 7, run: () => (time += 5) }, () => time);
+    expect(rest).toEqual({ type: "copy", name: "n", operations: 7 });
+    expect(await ms()).toBe(5);
+  });
+
   it("wasm has none without SIMD", async () => {
     expect(await wasmEngine.peaks!(context, { simd: "off" })).toEqual([]);
-    expect((await wasmEngine.peaks!(context, {})).length).toBeGreaterThanOrEqual(2);
+    const peaks = await wasmEngine.peaks!(context, {});
+    expect(new Set(peaks.map(({ type }) => type))).toEqual(new Set(["float32", "int8", "copy"]));
   });
 });

@@ -7,6 +7,7 @@ import type { TypedArray } from "../../graph/dtype.ts";
 import type { Graph } from "../../graph/ir.ts";
 import type { Engine, EngineContext, EngineOptions, NodeProfile, Peak, Placement, ProbeResult, Session, SessionMemory } from "../engine.ts";
 import type { SparsePolicy } from "./kernel.ts";
+import { copyLoop, timedLoop } from "../peak.ts";
 import { cpuPeaks } from "./peak.ts";
 import { compileProgram, copyOutputs, loadInputs } from "./program.ts";
 import type { Program } from "./program.ts";
@@ -87,8 +88,8 @@ export const cpuEngine: Engine = {
     });
   },
 
-  peaks(): Promise<readonly Peak[]> {
-    return Promise.resolve(cpuPeaks());
+  peaks(context: EngineContext): Promise<readonly Peak[]> {
+    return Promise.resolve([...cpuPeaks(), copyLoop(1)].map((loop) => timedLoop(loop, context.now)));
   },
 
   compile(graph: Graph, context: EngineContext, options: EngineOptions): Promise<Session> {

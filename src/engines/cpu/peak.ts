@@ -2,7 +2,7 @@
  * What this JavaScript engine can do at most: loops over local variables, no memory. Kernels are quoted as a share of it. Eight
  * independent sums hide the latency of each operation.
  */
-import type { Peak } from "../engine.ts";
+import type { Loop } from "../peak.ts";
 
 const ITERATIONS = 100_000;
 const SUMS = 8;
@@ -58,11 +58,11 @@ function integers(n: number, factor: number, summand: number): number {
 /** What the loops gave: kept, so that no compiler may leave them out. */
 let last = 0;
 
-function peakOf(type: Peak["type"], name: string, loop: (n: number, x: number, y: number) => number): Peak {
+function peakOf(type: Loop["type"], name: string, loop: (n: number, x: number, y: number) => number): Loop {
   // Values that change nothing and overflow nothing, unknown to the compiler.
   return { type, name, operations: 2 * SUMS * ITERATIONS, run: () => (last = loop(ITERATIONS, Math.sign(last + 1e9), 0)) };
 }
 
-export function cpuPeaks(): readonly Peak[] {
+export function cpuPeaks(): readonly Loop[] {
   return [peakOf("float32", "float64 multiply and add", floats), peakOf("int8", "int32 multiply and add", integers)];
 }

@@ -10,6 +10,7 @@ import type { KernelChoice, TuneReport } from "../tune/types.ts";
 import { NO_FEATURES, hostFeatures } from "./features.ts";
 import { MODULE_PATH, RELAXED_MODULE_PATH, SCALAR_MODULE_PATH, loadModules } from "./module.ts";
 import { parseOptions } from "./options.ts";
+import { copyLoop, timedLoop } from "../peak.ts";
 import { wasmPeaks } from "./peak.ts";
 import type { Selection } from "./program.ts";
 import { WasmSession } from "./session.ts";
@@ -55,9 +56,11 @@ export const wasmEngine: Engine = {
     return tuneGraph(graph, engine, { ...request, now: context.now });
   },
 
-  async peaks(_context: EngineContext, options: EngineOptions): Promise<readonly Peak[]> {
+  async peaks(context: EngineContext, options: EngineOptions): Promise<readonly Peak[]> {
     const { selection, threads } = await setUp(options, []);
-    return selection.simd ? wasmPeaks(selection.features, threads) : [];
+    if (!selection.simd) return [];
+    const loops = [...(await wasmPeaks(selection.features, threads)), copyLoop(threads)];
+    return loops.map((loop) => timedLoop(loop, context.now));
   },
 
   async compile(graph: Graph, context: EngineContext, options: EngineOptions, choices: readonly KernelChoice[] = []): Promise<Session> {
@@ -79,8 +82,8 @@ interface Setup {
 
 /** @throws UsageError for bad options, UnavailableError for what this host lacks */
 async function setUp(options: EngineOptions, choices: readonly KernelChoice[]): Promise<Setup> {
-  const { simd, relaxed, sparse, coded, threads } = parseOptions(options);
-  const selection = { simd, sparse, coded, chosen: new Map(choices.map((choice) => [choice.node, choice])) };
+  const { simd, relaxed, sparse, coded, threads, kernel: forced } = parseOptions(options);
+  const selection = { simd, sparse, coded, forced, chosen: new Map(choices.map((choice) => [choice.node, choice])) };
   if (!simd) return { selection: { ...selection, features: NO_FEATURES }, modules: [SCALAR_MODULE_PATH], threads };
   const host = await hostFeatures();
   if (!host.simd) throw new UnavailableError(NO_SIMD.code, NO_SIMD.message, NO_SIMD.remedy);

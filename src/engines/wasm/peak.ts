@@ -4,7 +4,7 @@
  * The module is assembled here, since it must exist only where the features that it tests do.
  */
 import { invariant } from "../../errors.ts";
-import type { Peak } from "../engine.ts";
+import type { Loop } from "../peak.ts";
 import { webAssembly } from "./api.ts";
 import type { Feature } from "./features.ts";
 
@@ -13,7 +13,7 @@ const SUMS = 12;
 
 /** One step of a sum. */
 interface Step {
-  readonly type: Peak["type"];
+  readonly type: Loop["type"];
   readonly name: string;
   /** Operations of one step. */
   readonly operations: number;
@@ -86,12 +86,12 @@ const STEPS: readonly Step[] = [
 ];
 
 /** @param threads kernels share the work of one loop: the peak of one thread counts so many times */
-export async function wasmPeaks(features: ReadonlySet<Feature>, threads: number): Promise<readonly Peak[]> {
+export async function wasmPeaks(features: ReadonlySet<Feature>, threads: number): Promise<readonly Loop[]> {
   const usable = STEPS.filter(({ requires }) => requires === undefined || features.has(requires));
   return Promise.all(usable.map((step) => peakOf(step, threads)));
 }
 
-async function peakOf(step: Step, threads: number): Promise<Peak> {
+async function peakOf(step: Step, threads: number): Promise<Loop> {
   invariant(webAssembly !== undefined, "a probe asked for where there is no WebAssembly");
   const module = await webAssembly.compile(moduleOf(step));
   const { run } = new webAssembly.Instance(module).exports;

@@ -176,14 +176,27 @@ export class SharedDevice {
 
 const sharedDevices = new WeakMap<GPU, Promise<SharedDevice>>();
 
+async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
+  try {
+    return await adapter.requestDevice({
+      label: "slimbench",
+      requiredFeatures: FEATURES.filter((name) => adapter.features.has(name)),
+      requiredLimits: limitsOf(adapter.limits),
+    });
+  } catch (error) {
+    throw new UnavailableError(
+      "no-device",
+      `webgpu: the adapter gives no device, got: ${error instanceof Error ? error.message : String(error)}`,
+      "close other programs that use the GPU, or restart the driver",
+      error,
+    );
+  }
+}
+
 async function open(gpu: GPU): Promise<SharedDevice> {
   const adapter = await requestAdapter(gpu);
   // WebGPU gives a device the least limits of all devices unless asked for more.
-  const device = await adapter.requestDevice({
-    label: "slimbench",
-    requiredFeatures: FEATURES.filter((name) => adapter.features.has(name)),
-    requiredLimits: limitsOf(adapter.limits),
-  });
+  const device = await requestDevice(adapter);
   const facts: DeviceFacts = {
     software: isSoftwareAdapter(adapter.info),
     dot4: languageFeatures(gpu).includes("packed_4x8_integer_dot_product"),

@@ -1,11 +1,14 @@
 /** The WebGPU engine: every op as WGSL compute kernels, float32 and 8-bit integers, the same code in Node (Dawn) and in a browser. */
 import { SlimbenchError } from "../../errors.ts";
 import type { Graph } from "../../graph/ir.ts";
-import type { Engine, EngineContext, EngineOptions, ProbeResult, Session } from "../engine.ts";
+import type { Engine, EngineContext, EngineOptions, Peak, ProbeResult, Session } from "../engine.ts";
 import type { KernelChoice } from "../tune/types.ts";
+import { webgpuPeaks } from "./ceilings.ts";
 import { acquireDevice, adapterFacts, isSoftwareAdapter, requestAdapter } from "./device.ts";
+import { timestampGrid } from "./grid.ts";
 import { lowerGraph } from "./lower/index.ts";
 import { parseOptions } from "./options.ts";
+import { measureOverhead } from "./overhead.ts";
 import { WebGpuSession } from "./session.ts";
 import type { ShaderReader } from "./shaders.ts";
 
@@ -27,10 +30,33 @@ async function probe(context: EngineContext, options: EngineOptions): Promise<Pr
     const adapter = await requestAdapter(context.gpu);
     // requestAdapter has just proved that there is a GPU object.
     const facts = context.gpu === undefined ? {} : adapterFacts(context.gpu, adapter);
-    return { available: true, facts, software: isSoftwareAdapter(adapter.info) };
+    return { available: true, facts: { ...facts, ...(await measuredFacts(context)) }, software: isSoftwareAdapter(adapter.info) };
   } catch (error) {
     if (!(error instanceof SlimbenchError)) throw error;
     return { available: false, reason: { code: error.code, message: error.message, remedy: error.remedy }, facts: {} };
+  }
+}
+
+/** What the adapter does not say of itself: the tick of its clock, and what a submission costs. */
+async function measuredFacts(context: EngineContext): Promise<ProbeResult["facts"]> {
+  const shared = await acquireDevice(context.gpu);
+  const read = shaderReader(context);
+  try {
+    const timestampGridNs = await timestampGrid(shared, read);
+    const overhead = await measureOverhead(shared, read, context.now);
+    return { ...(timestampGridNs === undefined ? {} : { timestampGridNs }), ...overhead };
+  } finally {
+    shared.release();
+  }
+}
+
+async function peaks(context: EngineContext, options: EngineOptions): Promise<readonly Peak[]> {
+  parseOptions(options);
+  const shared = await acquireDevice(context.gpu);
+  try {
+    return await webgpuPeaks(shared, shaderReader(context));
+  } finally {
+    shared.release();
   }
 }
 
@@ -51,4 +77,4 @@ async function compile(
   }
 }
 
-export const webgpuEngine: Engine = { name: "webgpu", probe, compile };
+export const webgpuEngine: Engine = { name: "webgpu", probe, peaks, compile };

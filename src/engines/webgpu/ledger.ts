@@ -1,9 +1,16 @@
-/** Counts every GPU buffer of a session: WebGPU itself tells nobody how much memory is in use. */
+/**
+ * Counts every GPU object that holds memory: WebGPU itself tells nobody how much is in use. The engine makes buffers and query sets, and
+ * no textures. A buffer counts its size as allocated, a query set eight bytes a query, which is what its results take.
+ */
 import { DeviceLimitError, invariant } from "../../errors.ts";
 
-export class BufferLedger {
+/** Queries of one set: the largest count that WebGPU allows. */
+export const MAX_QUERIES = 4096;
+const QUERY_BYTES = 8;
+
+export class GpuLedger {
   private readonly device: GPUDevice;
-  private readonly sizes = new Map<GPUBuffer, number>();
+  private readonly sizes = new Map<GPUBuffer | GPUQuerySet, number>();
   private current = 0;
   private highest = 0;
 
@@ -11,9 +18,14 @@ export class BufferLedger {
     this.device = device;
   }
 
-  /** Bytes of the buffers that live now. */
+  /** Bytes of what lives now. */
   get liveBytes(): number {
     return this.current;
+  }
+
+  /** Buffers and query sets that live now. */
+  get liveObjects(): number {
+    return this.sizes.size;
   }
 
   /** High-water mark of `liveBytes`. */
@@ -31,23 +43,32 @@ export class BufferLedger {
         "use a smaller model or batch, or another target",
       );
     }
-    const buffer = this.device.createBuffer({ label, size, usage });
-    this.sizes.set(buffer, size);
-    this.current += size;
-    this.highest = Math.max(this.highest, this.current);
-    return buffer;
+    return this.enter(this.device.createBuffer({ label, size, usage }), size);
   }
 
-  destroy(buffer: GPUBuffer): void {
-    const size = this.sizes.get(buffer);
-    invariant(size !== undefined, `buffer "${buffer.label}" is not in the ledger`);
-    this.sizes.delete(buffer);
+  /** Needs the feature timestamp-query. */
+  createTimestamps(label: string, count: number): GPUQuerySet {
+    invariant(count <= MAX_QUERIES, `query set "${label}" of ${count} queries`);
+    return this.enter(this.device.createQuerySet({ label, type: "timestamp", count }), count * QUERY_BYTES);
+  }
+
+  private enter<T extends GPUBuffer | GPUQuerySet>(object: T, size: number): T {
+    this.sizes.set(object, size);
+    this.current += size;
+    this.highest = Math.max(this.highest, this.current);
+    return object;
+  }
+
+  destroy(object: GPUBuffer | GPUQuerySet): void {
+    const size = this.sizes.get(object);
+    invariant(size !== undefined, `"${object.label}" is not in the ledger`);
+    this.sizes.delete(object);
     this.current -= size;
-    buffer.destroy();
+    object.destroy();
   }
 
   destroyAll(): void {
-    for (const buffer of [...this.sizes.keys()]) this.destroy(buffer);
+    for (const object of [...this.sizes.keys()]) this.destroy(object);
   }
 }
 

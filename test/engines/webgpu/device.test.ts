@@ -75,8 +75,17 @@ describe("SharedDevice", () => {
 
   it("does not call its own destroy a loss", async () => {
     const { shared, lose } = fakeDevice();
+    shared.acquire().release();
     await lose("destroyed", "");
     expect(() => shared.assertUsable()).not.toThrow();
+  });
+
+  it("calls it a loss when somebody else destroys the device", async () => {
+    const { shared, lose, onEmpty } = fakeDevice();
+    shared.acquire();
+    await lose("destroyed", "by hand");
+    expect(() => shared.assertUsable()).toThrow(/device was lost, got reason "destroyed": by hand/);
+    expect(onEmpty).toHaveBeenCalledTimes(1);
   });
 
   it("reports an error that no scope caught as ours", () => {

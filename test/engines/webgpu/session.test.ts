@@ -114,6 +114,31 @@ describe("a run", () => {
   });
 });
 
+/** Labels of the buffers, textures and query sets that live, from now on. */
+function watchObjects(): ReadonlyMap<object, string> {
+  const live = new Map<object, string>();
+  const watch = <T extends object>(
+    make: "createBuffer" | "createTexture" | "createQuerySet",
+    prototype: { destroy: () => undefined },
+  ): void => {
+    const real = Object.getOwnPropertyDescriptor(GPUDevice.prototype, make)!.value as (descriptor: unknown) => T;
+    vi.spyOn(GPUDevice.prototype, make).mockImplementation(function (this: GPUDevice, descriptor: unknown) {
+      const object = real.call(this, descriptor);
+      live.set(object, `${make} ${(object as { readonly label?: string }).label ?? ""}`);
+      return object as never;
+    });
+    const destroy = prototype.destroy;
+    vi.spyOn(prototype, "destroy").mockImplementation(function (this: object) {
+      live.delete(this);
+      return destroy.call(this);
+    });
+  };
+  watch("createBuffer", GPUBuffer.prototype);
+  watch("createTexture", GPUTexture.prototype);
+  watch("createQuerySet", GPUQuerySet.prototype);
+  return live;
+}
+
 describe("memory", () => {
   it("counts weights, activations and everything together, and gives all of it back", async () => {
     const session = await compileHere("float32", 64, 64, 64);
@@ -134,31 +159,34 @@ describe("memory", () => {
     integer.dispose();
   });
 
-  it("leaks nothing over twenty sessions with runs and profiles", async () => {
-    const created = new Map<GPUBuffer, number>();
-    const real = Object.getOwnPropertyDescriptor(GPUDevice.prototype, "createBuffer")!.value as GPUDevice["createBuffer"];
-    vi.spyOn(GPUDevice.prototype, "createBuffer").mockImplementation(function (this: GPUDevice, descriptor) {
-      const buffer = real.call(this, descriptor);
-      created.set(buffer, buffer.size);
-      return buffer;
-    });
-    const destroy = Object.getOwnPropertyDescriptor(GPUBuffer.prototype, "destroy")!.value as GPUBuffer["destroy"];
-    vi.spyOn(GPUBuffer.prototype, "destroy").mockImplementation(function (this: GPUBuffer) {
-      created.delete(this);
-      return destroy.call(this);
-    });
+  it("leaks nothing over twenty sessions with runs, profiles and GPU times", async () => {
+    const live = watchObjects();
+    const [input] = randomInputs(denseGraph("int8", 9, 17, 33), 1);
+    const before = live.size;
     let most = 0;
     for (let i = 0; i < 20; i++) {
       const session = await compileHere("int8", 9, 17, 33);
-      const [input] = randomInputs(denseGraph("int8", 9, 17, 33), i);
       await session.run([input!]);
       await session.profile([input!]);
-      most = Math.max(most, created.size);
+      await session.gpuTime([input!]);
+      most = Math.max(most, live.size);
+      // Nothing lives that the session does not know of.
+      expect(session.liveObjects).toBe(live.size - before);
       session.dispose();
       expect(session.liveBytes).toBe(0);
+      expect(session.liveObjects).toBe(0);
     }
-    expect(most).toBeGreaterThan(0);
-    expect(created.size).toBe(0);
+    expect(most).toBeGreaterThan(before);
+    expect([...live.values()]).toEqual([]);
+  });
+
+  it("counts query sets and what profiling needs into the high-water mark", async () => {
+    const session = await compileHere("float32", 4, 4, 4);
+    const { gpuPeak } = session.memory();
+    await session.profile([new Float32Array(16)]);
+    expect(session.memory().gpuPeak).toBeGreaterThan(gpuPeak!);
+    expect(session.liveBytes).toBe(gpuPeak);
+    session.dispose();
   });
 
   it("frees what it made when compiling fails half way", async () => {
