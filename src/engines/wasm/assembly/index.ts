@@ -1,7 +1,7 @@
 /** Entry of the WASM module: every export but `heap_base` is a kernel of the catalogue (src/kernels/wasm.ts), under the catalogue's name. */
 export * from "./gen/coded-f32";
 export * from "./gen/dense-f32";
-export * from "./gen/dense-i8";
+export { i8_conv_pairs_4x8__wasm_simd } from "./gen/dense-i8";
 export * from "./gen/depthwise-f32";
 export * from "./gen/depthwise-i8";
 export * from "./gen/sparse";
@@ -19,6 +19,7 @@ export {
   f32_pack_panels__wasm_simd,
   i8_widen_rows__wasm_simd,
 } from "./layout";
+export * from "./pairs";
 export * from "./pooling";
 export * from "./elementwise";
 export * from "./softmax";

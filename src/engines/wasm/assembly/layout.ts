@@ -33,7 +33,7 @@ export function any_fill_bytes__wasm_simd(c: usize, bytes: usize, value: i32): v
 }
 
 /** q - zeroPoint as int16, `count` elements; reads and writes up to 7 elements further. */
-function widen(x: usize, c: usize, count: usize, zeroPoint: v128, isSigned: i32): void {
+export function widen(x: usize, c: usize, count: usize, zeroPoint: v128, isSigned: i32): void {
   const end = x + count;
   if (isSigned) {
     for (; x < end; x += 8) {
@@ -48,6 +48,13 @@ function widen(x: usize, c: usize, count: usize, zeroPoint: v128, isSigned: i32)
   }
 }
 
+/** An even number of zero bytes; memory.fill is a call out of the module, which costs as much as a short row. */
+function clear(c: usize, bytes: usize): void {
+  const end = c + bytes;
+  for (; c + 16 <= end; c += 16) v128.store(c, i32x4.splat(0));
+  for (; c < end; c += 2) store<u16>(c, 0);
+}
+
 /** As any_pad_rows, from 8-bit rows to int16 rows with the zero point taken off, so the border is 0. Byte counts are of the 8-bit side. */
 export function i8_widen_rows__wasm_simd(x: usize, c: usize, geometry: usize, zeroPoint: i32, isSigned: i32): void {
   const height = load<i32>(geometry, 4);
@@ -55,21 +62,24 @@ export function i8_widen_rows__wasm_simd(x: usize, c: usize, geometry: usize, ze
   const left: usize = load<i32>(geometry, 20);
   const right: usize = load<i32>(geometry, 24);
   const stride = 2 * (left + row + right);
+  const between = 2 * (right + left);
   const top: usize = stride * load<i32>(geometry, 12);
   const bottom: usize = stride * load<i32>(geometry, 16);
   const zero = i16x8.splat(<i16>zeroPoint);
   for (let image = load<i32>(geometry); image > 0; image--) {
-    memory.fill(c, 0, top);
-    c += top;
-    for (let y = 0; y < height; y++) {
-      memory.fill(c, 0, 2 * left);
-      widen(x, c + 2 * left, row, zero, isSigned);
-      memory.fill(c + 2 * (left + row), 0, 2 * right);
+    clear(c, top + 2 * left);
+    c += top + 2 * left;
+    for (let y = 1; y < height; y++) {
+      widen(x, c, row, zero, isSigned);
+      // The right border of a row and the left one of the next lie side by side.
+      if (between > 0) clear(c + 2 * row, between);
       x += row;
       c += stride;
     }
-    memory.fill(c, 0, bottom);
-    c += bottom;
+    widen(x, c, row, zero, isSigned);
+    clear(c + 2 * row, 2 * right + bottom);
+    x += row;
+    c += 2 * (row + right) + bottom;
   }
 }
 

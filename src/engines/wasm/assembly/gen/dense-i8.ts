@@ -381,7 +381,7 @@ function i8Tile1x4part(a: usize, lda: usize, k: usize, w: usize, c: usize, ldc: 
   storeBytes(c, i64x2.extract_lane(y0, 0), columns);
 }
 
-export function i8_gemm_pairs_4x8__wasm_simd(a: usize, lda: usize, k: usize, w: usize, c: usize, ldc: usize, m: usize, n: usize, mb: usize, post: usize): void {
+export function gemmPairs(a: usize, lda: usize, k: usize, w: usize, c: usize, ldc: usize, m: usize, n: usize, mb: usize, post: usize): void {
   const panelBytes: usize = 64 + k * 32;
   for (let m0: usize = 0; m0 < m; m0 += mb) {
     const m1 = min(m, m0 + mb);
