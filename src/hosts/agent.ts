@@ -112,6 +112,8 @@ export class Agent {
 
   async #open(word: Commands["open"]["args"]): Promise<Commands["open"]["result"]> {
     const { session, graph, opened } = await this.#compile(word);
+    // After the next one is there, so that the two can share a device.
+    this.#session?.dispose();
     this.#session = session;
     this.#graph = graph;
     return opened;

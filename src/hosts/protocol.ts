@@ -9,7 +9,7 @@ import { SlimbenchError, UnavailableError, UnsupportedError } from "../errors.ts
 import type { TypedArray } from "../graph/dtype.ts";
 import type { SamplingResult, SamplingSettings } from "../harness/sampling.ts";
 
-/** Command name → what it takes and what it gives. `open` comes first, once; `probe` needs no `open`. */
+/** Command name → what it takes and what it gives. `open` comes first, and ends what was open before; `probe` needs no `open`. */
 export interface Commands {
   probe: { readonly args: EngineWord; readonly result: ProbeResult };
   /** Measures which kernels a serialized graph should run with, for an `open` elsewhere; undefined: the engine does not tune. */

@@ -44,9 +44,18 @@ async function readDataset(headerPath: string): Promise<Dataset> {
   return datasetOf(header, () => data);
 }
 
+const assets = new Map<string, Promise<Uint8Array>>();
+
+/** Once a page: where several models are opened, they read the same kernels. */
+function readAsset(path: string): Promise<Uint8Array> {
+  const known = assets.get(path) ?? fetchBytes(`asset/${path}`, path);
+  assets.set(path, known);
+  return known;
+}
+
 function openContext(withGpu: boolean): Promise<EngineContext> {
   const base: EngineContext = {
-    readAsset: (path) => fetchBytes(`asset/${path}`, path),
+    readAsset,
     now: () => performance.now(),
     threads: pageThreads(),
     createCanvas: () => new OffscreenCanvas(1, 1),
