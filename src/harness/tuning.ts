@@ -39,7 +39,7 @@ export interface TuningTask {
  */
 export async function tuneAll(tasks: readonly TuningTask[], context: TuningContext): Promise<readonly (TuneReport | undefined)[]> {
   const [first] = tasks;
-  if (first === undefined || context.place.kind !== "node" || (await loadEngine(first.target.engine)).tune === undefined) return [];
+  if (first === undefined || !keepsMeasurements(context.place) || (await loadEngine(first.target.engine)).tune === undefined) return [];
   const reports: (TuneReport | undefined)[] = [];
   let host: Host | undefined;
   try {
@@ -62,6 +62,11 @@ export async function tuneAll(tasks: readonly TuningTask[], context: TuningConte
   }
   for (const note of new Set(reports.flatMap((report) => report?.notes ?? []))) context.onNote(note);
   return reports;
+}
+
+/** What is known of somebody else's machine is not enough to keep its measurements apart from those of the next. */
+function keepsMeasurements(place: HostPlace): boolean {
+  return place.kind === "node" || place.source.kind !== "remote";
 }
 
 /** For a record; nothing where there was nothing to choose. */
