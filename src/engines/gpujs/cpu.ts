@@ -1,8 +1,8 @@
 /** gpu.js's CPU mode: each kernel is a loop that gpu.js writes and JavaScript runs, in doubles, rounded once on the store. */
 import { invariant } from "../../errors.ts";
 import type { Backend, CompiledCall, Storage } from "./backend.ts";
-import { addFinish, kernelSettings, kernelText } from "./kernel-text.ts";
-import { CPU_HELPERS } from "./kernels/helpers.ts";
+import { kernelSettings, kernelText } from "./kernel-text.ts";
+import { HELPERS } from "./kernels/helpers.ts";
 import type { CompiledKernel, GpuInstance, GpuJs } from "./library.ts";
 import type { Call } from "./lower/context.ts";
 
@@ -16,9 +16,7 @@ export class CpuBackend implements Backend<ArrayStorage> {
 
   constructor({ GPU }: GpuJs) {
     this.#gpu = new GPU({ mode: "cpu" });
-    const settings = { argumentTypes: { a: "Integer", b: "Integer" }, returnType: "Integer" };
-    for (const helper of CPU_HELPERS) this.#gpu.addFunction(helper.toString(), settings);
-    addFinish(this.#gpu);
+    for (const { plain, argumentTypes, returnType } of HELPERS) this.#gpu.addFunction(plain.toString(), { argumentTypes, returnType });
   }
 
   upload(data: Float32Array): ArrayStorage {

@@ -1,15 +1,9 @@
 /** From a kernel function to what gpu.js is given. */
-import type { GpuInstance, KernelSettings } from "./library.ts";
+import type { KernelSettings } from "./library.ts";
 import type { Call } from "./lower/context.ts";
-import { FINISH } from "./kernels/helpers.ts";
 
 /** Loops whose bounds gpu.js does not recognize as constant end here at the latest; none of ours is longer. */
 const LONGEST_LOOP = 2 ** 24;
-
-export function addFinish(gpu: GpuInstance): void {
-  const argumentTypes = { v: "Number", kind: "Integer", lo: "Number", hi: "Number" };
-  gpu.addFunction(FINISH.toString(), { argumentTypes, returnType: "Number" });
-}
 
 /** @param outputs calls of the kernel function, or elements where it is called for each */
 export function kernelSettings(call: Call, outputs: number): KernelSettings {

@@ -104,7 +104,8 @@ export class GpuJsSession<S extends Storage> implements Session {
       const data = inputs[i]!;
       const storage = this.#storageOf(name);
       if (!(data instanceof Float32Array)) throw new UsageError(`input "${name}": got ${data.constructor.name}, expected Float32Array`);
-      if (data.length !== storage.elements) throw new UsageError(`input "${name}": elements, got ${data.length}, expected ${storage.elements}`);
+      if (data.length !== storage.elements)
+        throw new UsageError(`input "${name}": elements, got ${data.length}, expected ${storage.elements}`);
       this.#backend.write(storage, data);
     });
   }

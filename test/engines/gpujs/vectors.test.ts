@@ -3,4 +3,6 @@ import { gpuJsCpuEngine } from "../../../src/engines/gpujs/index.ts";
 import { context } from "../cpu/graphs.ts";
 import { describeVectors } from "../vectors.ts";
 
-describeVectors("gpujs-cpu", gpuJsCpuEngine, context, { only: ({ inputs, output }) => [...inputs, output].every(({ dtype }) => dtype === "float32") });
+describeVectors("gpujs-cpu", gpuJsCpuEngine, context, {
+  only: ({ inputs, output }) => [...inputs, output].every(({ dtype }) => dtype === "float32"),
+});

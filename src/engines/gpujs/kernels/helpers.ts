@@ -1,35 +1,56 @@
 /** Functions that kernels call, for both translators of gpu.js, and the parameters of fused activations. */
 import type { Activation } from "../../../graph/ir.ts";
 
-/** Division of integers in GLSL is exact; of floats it need not be, not even where the quotient is an integer. */
-export const NATIVE_HELPERS: Readonly<Record<string, string>> = {
-  idiv: "int idiv(int a, int b) { return a / b; }",
-  imod: "int imod(int a, int b) { return a - (a / b) * b; }",
-};
+interface Helper {
+  readonly name: string;
+  readonly glsl: string;
+  /** The same for the CPU. */
+  readonly plain: (...args: never[]) => number;
+  readonly argumentTypes: Readonly<Record<string, "Integer" | "Number">>;
+  readonly returnType: "Integer" | "Number";
+}
 
-/** The same for the CPU. */
-export const CPU_HELPERS: readonly ((a: number, b: number) => number)[] = [
-  function idiv(a: number, b: number): number {
-    return Math.floor(a / b);
+const INTEGERS = { a: "Integer", b: "Integer" } as const;
+
+export const HELPERS: readonly Helper[] = [
+  {
+    name: "idiv",
+    // Division of integers is exact; of floats it need not be, not even where the quotient is an integer.
+    glsl: "int idiv(int a, int b) { return a / b; }",
+    plain: function idiv(a: number, b: number): number {
+      return Math.floor(a / b);
+    },
+    argumentTypes: INTEGERS,
+    returnType: "Integer",
   },
-  function imod(a: number, b: number): number {
-    return a % b;
+  {
+    name: "imod",
+    glsl: "int imod(int a, int b) { return a - (a / b) * b; }",
+    plain: function imod(a: number, b: number): number {
+      return a % b;
+    },
+    argumentTypes: INTEGERS,
+    returnType: "Integer",
+  },
+  {
+    name: "finish",
+    // Kinds: 0 none, 1 at least lo, 2 lo to hi, 3 hardswish.
+    glsl: `float finish(float v, int kind, float lo, float hi) {
+      if (kind == 1) return max(v, lo);
+      if (kind == 2) return min(max(v, lo), hi);
+      if (kind == 3) return v * min(max(v + 3.0, 0.0), 6.0) / 6.0;
+      return v;
+    }`,
+    plain: function finish(v: number, kind: number, lo: number, hi: number): number {
+      if (kind === 1) return Math.max(v, lo);
+      if (kind === 2) return Math.min(Math.max(v, lo), hi);
+      if (kind === 3) return (v * Math.min(Math.max(v + 3, 0), 6)) / 6;
+      return v;
+    },
+    argumentTypes: { v: "Number", kind: "Integer", lo: "Number", hi: "Number" },
+    returnType: "Number",
   },
 ];
-
-/** Kinds: 0 none, 1 at least lo, 2 lo to hi, 3 hardswish. */
-export const FINISH = function finish(v: number, kind: number, lo: number, hi: number): number {
-  if (kind === 1) {
-    return Math.max(v, lo);
-  }
-  if (kind === 2) {
-    return Math.min(Math.max(v, lo), hi);
-  }
-  if (kind === 3) {
-    return (v * Math.min(Math.max(v + 3, 0), 6)) / 6;
-  }
-  return v;
-};
 
 export interface FinishParams {
   readonly kind: number;

@@ -66,7 +66,8 @@ export interface ReduceConstants {
 
 /** @param divisor of a mean; else 1 */
 export function reduceDirect(this: Thread<ReduceConstants>, x: Elements, divisor: number): number {
-  const from = idiv(this.thread.x, this.constants.inner) * this.constants.length * this.constants.inner + imod(this.thread.x, this.constants.inner);
+  const from =
+    idiv(this.thread.x, this.constants.inner) * this.constants.length * this.constants.inner + imod(this.thread.x, this.constants.inner);
   let result = x[from]!;
   for (let i = 1; i < this.constants.length; i++) {
     const v = x[from + i * this.constants.inner]!;
@@ -91,7 +92,8 @@ export interface SoftmaxConstants {
 
 /** Largest value of each row of x [outer, length, inner] → [outer, inner]. */
 export function softmaxMax(this: Thread<SoftmaxConstants>, x: Elements): number {
-  const from = idiv(this.thread.x, this.constants.inner) * this.constants.length * this.constants.inner + imod(this.thread.x, this.constants.inner);
+  const from =
+    idiv(this.thread.x, this.constants.inner) * this.constants.length * this.constants.inner + imod(this.thread.x, this.constants.inner);
   let result = x[from]!;
   for (let i = 1; i < this.constants.length; i++) {
     result = Math.max(result, x[from + i * this.constants.inner]!);
@@ -101,7 +103,8 @@ export function softmaxMax(this: Thread<SoftmaxConstants>, x: Elements): number 
 
 /** Σ exp(beta (x - max)) of each row. */
 export function softmaxSum(this: Thread<SoftmaxConstants>, x: Elements, max: Elements, beta: number): number {
-  const from = idiv(this.thread.x, this.constants.inner) * this.constants.length * this.constants.inner + imod(this.thread.x, this.constants.inner);
+  const from =
+    idiv(this.thread.x, this.constants.inner) * this.constants.length * this.constants.inner + imod(this.thread.x, this.constants.inner);
   const most = max[this.thread.x]!;
   let sum = 0;
   for (let i = 0; i < this.constants.length; i++) {
@@ -111,6 +114,7 @@ export function softmaxSum(this: Thread<SoftmaxConstants>, x: Elements, max: Ele
 }
 
 export function softmaxScale(this: Thread<SoftmaxConstants>, x: Elements, max: Elements, sum: Elements, beta: number): number {
-  const row = idiv(this.thread.x, this.constants.length * this.constants.inner) * this.constants.inner + imod(this.thread.x, this.constants.inner);
+  const row =
+    idiv(this.thread.x, this.constants.length * this.constants.inner) * this.constants.inner + imod(this.thread.x, this.constants.inner);
   return Math.exp(beta * (x[this.thread.x]! - max[row]!)) / sum[row]!;
 }

@@ -5,8 +5,8 @@
  */
 import { DeviceLimitError, SlimbenchError, invariant } from "../../../errors.ts";
 import type { Backend, CompiledCall, Storage } from "../backend.ts";
-import { addFinish, kernelSettings, kernelText } from "../kernel-text.ts";
-import { NATIVE_HELPERS } from "../kernels/helpers.ts";
+import { kernelSettings, kernelText } from "../kernel-text.ts";
+import { HELPERS } from "../kernels/helpers.ts";
 import type { CompiledKernel, GpuInstance, GpuJs, GpuTexture } from "../library.ts";
 import type { Call } from "../lower/context.ts";
 import { closeWebgl } from "./device.ts";
@@ -57,8 +57,7 @@ export class WebglBackend implements Backend<TextureStorage> {
     const { gl, canvas } = opened;
     this.#opened = opened;
     this.#gpu = new GPU({ mode: "webgl2", canvas, context: gl });
-    for (const [name, source] of Object.entries(NATIVE_HELPERS)) this.#gpu.addNativeFunction(name, source);
-    addFinish(this.#gpu);
+    for (const { name, glsl } of HELPERS) this.#gpu.addNativeFunction(name, glsl);
     this.#maxSize = Number(gl.getParameter(gl.MAX_TEXTURE_SIZE));
     const framebuffer = gl.createFramebuffer();
     invariant(framebuffer !== null, "no WebGL framebuffer");

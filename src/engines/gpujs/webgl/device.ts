@@ -18,7 +18,12 @@ export function openWebgl(context: EngineContext): OpenedContext {
     throw new UnavailableError("no-webgl", "webgl: this host has no WebGL, which is a browser's", "Use webgl@chrome");
   }
   const canvas = context.createCanvas();
-  const gl = canvas.getContext("webgl2", { alpha: false, depth: false, antialias: false, powerPreference: "high-performance" }) as Gl | null;
+  const gl = canvas.getContext("webgl2", {
+    alpha: false,
+    depth: false,
+    antialias: false,
+    powerPreference: "high-performance",
+  }) as Gl | null;
   if (gl === null) {
     throw new UnavailableError(
       "no-webgl",
@@ -30,7 +35,11 @@ export function openWebgl(context: EngineContext): OpenedContext {
   if (gl.getExtension("EXT_color_buffer_float") === null || bits < FLOAT32_BITS) {
     const what = bits < FLOAT32_BITS ? `shaders compute with ${bits} bits of fraction` : "textures of 32-bit floats cannot be written";
     closeWebgl(gl);
-    throw new UnavailableError("no-float-textures", `webgl: ${what}, expected ${FLOAT32_BITS} bits and EXT_color_buffer_float`, "Use wasm@chrome");
+    throw new UnavailableError(
+      "no-float-textures",
+      `webgl: ${what}, expected ${FLOAT32_BITS} bits and EXT_color_buffer_float`,
+      "Use wasm@chrome",
+    );
   }
   return { canvas, gl };
 }

@@ -24,7 +24,9 @@ export interface Gl {
   readonly NO_ERROR: number;
   readonly OUT_OF_MEMORY: number;
   readonly CONTEXT_LOST_WEBGL: number;
-  getExtension(name: string): { readonly loseContext?: () => void; readonly UNMASKED_RENDERER_WEBGL?: number; readonly UNMASKED_VENDOR_WEBGL?: number } | null;
+  getExtension(
+    name: string,
+  ): { readonly loseContext?: () => void; readonly UNMASKED_RENDERER_WEBGL?: number; readonly UNMASKED_VENDOR_WEBGL?: number } | null;
   getParameter(name: number): unknown;
   getShaderPrecisionFormat(shader: number, precision: number): { readonly precision: number; readonly rangeMax: number } | null;
   getError(): number;
