@@ -13,6 +13,7 @@ import type { Graph } from "../graph/ir.ts";
 import { feederFor } from "../harness/feed.ts";
 import { sampleIndices } from "../harness/order.ts";
 import { calibrationSamples } from "../harness/prepare.ts";
+import { sparseGain } from "../harness/sparse-gain.ts";
 import { renderOptionsFor } from "../report/index.ts";
 import { writeFileAtomic } from "../results/store.ts";
 import { chooseModel } from "./choose-model.ts";
@@ -53,7 +54,11 @@ async function compress(word: string, options: CompressOptions): Promise<void> {
 
   const calibrates = recipe.steps.some((step) => step.kind === "int8");
   const calibration = calibrates && chosen.dataset !== undefined ? await openCalibration(graph, chosen.dataset, options) : undefined;
-  const compressed = await applyRecipe(graph, recipe, { observe: observeGraph, ...(calibration && { calibration }) });
+  const compressed = await applyRecipe(graph, recipe, {
+    observe: observeGraph,
+    sparseGain: sparseGain(),
+    ...(calibration && { calibration }),
+  });
   const file = exportOnnx(compressed.graph);
   writeFileAtomic(options.out, file, "--out");
 

@@ -6,6 +6,7 @@ import { checkPromises, followCut } from "./promises.ts";
 import type { Promised } from "./promises.ts";
 import { pruneChannels } from "./prune/channels/prune.ts";
 import { prune } from "./prune/prune.ts";
+import { pruneWhereFaster } from "./prune/where.ts";
 import { quantizeInt8 } from "./quantize/int8.ts";
 import { stepText } from "./recipe.ts";
 import type { Recipe, Step } from "./recipe.ts";
@@ -61,7 +62,7 @@ function runStep(graph: Graph, step: Step, context: CompressContext): StepResult
     case "fp32":
       return { graph, layers: [], skipped: [], promises: [] };
     case "prune":
-      return prune(graph, step, context.sparseGain);
+      return step.where === "faster" ? pruneWhereFaster(graph, step, context.sparseGain) : prune(graph, step);
     case "channels":
       return pruneChannels(graph, step);
     case "int8":

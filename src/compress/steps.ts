@@ -11,11 +11,8 @@ export interface Observer {
   ): readonly TypedArray[] | Promise<readonly TypedArray[]>;
 }
 
-/**
- * What an engine expects of a node whose weights have zeros: the time of the best kernel that skips them over that of the best dense one.
- * @returns undefined where no kernel can skip this node's zeros
- */
-export type SparseGain = (graph: Graph, node: string) => { readonly ratio: number; readonly kernel: string } | undefined;
+/** Whether an engine executes a node with zeros in its weights faster than it would without them, and a clause that says why. */
+export type SparseGain = (graph: Graph, node: string) => Promise<{ readonly faster: boolean; readonly why: string }>;
 
 export interface CompressContext {
   /**
@@ -24,7 +21,7 @@ export interface CompressContext {
    */
   readonly calibration?: () => Iterable<readonly TypedArray[]> | AsyncIterable<readonly TypedArray[]>;
   readonly observe?: (graph: Graph) => Observer;
-  /** For pruning that asks where it pays. */
+  /** For pruning that asks where it pays; such a step fails without it. */
   readonly sparseGain?: SparseGain;
 }
 

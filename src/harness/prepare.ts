@@ -28,6 +28,7 @@ import { sampleIndices } from "./order.ts";
 import type { Outputs } from "./parity.ts";
 import type { PlannedModel } from "./plan.ts";
 import { asDatasetHeader } from "./sample-file.ts";
+import { sparseGain } from "./sparse-gain.ts";
 
 /** Inputs of one inference, in the graph's order. */
 export type Inputs = readonly TypedArray[];
@@ -133,7 +134,11 @@ async function compress(
 ): Promise<{ readonly graph: Graph; readonly steps: readonly StepReport[] }> {
   const [{ applyRecipe }, { observeGraph }] = await Promise.all([import("../compress/apply.ts"), import("../engines/cpu/observe.ts")]);
   const calibration = await openCalibration(model, recipe, seed);
-  return applyRecipe(model.graph, recipe, { observe: observeGraph, ...(calibration === undefined ? {} : { calibration }) });
+  return applyRecipe(model.graph, recipe, {
+    observe: observeGraph,
+    sparseGain: sparseGain(),
+    ...(calibration === undefined ? {} : { calibration }),
+  });
 }
 
 async function openCalibration(model: PreparedModel, recipe: Recipe, seed: number): Promise<(() => Iterable<Inputs>) | undefined> {

@@ -19,3 +19,8 @@ const GRAMMAR = /^(f32|f64|f16|i8|u8|i16|i32|any)_[a-z0-9]+(_[a-z0-9]+)*__(cpu|w
 export function isKernelName(name: string): boolean {
   return GRAMMAR.test(name);
 }
+
+/** Whether it skips zeros: products of a sparse matrix (`spmm`, `spmv`). */
+export function skipsZeros(name: string): boolean {
+  return /^[a-z0-9]+_sp(mm|mv)_/.test(name);
+}

@@ -5,8 +5,7 @@
  *   convolutions of at most 4 input channels, usually the first one on an image, and the layer that makes the graph's output.
  * - N:M (`nm`): by default for each weight row of its own, as sparse tensor cores have it; with a block 1×C the C output channels of a block
  *   keep the same inputs, which kernels can skip. Layers as above, less those with fewer input channels than a group.
- * A step's `include` adds layers to that choice, `exclude` removes them; `where=faster` then drops those whose zeros no kernel turns into time.
- * The amount is the share to reach, so pruning twice does not add up.
+ * A step's `include` adds layers to that choice, `exclude` removes them. The amount is the share to reach, so pruning twice does not add up.
  */
 import { UsageError } from "../../errors.ts";
 import { withoutCode } from "../../graph/code.ts";
@@ -19,7 +18,7 @@ import { isWeighted, layersOf, withTensors } from "../layers.ts";
 import type { Layer } from "../layers.ts";
 import { matchesAny } from "../names.ts";
 import type { Promised } from "../promises.ts";
-import type { SkippedLayer, SparseGain, StepResult } from "../steps.ts";
+import type { SkippedLayer, StepResult } from "../steps.ts";
 import { lampScores, randomScores, weightScores } from "./importance.ts";
 import { belowThreshold, blockScores, expandBlocks, pruneCount, smallest, zerosOfGroups } from "./select.ts";
 import type { BlockGrid } from "./select.ts";
@@ -33,11 +32,8 @@ interface Target {
   readonly expand: (chosen: Uint8Array) => Uint8Array;
 }
 
-/**
- * @param gain needed for `where=faster`
- * @throws UsageError when no layer is left to prune
- */
-export function prune(graph: Graph, step: PruneStep, gain?: SparseGain): StepResult {
+/** @throws UsageError when no layer is left to prune */
+export function prune(graph: Graph, step: PruneStep): StepResult {
   const text = stepText(step);
   const heads = outputLayers(graph);
   const layers = new Map<string, Layer>();
@@ -59,13 +55,7 @@ export function prune(graph: Graph, step: PruneStep, gain?: SparseGain): StepRes
   const promises: Promised[] = [];
   pruned.forEach((layer, i) => {
     const zeros = masks[i]!;
-    const tensor = zeroed(layer, zeros, step);
-    const slow = step.where === "faster" ? reasonToSpare(graph, layer, tensor, gain, text) : undefined;
-    if (slow !== undefined) {
-      skipped.push({ layer: layer.node.name, op: layer.node.op, why: slow });
-      return;
-    }
-    tensors.push(tensor);
+    tensors.push(zeroed(layer, zeros, step));
     promises.push({ kind: "zeroMask", layer: layer.node.name, tensor: layer.weight.name, by: text, zeros });
   });
   return { graph: withTensors(graph, tensors), layers: promises.map((p) => p.layer), skipped, promises };
@@ -75,14 +65,6 @@ function zeroed({ weight }: Layer, zeros: Uint8Array, step: PruneStep): Tensor {
   const data = new Float32Array(weight.data);
   for (let w = 0; w < data.length; w++) if (zeros[w] === 1) data[w] = 0;
   return { ...withoutCode(weight), data, sparsity: sparsityOf(step) };
-}
-
-/** Why zeros in this layer win no time. */
-function reasonToSpare(graph: Graph, { node }: Layer, weight: Tensor, gain: SparseGain | undefined, text: string): string | undefined {
-  if (gain === undefined) throw new UsageError(`recipe step ${text}: where=faster needs an engine's estimates, and none was given`);
-  const expected = gain(withTensors(graph, [weight]), node.name);
-  if (expected === undefined) return "no kernel skips such zeros here";
-  return expected.ratio < 1 ? undefined : `${expected.kernel} would take ${expected.ratio.toFixed(2)} of the dense kernel's time`;
 }
 
 function sparsityOf({ block, nm }: PruneStep): Sparsity {
