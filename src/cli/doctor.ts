@@ -1,7 +1,7 @@
 /** `bench doctor`: every target, whether it works here, and the command that mends it. */
 import { Command } from "commander";
 import pc from "picocolors";
-import { ENGINE_NAMES } from "../engines/registry.ts";
+import { BROWSER_ENGINES, ENGINE_NAMES } from "../engines/registry.ts";
 import { checkTarget } from "../harness/checkup.ts";
 import { parseTarget } from "../harness/target.ts";
 import { packageVersion } from "../harness/version.ts";
@@ -21,7 +21,7 @@ export function doctorCommand(): Command {
 
 async function doctor(words: readonly string[], options: BrowserWords): Promise<void> {
   const hosts = ["", "@chrome", ...((await hasFirefox()) ? ["@firefox"] : [])];
-  const all = hosts.flatMap((host) => ENGINE_NAMES.map((engine) => `${engine}${host}`));
+  const all = hosts.flatMap((host) => ENGINE_NAMES.filter((engine) => host !== "" || !BROWSER_ENGINES.includes(engine)).map((engine) => `${engine}${host}`));
   const targets = (words.length === 0 ? all : words).map(parseTarget);
   const width = Math.max(...targets.map(({ text }) => text.length));
   console.log(`slimbench ${packageVersion()}, Node ${process.version}, ${process.platform} ${process.arch}`);

@@ -26,6 +26,8 @@ const TARGETS: Readonly<Record<string, string>> = {
   cpu: "plain TypeScript, every op; what the others are verified against",
   wasm: "WebAssembly SIMD",
   webgpu: "WGSL on Dawn; SwiftShader where there is no GPU",
+  webgl: "gpu.js on WebGL 2, float32 only; in browsers: webgl@chrome",
+  "gpujs-cpu": "gpu.js's CPU mode, float32 only, for comparison",
 };
 
 interface Entry {

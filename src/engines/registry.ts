@@ -13,6 +13,9 @@ const LOADERS: Readonly<Record<string, () => Promise<Engine>>> = {
 /** Names of the engines that this version can run. */
 export const ENGINE_NAMES: readonly string[] = Object.keys(LOADERS);
 
+/** Those that only a browser can run. */
+export const BROWSER_ENGINES: readonly string[] = ["webgl"];
+
 /** @throws UnavailableError when this version has no such engine */
 export async function loadEngine(name: string): Promise<Engine> {
   const load = Object.hasOwn(LOADERS, name) ? LOADERS[name] : undefined;

@@ -74,7 +74,7 @@ async function probeInNode(target: Target): Promise<TargetProbe> {
 async function probeInChrome(target: Target, { browsers }: ProbeOptions): Promise<TargetProbe> {
   const browser = await findChrome(browsers?.chrome);
   const attempt = (gpu: BrowserGpu): Promise<TargetProbe> => probeInBrowser(target, { kind: "chrome", browser, gpu });
-  if (target.engine !== "webgpu") return attempt("none");
+  if (!isGpuTarget(target)) return attempt("none");
   const hardware = await attempt("hardware").catch((error: unknown) => {
     // A driver that takes the browser along: the software one may still do.
     if (!(error instanceof HostError)) throw error;
@@ -86,7 +86,11 @@ async function probeInChrome(target: Target, { browsers }: ProbeOptions): Promis
 /** With the GPU that the browser offers. */
 async function probeInBrowser(target: Target, source: BrowserSource): Promise<TargetProbe> {
   const probe = await askEngine(target, { kind: "browser", source });
-  return target.engine === "webgpu" ? { ...probe, adapter: adapterName(probe.facts) } : probe;
+  return isGpuTarget(target) ? { ...probe, adapter: adapterName(probe.facts) } : probe;
+}
+
+function isGpuTarget({ engine }: Target): boolean {
+  return engine === "webgpu" || engine === "webgl";
 }
 
 function findRemote(target: string, name: string, { remotes = [] }: ProbeOptions): RemoteBrowser {

@@ -20,7 +20,6 @@ export interface Target {
 
 /** Words that are part of the language but run in a later version: a record says `unavailable`, it is not a typing error. */
 export const PLANNED_ENGINES = [
-  "webgl",
   "ort-cpu",
   "ort-wasm",
   "ort-webgpu",

@@ -1,6 +1,6 @@
 /** Kernel names: `<dtype>_<op>_<pattern>_<tile>__<engine>[_<feature>]`, e.g. `f32_gemm_packed_4x8__wasm_simd`. */
 
-export type KernelEngine = "cpu" | "wasm" | "wgsl";
+export type KernelEngine = "cpu" | "wasm" | "wgsl" | "gpujs";
 
 /** One row of the catalogue. File, export, GPU label, test title and the `kernels` entry of a record carry `name`. */
 export interface KernelRow {
@@ -14,7 +14,7 @@ export interface KernelRow {
   readonly about: string;
 }
 
-const GRAMMAR = /^(f32|f64|f16|i8|u8|i16|i32|any)_[a-z0-9]+(_[a-z0-9]+)*__(cpu|wasm|wgsl)(_[a-z0-9]+)*$/;
+const GRAMMAR = /^(f32|f64|f16|i8|u8|i16|i32|any)_[a-z0-9]+(_[a-z0-9]+)*__(cpu|wasm|wgsl|gpujs)(_[a-z0-9]+)*$/;
 
 export function isKernelName(name: string): boolean {
   return GRAMMAR.test(name);
