@@ -1,6 +1,6 @@
 /**
  * Whole nets that no model file stands for, measured as `bench` measures (several processes, in turn):
- * - MobileNetV1 224 with 80 % of its 1×1 convolutions' 1×8 blocks zero, against itself dense: what skipping zeros gains end to end;
+ * - MobileNetV1 0.25 96 with 80 % of the 1×8 blocks of its 1×1 convolutions zero, against itself dense: what skipping zeros gains end to end;
  * - chains of 10 and 30 layers that compute next to nothing: what an inference costs beyond its kernels.
  * `npx tsx tools/bench-nets.ts [--target T…] [--processes N] [--preset P]`; needs `npm run build`.
  */
@@ -94,7 +94,7 @@ function printSparse(dense: Latency, sparse: Latency): void {
   const between = ratioOfProcesses(sparse.processes ?? [], dense.processes ?? []);
   const interval = between === undefined ? "" : ` (${between.ci95.map((ratio) => ratio.toFixed(2)).join(" to ")})`;
   const ratio = `${(dense.median / sparse.median).toFixed(2)}×${interval}`;
-  console.log(`  MobileNetV1 224, ${SPARSE}: dense ${microseconds(dense)}, sparse ${microseconds(sparse)}: ${ratio} as fast`);
+  console.log(`  MobileNetV1 0.25 96, ${SPARSE}: dense ${microseconds(dense)}, sparse ${microseconds(sparse)}: ${ratio} as fast`);
 }
 
 function microseconds({ median, ci95 }: Latency): string {

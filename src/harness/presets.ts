@@ -29,12 +29,12 @@ const TABLE: Readonly<Record<PresetName, Preset>> = {
   quick: {
     processes: 3,
     sampling: {
-      warmup: { floorMs: 150, maxMs: 800, minRuns: 2 },
+      warmup: { floorMs: 200, maxMs: 800, minRuns: 2 },
       minSamples: 8,
       maxSamples: 100,
       precision: 0.05,
-      minTimeMs: 60,
-      timeLimitMs: 250,
+      minTimeMs: 100,
+      timeLimitMs: 300,
       blockClockSteps: BLOCK_CLOCK_STEPS,
     },
     race: { warmup: { floorMs: 250, windowMs: 40, maxMs: 1000 }, blockMs: 1, rounds: 15, limitMs: 250 },
@@ -45,12 +45,12 @@ const TABLE: Readonly<Record<PresetName, Preset>> = {
   normal: {
     processes: 3,
     sampling: {
-      warmup: { floorMs: 350, maxMs: 1500, minRuns: 2 },
+      warmup: { floorMs: 450, maxMs: 1500, minRuns: 2 },
       minSamples: 10,
       maxSamples: 200,
       precision: 0.02,
-      minTimeMs: 150,
-      timeLimitMs: 500,
+      minTimeMs: 250,
+      timeLimitMs: 600,
       blockClockSteps: BLOCK_CLOCK_STEPS,
     },
     race: { warmup: { floorMs: 500, windowMs: 60, maxMs: 2000 }, blockMs: 2, rounds: 31, limitMs: 800 },
