@@ -62,7 +62,11 @@ async function profile(word: string, options: ProfileOptions): Promise<void> {
   });
   const { model, recipe, target, ops } = result;
   if (options.trace !== undefined) {
-    writeFileAtomic(options.trace, new TextEncoder().encode(traceText(`${model} ${recipe} ${target}`, ops)), "--trace");
+    writeFileAtomic(
+      options.trace,
+      new TextEncoder().encode(traceText(`${model} ${recipe} ${target}`, ops, result.gpu === undefined ? undefined : result.plainMs)),
+      "--trace",
+    );
   }
   if (options.format === "json") console.log(JSON.stringify(result, null, 2));
   else console.log(profileText(result, options.top, renderOptionsFor(process.stdout, process.env).colour));
@@ -79,6 +83,7 @@ const HEADS: readonly Head[] = [
   ["sum", "right"],
   ["GFLOP/s", "right"],
   ["GB/s", "right"],
+  ["of ceiling", "right"],
 ];
 
 function profileText(result: Profile, top: number | undefined, colour: boolean): string {
@@ -91,12 +96,14 @@ function profileText(result: Profile, top: number | undefined, colour: boolean):
     sum += op.ms;
     return [String(order), ...opCells(op, total, sum)];
   });
-  rows.push(["", "all ops", "", "", "", significant(total), "", "", ...rates(sumOf(ops), total)]);
+  rows.push(["", "all ops", "", "", "", significant(total), "", "", ...rates(sumOf(ops), total), ""]);
   const where = adapter === undefined ? "" : `, ${adapter}${software ? " (software GPU)" : ""}`;
   return [
     `${result.model} · ${result.recipe} · ${result.target}${where}`,
     drawTable(HEADS, rows, colour),
     `an inference without instruments: ${significant(plainMs)} ms; with them: ${significant(instrumentedMs)} ms; medians of ${runs}, taken in turn`,
+    ...gpuText(result),
+    ceilingText(result),
     "GFLOP/s: 2 × multiply-accumulates of the original layer, zeros included; GB/s: inputs, weights and output, each once",
   ].join("\n");
 }
@@ -104,7 +111,34 @@ function profileText(result: Profile, top: number | undefined, colour: boolean):
 function opCells(op: ProfiledOp, total: number, sum: number): readonly string[] {
   const share = (ms: number): string => (total === 0 ? ABSENT : `${((100 * ms) / total).toFixed(1)} %`);
   const output = `[${op.output.join(", ")}]`;
-  return [op.node, op.op, output, op.kernel, significant(op.ms), share(op.ms), share(sum), ...rates(op, op.ms)];
+  return [op.node, op.op, output, op.kernel, significant(op.ms), share(op.ms), share(sum), ...rates(op, op.ms), boundText(op)];
+}
+
+function boundText({ bound }: ProfiledOp): string {
+  return bound === undefined ? ABSENT : `${(100 * bound.share).toFixed(bound.share < 0.1 ? 1 : 0)} % ${bound.by}`;
+}
+
+/** What the ceilings are, and that they are measured. */
+function ceilingText({ ceilings }: Profile): string {
+  if (ceilings.length === 0) return "no ceiling is known of this engine here";
+  const text = ceilings.map(
+    ({ type, name, giga }) => `${significant(giga)} ${type === "copy" ? "GB/s" : `G${type === "int8" ? "" : "FL"}OP/s`} (${name})`,
+  );
+  return `ceilings, measured in the same process: ${text.join(", ")}; a share is the least possible time over the measured one, by what bounds it; above 100 %: zeros were skipped, or bytes came from nearer caches`;
+}
+
+/** The three numbers of a GPU inference, and what they cost beside it. */
+function gpuText({ gpu, plainMs }: Profile): readonly string[] {
+  if (gpu === undefined) return [];
+  const { spanMs, kernelsMs, gridNs, samples, dropped, submitReadMs, dispatchMs } = gpu;
+  const ms = (value: number | undefined): string => (value === undefined ? "not measured" : `${significant(value)} ms`);
+  const numbers = `an inference: ${ms(plainMs)} from submit to mapped outputs; ${ms(spanMs)} on the GPU; ${ms(kernelsMs)} sum of kernels`;
+  const clock =
+    gridNs === undefined
+      ? "the device has no clock of its own: ops are wall times of a submission each"
+      : `GPU clock: ticks of ${significant(gridNs)} ns, each region spans 100 at least; ${samples ?? 0} samples, ${dropped ?? 0} readings dropped`;
+  const each = dispatchMs === undefined ? "" : `, each dispatch ${significant(1000 * dispatchMs)} µs`;
+  return [numbers, clock, ...(submitReadMs === undefined ? [] : [`an empty submission with read-back takes ${ms(submitReadMs)}${each}`])];
 }
 
 function sumOf(ops: readonly ProfiledOp[]): Pick<ProfiledOp, "macs" | "bytes"> {

@@ -12,10 +12,15 @@ import { macsOf } from "../graph/cost.ts";
 import { bytesPerElement, elementCount } from "../graph/dtype.ts";
 import type { Graph, Node } from "../graph/ir.ts";
 import { openHost } from "../hosts/open.ts";
+import type { RaceSettings } from "../engines/tune/race.ts";
+import type { GpuTiming } from "../hosts/protocol.ts";
+import { boundOf, ceilingsOf } from "./ceilings.ts";
+import type { Bound, Ceiling } from "./ceilings.ts";
+import { GPU_SETTINGS } from "./gpu-time.ts";
 import type { PlannedModel } from "./plan.ts";
 import { prepareModel, preparePair } from "./prepare.ts";
 import { probeTarget } from "./probe.ts";
-import type { ProbeOptions } from "./probe.ts";
+import type { ProbeOptions, TargetProbe } from "./probe.ts";
 import type { Target } from "./target.ts";
 
 export interface ProfileRequest extends ProbeOptions {
@@ -35,10 +40,23 @@ export interface ProfiledOp {
   readonly kernel: string;
   readonly output: readonly number[];
   readonly ms: number;
+  /** Since the first op began, by the GPU's clock; absent elsewhere, and where ops were timed apart. */
+  readonly startMs?: number;
+  /** What it computes with. */
+  readonly type: "float32" | "int8";
   /** Multiply-accumulates; 0 for ops that are no product. */
   readonly macs: number;
   /** Inputs, weights and output as the graph holds them, each once. */
   readonly bytes: number;
+  /** Which measured ceiling it is under, and how near; absent where none is known. */
+  readonly bound?: Bound;
+}
+
+/** The engine's clocks on the GPU; what could not be measured is absent. */
+export interface GpuProfile extends Partial<GpuTiming> {
+  /** A submission and its read-back without any dispatch, and each further dispatch. */
+  readonly submitReadMs?: number;
+  readonly dispatchMs?: number;
 }
 
 export interface Profile {
@@ -52,9 +70,21 @@ export interface Profile {
   readonly plainMs: number;
   /** Median of the instrumented inferences as a whole. */
   readonly instrumentedMs: number;
+  /** What this engine reached at most, in the same process. */
+  readonly ceilings: readonly Ceiling[];
+  /** GPU targets. */
+  readonly gpu?: GpuProfile;
   readonly adapter?: string;
   readonly software: boolean;
 }
+
+/** Loops are raced against nobody: long enough that the processor's and the driver's clocks are up. */
+const CEILING_SETTINGS: RaceSettings = {
+  warmup: { floorMs: 100, windowMs: 40, maxMs: 600 },
+  blockMs: 0.5,
+  rounds: 15,
+  limitMs: 150,
+};
 
 /** @throws SlimbenchError: the model or the target cannot be used */
 export async function profileModel(request: ProfileRequest): Promise<Profile> {
@@ -76,16 +106,24 @@ export async function profileModel(request: ProfileRequest): Promise<Profile> {
     try {
       await host.request("open", { engine: target.engine, options: target.options, graphPath: pair.graphPath, choices: [] });
       const { ops, plainMs, instrumentedMs } = await host.request("profile", { inputs: pair.inputs[0] ?? [], runs });
+      const timing = await host.request("gpu", { inputs: pair.inputs[0] ?? [], settings: GPU_SETTINGS });
+      const { engine, options } = target;
+      const ceilings = ceilingsOf((await host.request("race", { engine, options, added: [], settings: CEILING_SETTINGS })).peaks);
       const nodes = new Map(pair.graph.nodes.map((node) => [node.name, node]));
       return {
         model: request.model.name,
         recipe: recipe.text,
         target: target.text,
-        ops: ops.map(({ node, op, kernel, ms }) => ({ node, op, kernel, ms, ...costOf(pair.graph, nodes.get(node)) })),
+        ops: ops.map((op) => {
+          const cost = costOf(pair.graph, nodes.get(op.node));
+          const bound = boundOf(cost, op.ms, ceilings);
+          return { ...op, ...cost, ...(bound === undefined ? {} : { bound }) };
+        }),
         runs,
         plainMs,
         instrumentedMs,
-        ...(probe.adapter === undefined ? {} : { adapter: probe.adapter }),
+        ceilings,
+        ...(probe.adapter === undefined ? {} : { adapter: probe.adapter, gpu: { ...timing, ...overheadOf(probe.facts) } }),
         software: probe.software === true,
       };
     } finally {
@@ -96,14 +134,23 @@ export async function profileModel(request: ProfileRequest): Promise<Profile> {
   }
 }
 
-function costOf(graph: Graph, node: Node | undefined): Pick<ProfiledOp, "macs" | "bytes" | "output"> {
-  if (node === undefined) return { macs: 0, bytes: 0, output: [] };
+function overheadOf({ submitReadMs, dispatchMs }: TargetProbe["facts"]): Pick<GpuProfile, "submitReadMs" | "dispatchMs"> {
+  return {
+    ...(typeof submitReadMs === "number" ? { submitReadMs } : {}),
+    ...(typeof dispatchMs === "number" ? { dispatchMs } : {}),
+  };
+}
+
+function costOf(graph: Graph, node: Node | undefined): Pick<ProfiledOp, "macs" | "bytes" | "output" | "type"> {
+  if (node === undefined) return { type: "float32", macs: 0, bytes: 0, output: [] };
   const sizeOf = (name: string): number => {
     const { dtype, shape } = tensorOf(graph, name);
     return elementCount(shape) * bytesPerElement(dtype);
   };
   const inputs = node.inputs.filter((_, i) => inputTensor(graph, node, i) !== undefined);
+  const dtype = inputTensor(graph, node, 0)?.dtype;
   return {
+    type: dtype === "int8" || dtype === "uint8" ? "int8" : "float32",
     macs: macsOf(graph, node),
     bytes: [...inputs, ...node.outputs].reduce((sum, name) => sum + sizeOf(name), 0),
     output: outputTensor(graph, node).shape,

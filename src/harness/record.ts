@@ -13,6 +13,7 @@ import { median } from "../stats/describe.ts";
 import { summarizeProcesses } from "../stats/processes.ts";
 import { summarize } from "../stats/summary.ts";
 import { feederFor } from "./feed.ts";
+import { measureGpu } from "./gpu-time.ts";
 import { sampleIndices, samplesWithin } from "./order.ts";
 import type { Outputs } from "./parity.ts";
 import { checkParity } from "./parity.ts";
@@ -112,6 +113,8 @@ export async function measure(
   const result = await host.request("time", { inputs: pair.inputs, settings });
   const medianMs = median(result.samples);
   gathered.memoryBytes = describeMemory(await host.request("memory", { inputs: pair.inputs[0] ?? [] }));
+  const gpuMs = await measureGpu(host, pair.inputs[0] ?? []);
+  if (gpuMs !== undefined) gathered.gpuMs = gpuMs;
   const predictions = await classify(host, pair, medianMs, context);
 
   const warnings: Warning[] = [...threadsBeyondCores(probe.facts)];

@@ -4,7 +4,7 @@
  */
 import { KERNEL_OPTION, checkForced } from "../engines/candidates.ts";
 import { evaluateNode } from "../engines/cpu/evaluate.ts";
-import type { EngineContext, NodeProfile, Session } from "../engines/engine.ts";
+import type { EngineContext, GpuTime, NodeProfile, Session } from "../engines/engine.ts";
 import { loadEngine } from "../engines/registry.ts";
 import type { TuningStore } from "../engines/tune/types.ts";
 import { invariant, UsageError } from "../errors.ts";
@@ -212,13 +212,8 @@ export class Agent {
 
   async #gpu({ inputs, settings }: Commands["gpu"]["args"]): Promise<Commands["gpu"]["result"]> {
     const { session } = this.#opened();
-    return session.gpuTime === undefined
-      ? undefined
-      : sampleGpu(
-          () => session.gpuTime!(inputs),
-          settings,
-          (fraction) => this.#report({ phase: "timing", fraction }),
-        );
+    const sample = async (): Promise<GpuTime | undefined> => session.gpuTime?.(inputs);
+    return sampleGpu(sample, settings, (fraction) => this.#report({ phase: "timing", fraction }));
   }
 
   async #classify({ datasetPath, indices }: Commands["classify"]["args"]): Promise<Commands["classify"]["result"]> {
@@ -259,7 +254,7 @@ function noGraph(index: number): never {
 
 /** The same op's times over many profiles. An op may take several kernels, and a kernel may occur in it twice. */
 class OpSamples {
-  readonly #samples = new Map<string, { readonly op: NodeProfile; readonly ms: number[] }>();
+  readonly #samples = new Map<string, { readonly op: NodeProfile; readonly ms: number[]; readonly starts: number[] }>();
 
   add(ops: readonly NodeProfile[]): void {
     const turns = new Map<string, number>();
@@ -268,9 +263,10 @@ class OpSamples {
       const turn = turns.get(name) ?? 0;
       turns.set(name, turn + 1);
       const key = `${name} ${turn}`;
-      const sample = this.#samples.get(key) ?? { op, ms: [] };
+      const sample = this.#samples.get(key) ?? { op, ms: [], starts: [] };
       this.#samples.set(key, sample);
       sample.ms.push(op.ms);
+      if (op.startMs !== undefined) sample.starts.push(op.startMs);
     }
   }
 
@@ -280,6 +276,12 @@ class OpSamples {
       const value = median(ms);
       return value < COARSE_STEPS * clockStepMs ? mean(ms) : value;
     };
-    return [...this.#samples.values()].map(({ op, ms }) => ({ ...op, ms: middle(ms) }));
+    return [...this.#samples.values()].map(({ op: { node, op, kernel }, ms, starts }) => ({
+      node,
+      op,
+      kernel,
+      ms: middle(ms),
+      ...(starts.length === 0 ? {} : { startMs: median(starts) }),
+    }));
   }
 }

@@ -108,11 +108,17 @@ export const coldSchema = z.looseObject({
   first: ms.optional(),
 });
 
+/** By the GPU's own clock, in a pass apart from the timed runs; medians. `latencyMs` is the third number: submit to mapped outputs. */
 export const gpuMsSchema = z.looseObject({
-  /** First pass begin to last pass end of one inference. */
+  /** Begin of the first kernel to the end of the last, in one inference. */
   span: ms,
-  /** Sum over kernels. */
+  /** Sum over kernels, each timed alone. */
   kernels: ms.optional(),
+  n: count.optional(),
+  /** Tick of that clock as measured, nanoseconds; what is timed spans a hundred of them. */
+  gridNs: number.optional(),
+  /** Readings that were dropped, since the clock ran backwards. */
+  dropped: count.optional(),
 });
 
 export const memorySchema = z.looseObject({

@@ -60,14 +60,14 @@ export class StepTimer {
     if (gridNs === undefined || this.steps.length === 0) return undefined;
     const whole = await timeRepeated(this.shared, this.ledger, [this.inference], gridNs);
     const parts = await this.timeKernels(gridNs);
-    const spanMs = whole.times[0]?.ms;
+    const [inference] = whole.times;
     // A sum without some of its parts would flatter.
-    const complete = parts.times.every((time) => time !== undefined);
+    const kernels = parts.times.flatMap((time) => (time === undefined ? [] : [time.ms]));
     return {
       gridNs,
       dropped: whole.dropped + parts.dropped,
-      ...(spanMs === undefined ? {} : { spanMs }),
-      ...(complete ? { kernelsMs: parts.times.reduce((sum, time) => sum + (time?.ms ?? 0), 0) } : {}),
+      ...(inference === undefined ? {} : { spanMs: inference.ms }),
+      ...(kernels.length === parts.times.length ? { kernelsMs: kernels.reduce((sum, ms) => sum + ms, 0) } : {}),
     };
   }
 

@@ -117,11 +117,8 @@ describe("a run", () => {
 /** Labels of the buffers, textures and query sets that live, from now on. */
 function watchObjects(): ReadonlyMap<object, string> {
   const live = new Map<object, string>();
-  const watch = <T extends object>(
-    make: "createBuffer" | "createTexture" | "createQuerySet",
-    prototype: { destroy: () => undefined },
-  ): void => {
-    const real = Object.getOwnPropertyDescriptor(GPUDevice.prototype, make)!.value as (descriptor: unknown) => T;
+  const watch = (make: "createBuffer" | "createTexture" | "createQuerySet", prototype: { destroy: () => undefined }): void => {
+    const real = Object.getOwnPropertyDescriptor(GPUDevice.prototype, make)!.value as (descriptor: unknown) => object;
     vi.spyOn(GPUDevice.prototype, make).mockImplementation(function (this: GPUDevice, descriptor: unknown) {
       const object = real.call(this, descriptor);
       live.set(object, `${make} ${(object as { readonly label?: string }).label ?? ""}`);

@@ -12,7 +12,7 @@ import { GpuLedger, MAX_QUERIES } from "../../../src/engines/webgpu/ledger.ts";
 import { LADDER, overheadOf } from "../../../src/engines/webgpu/overhead.ts";
 import { copyStep, peakStep } from "../../../src/engines/webgpu/probes.ts";
 import type { ShaderReader } from "../../../src/engines/webgpu/shaders.ts";
-import * as timestamps from "../../../src/engines/webgpu/timestamps.ts";
+import type { Region } from "../../../src/engines/webgpu/timestamps.ts";
 import { LEAST_TICKS, nextRepeats, timeRegions, timeRepeated } from "../../../src/engines/webgpu/timestamps.ts";
 import { keepDevice, testContext, testGpu } from "./context.ts";
 import { denseGraph, randomGraph, randomInputs } from "./graphs.ts";
@@ -232,7 +232,7 @@ describe("timeRepeated", () => {
   it("asks in several submissions for more than a query set holds", async () => {
     const ledger = new GpuLedger(shared.device);
     const submit = vi.spyOn(Object.getPrototypeOf(shared.device.queue) as GPUQueue, "submit");
-    const regions = new Array<timestamps.Region>(MAX_QUERIES / 2 + 1).fill(() => undefined);
+    const regions = new Array<Region>(MAX_QUERIES / 2 + 1).fill(() => undefined);
     const times = await timeRegions(shared, ledger, regions);
     expect(submit).toHaveBeenCalledTimes(2);
     submit.mockRestore();
