@@ -7,6 +7,8 @@ import { FormatError, UsageError } from "../errors.ts";
 import { suggestion } from "./names.ts";
 import { Fields, LIST_SEPARATOR, STEP_NAMES } from "./recipe-fields.ts";
 import type { LayerFilter, StepName } from "./recipe-fields.ts";
+import { STARTS } from "./cluster/starts.ts";
+import type { Start } from "./cluster/starts.ts";
 import { parsePrune, pruneText } from "./recipe-prune.ts";
 import type { ChannelStep, PruneStep } from "./recipe-prune.ts";
 
@@ -18,6 +20,8 @@ export interface ClusterStep extends LayerFilter {
   readonly kind: "cluster";
   /** Shared values of a layer, at most. */
   readonly values: number;
+  /** Where k-means begins; absent: linear. */
+  readonly init?: Exclude<Start, "linear">;
 }
 
 export interface Float16Step extends Pick<LayerFilter, "exclude"> {
@@ -159,7 +163,7 @@ export function stepText(step: Step): string {
     case "int4":
       return `int4${step.block === DEFAULT_INT4_BLOCK ? "" : `,block=${step.block}`}${filterText(step)}`;
     case "cluster":
-      return `cluster:${step.values}${filterText(step)}`;
+      return `cluster:${step.values}${step.init === undefined ? "" : `,init=${step.init}`}${filterText(step)}`;
     case "prune":
     case "channels":
       return `${pruneText(step)}${filterText(step)}`;
@@ -217,9 +221,10 @@ function parseStep(fields: Fields): Step {
 }
 
 function parseCluster(fields: Fields): ClusterStep {
-  fields.onlyOptions(["include", "exclude"]);
+  fields.onlyOptions(["init", "include", "exclude"]);
   const expected = "an integer 2..65536 (shared values in a layer), e.g. cluster:16";
   const values = fields.value(expected, (n) => Number.isInteger(n) && n >= 2 && n <= 65_536);
   if (values > MOST_SHARED_VALUES) throw fields.unsupported(`cluster:${values}`, `Use at most cluster:${MOST_SHARED_VALUES}`);
-  return { kind: "cluster", values, ...fields.filter() };
+  const init = fields.wordOption("init", STARTS, "linear");
+  return { kind: "cluster", values, ...(init === "linear" ? {} : { init }), ...fields.filter() };
 }

@@ -16,6 +16,9 @@ export interface LayerStats {
   readonly output: string;
   /** Elements of the weights and biases that this node reads. */
   readonly params: number;
+  readonly nonzeroParams: number;
+  /** Bytes of those, as in the totals. */
+  readonly weightBytes: number;
   readonly macs: number;
   readonly effectiveMacs: number;
   /** Of the weights, biases aside; absent without weights. */
@@ -49,14 +52,11 @@ export interface GraphStats {
 
 export function graphStats(graph: Graph): GraphStats {
   const layers = graph.nodes.map((node) => layerStats(graph, node));
-  const params = parametersOf(graph, graph.nodes);
   const sum = (value: (layer: LayerStats) => number): number => layers.reduce((total, layer) => total + value(layer), 0);
   return {
     layers,
     totals: {
-      params: params.reduce((total, tensor) => total + tensor.data.length, 0),
-      nonzeroParams: params.reduce((total, tensor) => total + countNonzero(tensor), 0),
-      weightBytes: params.reduce((total, tensor) => total + storedBytes(tensor), 0),
+      ...held(parametersOf(graph, graph.nodes)),
       macs: sum((layer) => layer.macs),
       effectiveMacs: sum((layer) => layer.effectiveMacs),
     },
@@ -76,6 +76,11 @@ function parametersOf(graph: Graph, nodes: readonly Node[]): readonly Constant[]
   return [...found.values()];
 }
 
+function held(params: readonly Constant[]): Pick<GraphTotals, "params" | "nonzeroParams" | "weightBytes"> {
+  const sum = (value: (tensor: Constant) => number): number => params.reduce((total, tensor) => total + value(tensor), 0);
+  return { params: sum(({ data }) => data.length), nonzeroParams: sum(countNonzero), weightBytes: sum(storedBytes) };
+}
+
 function layerStats(graph: Graph, node: Node): LayerStats {
   const weight = weightOf(graph, node);
   const nonzero = weight === undefined ? 0 : countNonzero(weight);
@@ -85,7 +90,7 @@ function layerStats(graph: Graph, node: Node): LayerStats {
     op: opLabel(node),
     input: input === undefined ? "" : typeText(input),
     output: typeText(outputTensor(graph, node)),
-    params: parametersOf(graph, [node]).reduce((total, tensor) => total + tensor.data.length, 0),
+    ...held(parametersOf(graph, [node])),
     macs: macsOf(graph, node),
     effectiveMacs: effectiveMacsOf(graph, node),
     ...(weight && {

@@ -1,7 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { applyRecipe, runSteps } from "../../src/compress/apply.ts";
-import { clusterValues, linearCentroids, linearCentroidsBySign, lloyd } from "../../src/compress/cluster/kmeans.ts";
+import { clusterValues, lloyd } from "../../src/compress/cluster/kmeans.ts";
+import {
+  STARTS,
+  densityCentroids,
+  linearCentroids,
+  plusPlusCentroids,
+  startCentroids,
+  startCentroidsBySign,
+} from "../../src/compress/cluster/starts.ts";
 import { withTensors } from "../../src/compress/layers.ts";
 import { checkPromises } from "../../src/compress/promises.ts";
 import { parseRecipe } from "../../src/compress/recipe.ts";
@@ -37,8 +45,59 @@ describe("starting points", () => {
   });
 
   it("are shared between the signs where zero is kept", () => {
-    expect(rounded(linearCentroidsBySign(UP_TO_TEN, 4))).toEqual([1, 4, 7, 10]);
-    expect(rounded(linearCentroidsBySign(TWELVE, 5))).toEqual([-3, 1.1, 3.7333, 6.3667, 9]);
+    expect(rounded(startCentroidsBySign("linear", UP_TO_TEN, 4))).toEqual([1, 4, 7, 10]);
+    expect(rounded(startCentroidsBySign("linear", TWELVE, 5))).toEqual([-3, 1.1, 3.7333, 6.3667, 9]);
+  });
+});
+
+describe("other starting points", () => {
+  it("follow the density (vectors of the TensorFlow toolkit)", () => {
+    const crowded = sorted(0, 1, 2, 3, 3.1, 3.2, 3.3, 3.4, 3.5);
+    expect(rounded(densityCentroids(crowded, 5))).toEqual([0.1114, 2.0534, 3.1459, 3.3886, 3.51]);
+    expect(rounded(densityCentroids(crowded, 3))).toEqual([0.1114, 3.1459, 3.51]);
+    expect(rounded(densityCentroids(sorted(0, 1, 2, 3, 4, 5, 6, 7, 8, 9), 3))).toEqual([0.301, 5.2776, 9.01]);
+    expect(rounded(startCentroidsBySign("density", sorted(-1, -2, -3, -4, -5, -6), 3))).toEqual([-5.8369, -2.8941, -0.99]);
+    expect(rounded(startCentroidsBySign("density", sorted(-4, -3, -2, -1, 1, 2, 3, 4, 5, 6, 7), 5))).toEqual([
+      -3.9059, -0.99, 1.1976, 4.1038, 7.01,
+    ]);
+  });
+
+  it("k-means++ draws different values of the data, the same each time", () => {
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(fc.double({ min: -1e3, max: 1e3, noNaN: true }), { minLength: 2, maxLength: 60 }),
+        fc.nat(),
+        (values, seed) => {
+          const data = sorted(...values);
+          const count = 1 + (seed % new Set(data).size);
+          const chosen = plusPlusCentroids(data, count);
+          expect(chosen.length).toBe(count);
+          expect(new Set(chosen).size).toBe(count);
+          for (const value of chosen) expect(data).toContain(value);
+          expect([...chosen]).toEqual([...plusPlusCentroids(data, count)]);
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+
+  it("k-means++ finds clusters far apart that a line of points misses", () => {
+    const groups = sorted(0, 0.1, 0.2, 0.3, 1000, 1000.1, 5000);
+    expect([...lloyd(groups, plusPlusCentroids(groups, 3))].map(Math.round)).toEqual([0, 1000, 5000]);
+  });
+
+  it.each(STARTS)("%s lies ascending within reach of the values and serves k-means", (start) => {
+    const next = uniform(5);
+    const data = Float64Array.from({ length: 500 }, () => (next() - 0.4) ** 3).sort();
+    const centroids = startCentroids(start, data, 16);
+    expect([...centroids]).toEqual([...centroids].sort((a, b) => a - b));
+    expect(centroids[0]).toBeGreaterThanOrEqual(data[0]! - 0.011);
+    expect(centroids[15]).toBeLessThanOrEqual(data[499]! + 0.011);
+    const { table } = clusterValues(Float32Array.from(data), 16, false, start);
+    expect(table.length).toBe(16);
+    expect(spread(Float32Array.from(data), table)).toBeLessThanOrEqual(
+      spread(Float32Array.from(data), Float32Array.from(centroids)) + 1e-9,
+    );
   });
 });
 

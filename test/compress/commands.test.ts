@@ -56,7 +56,7 @@ describe("bench compress", () => {
       "40",
     ]);
     expect(text).toContain(`plain.onnx: prune:0.7,block=1x8+int8 → ${out}`);
-    expect(text).toMatch(/fc1 +Dense +17,304 +17\.3 k → \S+ k? +0\.0 % → 70\.\d % +[\d,]+ → \d+ +32 → 8/);
+    expect(text).toMatch(/fc1 +Dense +17,304 +17,304 → 5,\d+ +69\.2 KB → 17\.4 KB +17\.3 k +17\.3 k → 5\.\d+ k +[\d,]+ → \d+ +32 → 8/);
     expect(text).toMatch(/weights .* → .* \(3\.\d\d× smaller\)/);
     expect(text).toContain("prune:0.7,block=1x8 left alone: conv1 (Conv2D): only 1 input channel");
 
@@ -66,6 +66,20 @@ describe("bench compress", () => {
     const [float, integer] = [observeGraph(graph), observeGraph(small)];
     const same = samples.filter((x) => argmax(float.run(x, () => undefined)[0]!) === argmax(integer.run(x, () => undefined)[0]!));
     expect(same.length).toBeGreaterThan(30);
+  });
+
+  it("shows removed channels per layer and in total", async () => {
+    const text = await run(compressCommand(), [model, "-r", "prune,channels=0.5", "-o", out]);
+    expect(text).toMatch(/conv2 +Conv2D +1,100 → 280 +1,100 → 280 +4\.40 KB → 1\.12 KB +38\.9 k → 9\.72 k +38\.9 k → 9\.72 k/);
+    expect(text).toMatch(/total +18,7\d\d → 4,\d+ +18,7\d\d → 4,\d+ +74\.\d KB → \S+ KB +64\.2 k → \S+ k/);
+    expect(text).toContain('prune,channels=0.5 left alone: fc2 (Dense): Softmax "softmax" needs it whole');
+    const { graph: small } = await openModel(out);
+    expect(observeGraph(small).run(samples[0]!, () => undefined)[0]!.length).toBe(10);
+  });
+
+  it("prunes where the WASM engine gains by it", async () => {
+    const text = await run(compressCommand(), [model, "-r", "prune:0.95,where=faster", "-o", out]);
+    expect(text).toMatch(/prune:0\.95,where=faster left alone: .*: not faster: /);
   });
 
   it("reports as JSON", async () => {

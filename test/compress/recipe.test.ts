@@ -37,6 +37,8 @@ describe("recipe text", () => {
     ["cluster:016", "cluster:16"],
     ["prune:0.5 + cluster:16,exclude=fc,include=dw* + int8", "prune:0.5+cluster:16,include=dw*,exclude=fc+int8"],
     ["cluster:256+fp16", "cluster:256+fp16"],
+    ["cluster:16,init=linear", "cluster:16"],
+    ["cluster:16,exclude=fc,init=kmeanspp", "cluster:16,init=kmeanspp,exclude=fc"],
     ["fp16,exclude=a|b", "fp16,exclude=a|b"],
     ["int4,block=32", "int4"],
     ["int4,exclude=fc,block=64", "int4,block=64,exclude=fc"],

@@ -30,7 +30,7 @@ export function cluster(graph: Graph, step: ClusterStep): StepResult {
     const why = reasonToSkip(layer, step);
     if (why !== undefined) skipped.push({ layer: node.name, op: node.op, why });
     else if (!tensors.has(weight.name)) {
-      const { table, indices } = clusterValues(weight.data as Float32Array, step.values, isSparse(weight));
+      const { table, indices } = clusterValues(weight.data as Float32Array, step.values, isSparse(weight), step.init);
       const data = Float32Array.from(indices, (index) => table[index]!);
       tensors.set(weight.name, { ...withoutCode(weight), data, code: { kind: "codebook", table, indices } });
       promises.push({ kind: "distinct", layer: node.name, tensor: weight.name, by, most: step.values });

@@ -1,29 +1,12 @@
 /**
- * Shared values for a list of weights: k-means on a line, from evenly spaced starting points (Deep Compression, arXiv 1510.00149, found that
- * start the best at almost every width). The values are sorted once, so a round costs a few binary searches.
+ * Shared values for a list of weights: k-means on a line, by default from evenly spaced starting points (Deep Compression, arXiv 1510.00149,
+ * found that start the best at almost every width). The values are sorted once, so a round costs a few binary searches.
  */
-import { roundHalfEven } from "../../graph/numerics.ts";
+import { farthest, groupEnds, startCentroids, startCentroidsBySign } from "./starts.ts";
+import type { Start } from "./starts.ts";
 
 /** Far above what any start needs; a bound against cycles of rounding. */
 const MOST_ROUNDS = 2000;
-
-/** From the smallest to the largest of `sorted`, evenly. One centroid stands on the smallest. */
-export function linearCentroids(sorted: Float64Array, count: number): Float64Array {
-  const low = sorted[0]!;
-  const step = count > 1 ? (sorted[sorted.length - 1]! - low) / (count - 1) : 0;
-  return Float64Array.from({ length: count }, (_, j) => low + j * step);
-}
-
-/** As `linearCentroids` for each sign, the counts shared by the numbers of values. */
-export function linearCentroidsBySign(sorted: Float64Array, count: number): Float64Array {
-  const negatives = sorted.filter((value) => value < 0);
-  const positives = sorted.filter((value) => value > 0);
-  const low = roundHalfEven((count * negatives.length) / (negatives.length + positives.length));
-  return Float64Array.of(
-    ...(low > 0 ? linearCentroids(negatives, low) : []),
-    ...(count > low ? linearCentroids(positives, count - low) : []),
-  );
-}
 
 /**
  * Lloyd's rounds until nothing moves: each value belongs to the nearest centroid (the lower one at equal distance), each centroid becomes
@@ -55,41 +38,6 @@ export function lloyd(sorted: Float64Array, start: Float64Array): Float64Array {
   return centroids;
 }
 
-/** For each centroid, the index behind its last value. */
-function groupEnds(sorted: Float64Array, centroids: Float64Array): Int32Array {
-  return Int32Array.from(centroids, (centroid, j) => {
-    const next = centroids[j + 1];
-    return next === undefined ? sorted.length : upperBound(sorted, (centroid + next) / 2);
-  });
-}
-
-/** Number of elements that are at most `limit`. */
-function upperBound(sorted: Float64Array, limit: number): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (sorted[middle]! <= limit) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-/** The value farthest from its centroid: the first or last of a group; undefined when all values stand on centroids. */
-function farthest(sorted: Float64Array, centroids: Float64Array, ends: Int32Array): number | undefined {
-  let best: number | undefined;
-  let distance = 0;
-  for (let j = 0; j < ends.length; j++) {
-    const begin = j === 0 ? 0 : ends[j - 1]!;
-    const end = ends[j]!;
-    if (end === begin) continue;
-    for (const value of [sorted[begin]!, sorted[end - 1]!]) {
-      if (Math.abs(value - centroids[j]!) > distance) [best, distance] = [value, Math.abs(value - centroids[j]!)];
-    }
-  }
-  return best;
-}
-
 export interface Clustered {
   /** Ascending but for the zero that is kept, which comes first. */
   readonly table: Float32Array;
@@ -101,10 +49,10 @@ export interface Clustered {
  * @param count at most 256
  * @param keepZero zeros stay zeros, by a shared value of their own that no other weight takes
  */
-export function clusterValues(data: Float32Array, count: number, keepZero: boolean): Clustered {
+export function clusterValues(data: Float32Array, count: number, keepZero: boolean, start: Start = "linear"): Clustered {
   const free = Float64Array.from(keepZero ? data.filter((value) => value !== 0) : data).sort();
   const hasZeros = keepZero && free.length < data.length;
-  const table = [...(hasZeros ? [0] : []), ...(free.length === 0 ? [] : centroidsOf(free, hasZeros ? count - 1 : count, keepZero))];
+  const table = [...(hasZeros ? [0] : []), ...(free.length === 0 ? [] : centroidsOf(free, hasZeros ? count - 1 : count, keepZero, start))];
   const first = hasZeros ? 1 : 0;
   const indices = new Uint8Array(data.length);
   for (let i = 0; i < data.length; i++) indices[i] = hasZeros && data[i] === 0 ? 0 : nearest(table, first, data[i]!);
@@ -112,9 +60,10 @@ export function clusterValues(data: Float32Array, count: number, keepZero: boole
 }
 
 /** Rounded to float32, without repeats. */
-function centroidsOf(sorted: Float64Array, count: number, bySign: boolean): readonly number[] {
+function centroidsOf(sorted: Float64Array, count: number, bySign: boolean, start: Start): readonly number[] {
   const distinct = [...new Set(sorted)];
-  const values = distinct.length <= count ? distinct : lloyd(sorted, (bySign ? linearCentroidsBySign : linearCentroids)(sorted, count));
+  const values =
+    distinct.length <= count ? distinct : lloyd(sorted, (bySign ? startCentroidsBySign : startCentroids)(start, sorted, count));
   // + 0 turns -0 into 0.
   return [...new Set(Array.from(values, (value) => Math.fround(value) + 0))];
 }
