@@ -21,7 +21,8 @@ export function doctorCommand(): Command {
 
 async function doctor(words: readonly string[], options: BrowserWords): Promise<void> {
   const hosts = ["", "@chrome", ...((await hasFirefox()) ? ["@firefox"] : [])];
-  const all = hosts.flatMap((host) => ENGINE_NAMES.filter((engine) => host !== "" || !BROWSER_ENGINES.includes(engine)).map((engine) => `${engine}${host}`));
+  const engines = (host: string): readonly string[] => ENGINE_NAMES.filter((engine) => host !== "" || !BROWSER_ENGINES.includes(engine));
+  const all = hosts.flatMap((host) => engines(host).map((engine) => `${engine}${host}`));
   const targets = (words.length === 0 ? all : words).map(parseTarget);
   const width = Math.max(...targets.map(({ text }) => text.length));
   console.log(`slimbench ${packageVersion()}, Node ${process.version}, ${process.platform} ${process.arch}`);
