@@ -31,5 +31,7 @@ struct Params {
   out_lo: i32,
   out_hi: i32,
   n8: u32,          // block-sparse: ceil(n / 8)
+  scale_k4: u32,    // int4: units of k that share a scale
+  scale_rows: u32,  // int4: ceil(k4 / scale_k4)
 };
 @group(0) @binding(0) var<uniform> params: Params;

@@ -1,57 +1,14 @@
 /** Catalogue rows of the WGSL kernels, and which file of shaders/ with which substitutions each one is. */
 import type { BinaryFn, OpName, UnaryFn } from "../graph/ir.ts";
-import type { KernelRow } from "./names.ts";
+import { CODED_GEMMS } from "./wgsl-coded.ts";
+import { INTEGER_GEMMS } from "./wgsl-integer.ts";
+import { FLOAT_ACCESS } from "./wgsl-access.ts";
+import { wgslRow as row } from "./wgsl-row.ts";
+import { PROBES } from "./wgsl-probes.ts";
+import type { WgslKernel } from "./wgsl-row.ts";
+import { SPARSE_GEMMS } from "./wgsl-sparse.ts";
 
-export interface WgslKernel extends KernelRow {
-  readonly ops: readonly OpName[];
-  /** File of shaders/; absent where nothing is dispatched. */
-  readonly file?: string;
-  /** Values of the file's `#param`s. */
-  readonly params: Readonly<Record<string, string>>;
-}
-
-type Params = Readonly<Record<string, string>>;
-
-function row(
-  name: string,
-  ops: readonly OpName[],
-  file: string,
-  params: Params,
-  about: string,
-  requires: readonly string[] = [],
-): WgslKernel {
-  return { name, engine: "wgsl", ops, requires, about, file: `${file}.wgsl`, params };
-}
-
-/** Where a GEMM reads A: name of the family, access file's suffix, suffix of the kernel name, ops. */
-const FLOAT_ACCESS = [
-  {
-    family: "gemm",
-    access: "f32_rows_vec4",
-    suffix: "",
-    ops: ["Dense", "Conv2D", "MatMul"],
-    reads: "rows of a matrix, four values at once",
-  },
-  {
-    family: "gemm",
-    access: "f32_rows_scalar",
-    suffix: "_scalar",
-    ops: ["Dense", "Conv2D", "MatMul"],
-    reads: "rows of a matrix of any length",
-  },
-  { family: "conv", access: "f32_conv_vec4", suffix: "", ops: ["Conv2D"], reads: "an image through im2col, four channels at once" },
-  { family: "conv", access: "f32_conv_scalar", suffix: "_scalar", ops: ["Conv2D"], reads: "an image through im2col, any channels" },
-] as const;
-
-const INTEGER_ACCESS = [
-  { family: "gemm", access: "i8_rows", ops: ["Dense", "Conv2D"], reads: "rows of a matrix" },
-  { family: "conv", access: "i8_conv", ops: ["Conv2D"], reads: "an image through im2col" },
-] as const;
-
-const DOTS = [
-  { dot: "dot4", call: "dot4I8Packed", requires: ["packed_4x8_integer_dot_product"] },
-  { dot: "unpack", call: "dot4_unpack", requires: [] },
-] as const;
+export type { WgslKernel } from "./wgsl-row.ts";
 
 function floatGemms(): WgslKernel[] {
   return FLOAT_ACCESS.flatMap(({ family, access, suffix, ops, reads }) => [
@@ -88,62 +45,6 @@ function floatGemms(): WgslKernel[] {
         ]
       : []),
   ]);
-}
-
-function integerGemms(): WgslKernel[] {
-  return INTEGER_ACCESS.flatMap(({ family, access, ops, reads }) =>
-    DOTS.flatMap(({ dot, call, requires }) => {
-      const params = { ACCESS: access, DOT4: call };
-      const how = dot === "dot4" ? "the built-in dot product of four bytes" : "bytes unpacked to int32";
-      return [
-        row(
-          `i8_${family}_${dot}_32x32__wgsl`,
-          ops,
-          "i8_gemm_tiled_32x32",
-          params,
-          `Tiles in workgroup memory, 4 × 4 a thread, ${how}; reads ${reads}.`,
-          requires,
-        ),
-        row(
-          `i8_${family}_${dot}_4x4__wgsl`,
-          ops,
-          "i8_gemm_direct_4x4",
-          params,
-          `4 × 4 outputs a thread, ${how}; reads ${reads}.`,
-          requires,
-        ),
-        row(
-          `i8_${family}_${dot}_1x4__wgsl`,
-          ops,
-          "i8_gemm_direct_1x4",
-          params,
-          `1 × 4 outputs a thread, for few rows, ${how}; reads ${reads}.`,
-          requires,
-        ),
-      ];
-    }),
-  );
-}
-
-const SPARSE_ABOUT = "Weights zero in blocks of 1 × 8: eight output channels share one list of input positions";
-
-function sparseGemms(): WgslKernel[] {
-  return (["f32", "i8"] as const).flatMap((type) =>
-    (["4x8", "1x8"] as const).flatMap((tile) => {
-      const file = `${type}_gemm_block1x8_${tile}`;
-      const about = `${SPARSE_ABOUT}; ${tile === "4x8" ? "4 × 8 outputs a thread" : "1 × 8 outputs a thread, for few rows"}`;
-      return [
-        row(
-          `${type}_gemm_block1x8_${tile}__wgsl`,
-          ["Dense", "Conv2D"],
-          file,
-          { ACCESS: `${type}_gather_rows` },
-          `${about}; gathers from rows of a matrix.`,
-        ),
-        row(`${type}_conv_block1x8_${tile}__wgsl`, ["Conv2D"], file, { ACCESS: `${type}_gather_conv` }, `${about}; gathers from an image.`),
-      ];
-    }),
-  );
 }
 
 export const UNARY_FNS: readonly UnaryFn[] = [
@@ -316,7 +217,15 @@ const OTHERS: readonly WgslKernel[] = [
   },
 ];
 
-export const WGSL_KERNELS: readonly WgslKernel[] = [...floatGemms(), ...integerGemms(), ...sparseGemms(), ...elementwise(), ...OTHERS];
+export const WGSL_KERNELS: readonly WgslKernel[] = [
+  ...PROBES,
+  ...floatGemms(),
+  ...INTEGER_GEMMS,
+  ...CODED_GEMMS,
+  ...SPARSE_GEMMS,
+  ...elementwise(),
+  ...OTHERS,
+];
 
 const BY_NAME: ReadonlyMap<string, WgslKernel> = new Map(WGSL_KERNELS.map((kernel) => [kernel.name, kernel]));
 

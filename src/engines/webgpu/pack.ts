@@ -30,7 +30,14 @@ export function kUnits(shape: GemmShape): number {
 /** Weight of output channel o (over all groups) at kernel row, segment and position in the run. */
 export type WeightAt = (o: number, segmentY: number, segmentX: number, position: number) => number;
 
-function eachRow(shape: GemmShape, visit: (k: number, segmentY: number, segmentX: number, position: number) => void): void {
+/** Where that weight lies in the constant's data; -1 for padding. */
+export type SourceAt = WeightAt;
+
+/** Encodes where an input value lies relative to its window (or row); undefined when it does not fit. */
+export type PositionAt = (segmentY: number, segmentX: number, position: number) => number | undefined;
+
+/** Every row of the packed weights that is not padding. */
+export function eachRow(shape: GemmShape, visit: (k: number, segmentY: number, segmentX: number, position: number) => void): void {
   const padded = runUnits(shape) * 4;
   let first = 0;
   for (let sy = 0; sy < shape.segmentsY; sy++) {
@@ -91,54 +98,4 @@ export function packColumns(bias: Int32Array, scales: Float32Array, groups: numb
     }
   }
   return words;
-}
-
-/** Positions that are left in each block of eight output channels, and their weights. */
-export interface BlockSparse {
-  /** [groups × ceil(n/8) + 1] first entry of each block */
-  readonly starts: Uint32Array;
-  readonly positions: Uint32Array;
-  /** Output channel and weight source of each entry: [entries][8] */
-  readonly values: Float32Array | Int8Array;
-  /** Stored blocks of all blocks. */
-  readonly density: number;
-}
-
-/** Encodes where an input value lies relative to its window (or row); undefined when it does not fit. */
-export type PositionAt = (segmentY: number, segmentX: number, position: number) => number | undefined;
-
-/**
- * Looks at the data, not at a promise: a position is left out when its eight weights are zero.
- * @returns undefined when a position cannot be encoded
- */
-export function packBlockSparse(
-  shape: GemmShape,
-  weight: WeightAt,
-  position: PositionAt,
-  create: (length: number) => Float32Array | Int8Array,
-): BlockSparse | undefined {
-  const blocks = Math.ceil(shape.groupOut / 8);
-  const starts = new Uint32Array(shape.groups * blocks + 1);
-  const positions: number[] = [];
-  const values: number[] = [];
-  const total = shape.groups * blocks * shape.segmentsY * shape.segmentsX * shape.runWeights;
-  let unencodable = 0;
-  for (let g = 0, b = 0; g < shape.groups; g++) {
-    for (let block = 0; block < blocks; block++, b++) {
-      const width = Math.min(8, shape.groupOut - block * 8);
-      eachRow(shape, (_, sy, sx, p) => {
-        const row = Array.from({ length: 8 }, (_unused, j) => (j < width ? weight(g * shape.groupOut + block * 8 + j, sy, sx, p) : 0));
-        if (row.every((v) => v === 0)) return;
-        const at = position(sy, sx, p);
-        if (at === undefined) unencodable++;
-        else positions.push(at);
-        values.push(...row);
-      });
-      starts[b + 1] = positions.length;
-    }
-  }
-  if (unencodable > 0) return undefined;
-  const packed = create(values.length);
-  packed.set(values);
-  return { starts, positions: Uint32Array.from(positions), values: packed, density: total === 0 ? 1 : positions.length / total };
 }

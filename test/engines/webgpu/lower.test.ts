@@ -33,10 +33,12 @@ describe("choice of kernels", () => {
     ["forced twin", denseGraph("int8", 64, 64, 64), HARDWARE, { dot4: "unpack" }, "i8_gemm_unpack_32x32__wgsl"],
     ["enough zero blocks", denseGraph("float32", 64, 64, 64, 0.7), HARDWARE, {}, "f32_gemm_block1x8_4x8__wgsl"],
     ["enough zero blocks in int8", denseGraph("int8", 64, 64, 64, 0.7), HARDWARE, {}, "i8_gemm_block1x8_4x8__wgsl"],
-    ["zero blocks at batch 1", denseGraph("float32", 1, 64, 64, 0.7), HARDWARE, {}, "f32_gemm_block1x8_1x8__wgsl"],
+    ["zero blocks at batch 1", denseGraph("float32", 1, 64, 64, 0.7), SOFTWARE, {}, "f32_gemm_block1x8_1x8__wgsl"],
     ["too few zero blocks", denseGraph("int8", 64, 64, 64, 0.1), SOFTWARE, {}, "i8_gemm_dot4_4x4__wgsl"],
     ["sparse switched off", denseGraph("float32", 64, 64, 64, 0.7), SOFTWARE, { sparse: "off" }, "f32_gemm_direct_4x4__wgsl"],
-    ["sparse forced", denseGraph("float32", 64, 64, 64, 0), SOFTWARE, { sparse: "on" }, "f32_gemm_block1x8_4x8__wgsl"],
+    ["sparse forced", denseGraph("float32", 64, 64, 63, 0), SOFTWARE, { sparse: "on" }, "f32_gemm_block1x8_4x8__wgsl"],
+    ["sparse forced, words", denseGraph("float32", 64, 64, 64, 0), SOFTWARE, { sparse: "on" }, "f32_gemm_block4x8_4x8__wgsl"],
+    ["few zero blocks do not beat a split on hardware", denseGraph("float32", 1, 64, 64, 0.7), HARDWARE, {}, "f32_gemm_split_1x4__wgsl"],
   ] as const)("%s", (_, graph, facts, options, kernel) => {
     expect(kernelsOf(graph, facts, options)).toEqual([kernel]);
   });

@@ -2,7 +2,7 @@
 import { elementCount } from "../../../graph/dtype.ts";
 import type { Activation, Conv2DAttrs, Tensor } from "../../../graph/ir.ts";
 import { kUnits, runUnits } from "../pack.ts";
-import type { GemmShape, PositionAt, WeightAt } from "../pack.ts";
+import type { GemmShape, PositionAt, SourceAt, WeightAt } from "../pack.ts";
 import { f, u } from "../step.ts";
 import { formatOf, rowWords } from "../storage.ts";
 import { activationParams } from "./context.ts";
@@ -15,6 +15,7 @@ export interface GemmProblem {
   readonly m: number;
   readonly shape: GemmShape;
   readonly weight: WeightAt;
+  readonly source: SourceAt;
   readonly position: PositionAt;
   /** Units (values, or words of bytes) between output rows, and between rows of A when it is a matrix. */
   readonly outStride: number;
@@ -36,6 +37,7 @@ export function denseProblem(x: Tensor, w: Tensor, out: Tensor, data: WeightData
     m: elementCount(x.shape) / k,
     shape: { groups: 1, groupOut: w.shape[0]!, segmentsY: 1, segmentsX: 1, run: bytes ? padded : k, runWeights: k },
     weight: (o, _sy, _sx, p) => (p < k ? data[o * k + p]! : 0),
+    source: (o, _sy, _sx, p) => (p < k ? o * k + p : -1),
     position: (_sy, _sx, p) => p,
     outStride: bytes ? rowWords(out.shape) : w.shape[0]!,
     aStride: bytes ? rowWords(x.shape) : k,
@@ -61,10 +63,14 @@ export function convProblem(attrs: Conv2DAttrs, x: Tensor, w: Tensor, out: Tenso
   const merged = groups === 1 && attrs.dilations[1] === 1;
   const run = merged ? kw * pixel : groupIn;
   const unit = bytes ? 4 : 1;
-  const weight: WeightAt = (o, sy, sx, p) => {
+  const source: SourceAt = (o, sy, sx, p) => {
     const kx = merged ? Math.floor(p / pixel) : sx;
     const c = merged ? p % pixel : p;
-    return c < groupIn ? data[((o * kh + sy) * kw + kx) * groupIn + c]! : 0;
+    return c < groupIn ? ((o * kh + sy) * kw + kx) * groupIn + c : -1;
+  };
+  const weight: WeightAt = (o, sy, sx, p) => {
+    const at = source(o, sy, sx, p);
+    return at < 0 ? 0 : data[at]!;
   };
   const position: PositionAt = (sy, sx, p) => {
     const y = sy * attrs.dilations[0];
@@ -76,6 +82,7 @@ export function convProblem(attrs: Conv2DAttrs, x: Tensor, w: Tensor, out: Tenso
     m: out.shape[0]! * out.shape[1]! * out.shape[2]!,
     shape: { groups, groupOut: outC / groups, segmentsY: kh, segmentsX: merged ? 1 : kw, run, runWeights: merged ? kw * groupIn : groupIn },
     weight,
+    source,
     position,
     outStride: bytes ? rowWords(out.shape) : outC,
     aStride: 0,

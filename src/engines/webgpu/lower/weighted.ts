@@ -1,5 +1,6 @@
 /** Layers with constant weights (Dense, Conv2D, DepthwiseConv2D, MatMul with a constant right side): the problem for their candidates. */
 import { inputTensor, outputTensor, requireInput } from "../../../graph/access.ts";
+import { permuteCode } from "../../../graph/code.ts";
 import { elementCount } from "../../../graph/dtype.ts";
 import type { Conv2DAttrs, NodeWith, Tensor } from "../../../graph/ir.ts";
 import { u } from "../step.ts";
@@ -12,7 +13,6 @@ import { FLOAT_CANDIDATES, FLOAT_DEPTHWISE_CANDIDATES } from "./float/index.ts";
 import { floatProblem } from "./float/problem.ts";
 import type { GeneralConv } from "./general.ts";
 import { INTEGER_CANDIDATES, INTEGER_DEPTHWISE_CANDIDATES } from "./integer/index.ts";
-import { integerProblem } from "./integer/problem.ts";
 import { convProblem, denseProblem, isPointwise } from "./problem.ts";
 import type { GemmProblem } from "./problem.ts";
 import { floatValues, integerFinish, signedWeights } from "./quantized.ts";
@@ -24,7 +24,8 @@ export function lowerConstantMatMul(c: Lowering, x: Tensor, b: Tensor, transpose
   const rows = new Float32Array(n * k);
   for (let i = 0; i < k; i++) for (let j = 0; j < n; j++) rows[j * k + i] = data[transposed ? j * k + i : i * n + j]!;
   const gemm = denseProblem(x, { ...b, shape: [n, k] }, out, rows);
-  lowerBest(c, FLOAT_CANDIDATES, floatProblem({ gemm, x, bias: undefined, activation: undefined, out }));
+  const code = b.code && (transposed ? b.code : permuteCode(b.code, b.shape, [1, 0]));
+  lowerBest(c, FLOAT_CANDIDATES, floatProblem({ gemm, x, code, weightShape: [n, k], bias: undefined, activation: undefined, out }));
 }
 
 export function lowerDense(c: Lowering, node: NodeWith<"Dense">): void {
@@ -35,7 +36,7 @@ export function lowerDense(c: Lowering, node: NodeWith<"Dense">): void {
   const { activation } = node.attrs;
   if (formatOf(x) === "f32") {
     const gemm = denseProblem(x, w, out, floatValues(c, w));
-    lowerBest(c, FLOAT_CANDIDATES, floatProblem({ gemm, x, bias, activation, out }));
+    lowerBest(c, FLOAT_CANDIDATES, floatProblem({ gemm, x, code: w.code, weightShape: w.shape, bias, activation, out }));
     return;
   }
   const finish = integerFinish(c, x, w, bias, out, 0, w.shape[0]!, activation);
@@ -58,7 +59,7 @@ export function lowerDense(c: Lowering, node: NodeWith<"Dense">): void {
     groups: 1,
   };
   const gemm = finish.weightZeros === undefined ? denseProblem(x, w, out, signedWeights(c, w)) : undefined;
-  lowerBest(c, INTEGER_CANDIDATES, integerProblem({ gemm, input: () => c.operand(x), bias, finish, out, general }));
+  lowerBest(c, INTEGER_CANDIDATES, { gemm, input: () => c.operand(x), bias, finish, out, general });
 }
 
 /** Channels up to which an integer convolution runs over gathered patches: half or more of each word would be padding. */
@@ -74,7 +75,8 @@ export function lowerConv2D(c: Lowering, node: NodeWith<"Conv2D">): void {
   const product = (data: Float32Array | Int8Array): GemmProblem =>
     isPointwise(attrs, w) ? denseProblem(x, { ...w, shape: [w.shape[0]!, w.shape[3]!] }, out, data) : convProblem(attrs, x, w, out, data);
   if (formatOf(x) === "f32") {
-    lowerBest(c, FLOAT_CANDIDATES, floatProblem({ gemm: product(floatValues(c, w)), x, bias, activation, out }));
+    const gemm = product(floatValues(c, w));
+    lowerBest(c, FLOAT_CANDIDATES, floatProblem({ gemm, x, code: w.code, weightShape: w.shape, bias, activation, out }));
     return;
   }
   const finish = integerFinish(c, x, w, bias, out, 0, w.shape[0]!, activation);
@@ -100,14 +102,14 @@ export function lowerConv2D(c: Lowering, node: NodeWith<"Conv2D">): void {
   const groupOut = w.shape[0]! / attrs.groups;
   const fillsWords = attrs.groups === 1 || (groupOut % 4 === 0 && w.shape[3]! % 4 === 0);
   if (finish.weightZeros !== undefined || !fillsWords) {
-    lowerBest(c, INTEGER_CANDIDATES, integerProblem({ gemm: undefined, input: () => c.operand(x), bias, finish, out, general }));
+    lowerBest(c, INTEGER_CANDIDATES, { gemm: undefined, input: () => c.operand(x), bias, finish, out, general });
     return;
   }
   const data = signedWeights(c, w);
   const gathered = !isPointwise(attrs, w) && attrs.groups === 1 && w.shape[3]! <= IM2COL_MAX_CHANNELS;
   const gemm = gathered ? patchProblem(x, w, out, data) : product(data);
   const input = (): Operand => (gathered ? gatherPatches(c, attrs, x, w, out, finish.inZero) : c.operand(x));
-  lowerBest(c, INTEGER_CANDIDATES, integerProblem({ gemm, input, bias, finish, out, general }));
+  lowerBest(c, INTEGER_CANDIDATES, { gemm, input, bias, finish, out, general });
 }
 
 /** The matrix product over the patches of an image of bytes. */

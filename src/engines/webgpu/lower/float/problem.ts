@@ -1,12 +1,16 @@
 /** A float layer with constant weights (convolution, dense, product), as its candidates see it. */
-import type { Activation, Tensor } from "../../../../graph/ir.ts";
-import { packBlockSparse, packFloatGemm, padPerGroup } from "../../pack.ts";
-import type { BlockSparse } from "../../pack.ts";
+import type { Activation, Shape, Tensor, WeightCode } from "../../../../graph/ir.ts";
+import { packCode } from "../../pack-coded.ts";
+import type { PackedCode } from "../../pack-coded.ts";
+import { packTwoOfFour } from "../../pack-sparse.ts";
+import type { TwoOfFour } from "../../pack-sparse.ts";
+import { packFloatGemm, padPerGroup } from "../../pack.ts";
 import type { Operand } from "../../step.ts";
 import type { Lowering } from "../context.ts";
 import { gemmParams, lazy } from "../problem.ts";
 import type { GemmProblem } from "../problem.ts";
 import { floatValues } from "../quantized.ts";
+import { LISTS_1X8, SINGLE, liveOf } from "../sparse.ts";
 
 export interface FloatProblem {
   readonly gemm: GemmProblem;
@@ -14,13 +18,35 @@ export interface FloatProblem {
   readonly bias: Tensor | undefined;
   readonly activation: Activation | undefined;
   readonly out: Tensor;
-  /** The weights as lists of 1×8 blocks that are not zero; undefined when their positions cannot be encoded. */
-  readonly blocks: () => BlockSparse | undefined;
+  /** Compact form of exactly the weights, and the shape of the constant. */
+  readonly code: WeightCode | undefined;
+  readonly weightShape: Shape;
+  /** That code in the kernels' layout; undefined without one, or where the layout cannot express it. */
+  readonly packedCode: () => PackedCode | undefined;
+  /** The weights as 2:4 storage; undefined where a unit keeps more than two, or where lists can skip what is zero. */
+  readonly twoOfFour: () => TwoOfFour | undefined;
 }
 
-export function floatProblem(problem: Omit<FloatProblem, "blocks">): FloatProblem {
-  const { shape, weight, position } = problem.gemm;
-  return { ...problem, blocks: lazy(() => packBlockSparse(shape, weight, position, (n) => new Float32Array(n))) };
+/**
+ * Shares of weights left between which 2:4 storage is what the data look like: half, and up to two thirds where runs are short (two of
+ * three). Below, a list of single weights takes fewer bytes.
+ */
+const TWO_OF_FOUR = { least: 0.3, most: 0.67 } as const;
+/** Share of 1×8 blocks with weights up to which lists skip the rest, and 2:4 storage is no help. */
+const SKIPPED_BY_LISTS = 0.9;
+
+export function floatProblem(problem: Omit<FloatProblem, "packedCode" | "twoOfFour">): FloatProblem {
+  const { gemm, code, weightShape } = problem;
+  return {
+    ...problem,
+    packedCode: lazy(() => code && packCode(code, gemm.shape, gemm.source, weightShape)),
+    twoOfFour: lazy(() => {
+      const live = liveOf(gemm, SINGLE);
+      if (code !== undefined || live < TWO_OF_FOUR.least || live > TWO_OF_FOUR.most) return undefined;
+      if (liveOf(gemm, LISTS_1X8) < SKIPPED_BY_LISTS) return undefined;
+      return packTwoOfFour(gemm.shape, gemm.weight);
+    }),
+  };
 }
 
 /** Bias by group, padded with zeros to a multiple of `tile`. */

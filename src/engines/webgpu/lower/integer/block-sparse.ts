@@ -1,37 +1,66 @@
-/** 8-bit candidates that skip blocks of one input × eight outputs that are zero. */
+/**
+ * 8-bit candidates that skip zeros in blocks of eight output channels: one input position each (1×8), multiplied one by one or gathered into
+ * words for dot products, or four consecutive ones (4×8), which are a word as they lie.
+ */
 import { invariant } from "../../../../errors.ts";
+import { packDotLists, packLists } from "../../pack-sparse.ts";
+import type { Lists } from "../../pack-sparse.ts";
 import type { Candidate } from "../candidates.ts";
 import { gemmParams } from "../problem.ts";
-import { blockEstimate, sparseRows, sparseThreads } from "../sparse.ts";
-import type { SparseRows } from "../sparse.ts";
+import type { GemmProblem } from "../problem.ts";
+import { BLOCKS_4X8, LISTS_1X8, sparseEstimate, sparseRows, sparseThreads } from "../sparse.ts";
+import type { Granularity, SparseCost, SparseRows } from "../sparse.ts";
 import { columnsOperand } from "./problem.ts";
 import type { IntegerProblem } from "./problem.ts";
 
-/** Interleaved runs on SwiftShader 5.0 (784×64×64, zeros 0 to 0.7): single bytes are gathered and widened. */
-const PER_LIVE = 1.67;
+type Dot = "native" | "unpack";
 
-function blockSparse(rows: SparseRows, conv: boolean): Candidate<IntegerProblem> {
-  const kernel = `i8_${conv ? "conv" : "gemm"}_block1x8_${rows}x8__wgsl`;
+interface Kind {
+  readonly name: string;
+  readonly granularity: Granularity;
+  /** Absent: products one by one. */
+  readonly dot?: Dot;
+  readonly cost: Readonly<Record<SparseRows, SparseCost>>;
+}
+
+/**
+ * Costs relative to the dense kernel with the built-in dot product, from processor times of interleaved runs on SwiftShader 5.0 (Dawn,
+ * 2026-11-24), 196×512×512, 784×64×64 and 1×512×512 at 50 and 75 % zeros. 1×8 one by one: 1.1 and 0.41 of the dense time on the first; by
+ * dot products 1.0 and 0.5; 4×8: 0.7 and 0.36.
+ */
+const KINDS: readonly Kind[] = [
+  { name: "block1x8", granularity: LISTS_1X8, cost: { 4: { each: 1.85, list: 6 }, 1: { each: 3, list: 10 } } },
+  { name: "block1x8_dot4", granularity: LISTS_1X8, dot: "native", cost: { 4: { each: 1.95, list: 10 }, 1: { each: 2.3, list: 10 } } },
+  { name: "block1x8_unpack", granularity: LISTS_1X8, dot: "unpack", cost: { 4: { each: 2.1, list: 10 }, 1: { each: 2.8, list: 10 } } },
+  { name: "block4x8_dot4", granularity: BLOCKS_4X8, dot: "native", cost: { 4: { each: 1.3, list: 15 }, 1: { each: 1.45, list: 20 } } },
+  { name: "block4x8_unpack", granularity: BLOCKS_4X8, dot: "unpack", cost: { 4: { each: 1.35, list: 15 }, 1: { each: 2.1, list: 20 } } },
+];
+
+function blockSparse({ name, granularity, dot, cost }: Kind, rows: SparseRows, conv: boolean): Candidate<IntegerProblem> {
+  const kernel = `i8_${conv ? "conv" : "gemm"}_${name}_${rows}x8__wgsl`;
+  // Units of four are read as words, single positions as bytes.
+  const bytesPerUnit = granularity.list.unit === 4 ? 1 : 4;
   return {
     kernel,
-    requires: [],
+    requires: dot === "native" ? ["dot4"] : [],
     sparse: true,
-    estimate({ gemm, blocks }) {
-      return gemm?.conv === conv && sparseRows(gemm) === rows ? blockEstimate(blocks(), PER_LIVE) : undefined;
+    ...(dot && { dot4: dot }),
+    estimate({ gemm }, facts) {
+      return gemm?.conv === conv && sparseRows(gemm) === rows ? sparseEstimate(gemm, granularity, cost[rows], facts) : undefined;
     },
     lower(c, problem) {
       const { gemm, finish, out } = problem;
-      const blocks = problem.blocks();
-      invariant(gemm !== undefined && blocks !== undefined, "lowering of weights that were not estimated");
+      invariant(gemm !== undefined, "lowering of a problem that was not estimated");
+      const { values, starts, positions } = pack(gemm, granularity, dot);
       c.flat({
         kernel,
-        params: gemmParams(gemm, undefined, finish, 4),
+        params: gemmParams(gemm, undefined, finish, bytesPerUnit),
         inputs: [
           problem.input(c),
-          c.constant("weights", new Uint32Array(blocks.values.buffer)),
+          c.constant("weights", values),
           columnsOperand(c, gemm, problem, 8),
-          c.constant("starts", blocks.starts),
-          c.constant("positions", blocks.positions),
+          c.constant("starts", starts),
+          c.constant("positions", positions),
         ],
         output: out,
         threads: sparseThreads(gemm, rows),
@@ -41,6 +70,18 @@ function blockSparse(rows: SparseRows, conv: boolean): Candidate<IntegerProblem>
   };
 }
 
-export const BLOCK_SPARSE_I8: readonly Candidate<IntegerProblem>[] = ([4, 1] as const).flatMap((rows) =>
-  [false, true].map((conv) => blockSparse(rows, conv)),
+function pack(
+  { shape, weight, position }: GemmProblem,
+  { list }: Granularity,
+  dot: Dot | undefined,
+): Lists & { readonly values: Uint32Array } {
+  const packed =
+    dot === undefined ? packLists(shape, weight, position, list, (n) => new Int8Array(n)) : packDotLists(shape, weight, position, list);
+  invariant(packed !== undefined, "lowering of weights that were not estimated");
+  const { values } = packed;
+  return { ...packed, values: values instanceof Int8Array ? new Uint32Array(values.buffer) : values };
+}
+
+export const BLOCK_SPARSE_I8: readonly Candidate<IntegerProblem>[] = KINDS.flatMap((kind) =>
+  ([4, 1] as const).flatMap((rows) => [false, true].map((conv) => blockSparse(kind, rows, conv))),
 );

@@ -1,11 +1,10 @@
 /** An 8-bit layer with constant weights, as its candidates see it. */
 import type { Tensor } from "../../../../graph/ir.ts";
-import { packBlockSparse, packColumns, packIntegerGemm } from "../../pack.ts";
-import type { BlockSparse } from "../../pack.ts";
+import { packColumns, packIntegerGemm } from "../../pack.ts";
 import type { Operand } from "../../step.ts";
 import type { Lowering } from "../context.ts";
 import type { GeneralConv } from "../general.ts";
-import { gemmParams, lazy } from "../problem.ts";
+import { gemmParams } from "../problem.ts";
 import type { GemmProblem } from "../problem.ts";
 import { int32Bias } from "../quantized.ts";
 import type { IntegerFinish } from "../quantized.ts";
@@ -20,14 +19,6 @@ export interface IntegerProblem {
   readonly out: Tensor;
   /** The same for the kernel that takes any convolution. */
   readonly general: GeneralConv;
-  /** The weights as lists of 1×8 blocks that are not zero; undefined when their positions cannot be encoded. */
-  readonly blocks: () => BlockSparse | undefined;
-}
-
-export function integerProblem(problem: Omit<IntegerProblem, "blocks">): IntegerProblem {
-  const { gemm } = problem;
-  const blocks = lazy(() => gemm && packBlockSparse(gemm.shape, gemm.weight, gemm.position, (n) => new Int8Array(n)));
-  return { ...problem, blocks };
 }
 
 /** Bias (less zero point × Σ weights) and scale of every output channel; per group padded to a multiple of `tile`. */

@@ -1,0 +1,23 @@
+/** Catalogue rows of the dense 8-bit WGSL kernels. */
+import { DOTS } from "./wgsl-access.ts";
+import { wgslRow as row } from "./wgsl-row.ts";
+import type { WgslKernel } from "./wgsl-row.ts";
+
+const ACCESS = [
+  { family: "gemm", access: "i8_rows", ops: ["Dense", "Conv2D"], reads: "rows of a matrix" },
+  { family: "conv", access: "i8_conv", ops: ["Conv2D"], reads: "an image through im2col" },
+] as const;
+
+const TILES = [
+  { tile: "32x32", file: "i8_gemm_tiled_32x32", about: "Tiles in workgroup memory, 4 × 4 a thread" },
+  { tile: "4x4", file: "i8_gemm_direct_4x4", about: "4 × 4 outputs a thread" },
+  { tile: "1x4", file: "i8_gemm_direct_1x4", about: "1 × 4 outputs a thread, for few rows" },
+] as const;
+
+export const INTEGER_GEMMS: readonly WgslKernel[] = ACCESS.flatMap(({ family, access, ops, reads }) =>
+  DOTS.flatMap(({ dot, call, requires, how }) =>
+    TILES.map(({ tile, file, about }) =>
+      row(`i8_${family}_${dot}_${tile}__wgsl`, ops, file, { ACCESS: access, DOT4: call }, `${about}, ${how}; reads ${reads}.`, requires),
+    ),
+  ),
+);

@@ -1,0 +1,77 @@
+/** Catalogue rows of the WGSL kernels that skip zeros. */
+import { DOTS } from "./wgsl-access.ts";
+import { wgslRow as row } from "./wgsl-row.ts";
+import type { WgslKernel } from "./wgsl-row.ts";
+
+const WAYS = [
+  { family: "gemm", access: "rows", ops: ["Dense", "Conv2D", "MatMul"], reads: "gathers from rows of a matrix" },
+  { family: "conv", access: "conv", ops: ["Conv2D"], reads: "gathers from an image" },
+] as const;
+
+const TILES = [
+  { rows: 4, about: "4 × 8 outputs a thread" },
+  { rows: 1, about: "1 × 8 outputs a thread, for few rows" },
+] as const;
+
+const LISTS = "Weights zero in blocks of 1 × 8: eight output channels share one list of input positions";
+const BLOCKS =
+  "Weights zero in blocks of 4 × 8, so also of 8 × 8 and 16 × 16: eight output channels share one list of units of four inputs";
+
+function blocks(): WgslKernel[] {
+  return WAYS.flatMap(({ family, access, ops, reads }) =>
+    TILES.flatMap(({ rows, about }) => [
+      ...(["f32", "i8"] as const).map((type) =>
+        row(
+          `${type}_${family}_block1x8_${rows}x8__wgsl`,
+          ops,
+          `${type}_gemm_block1x8_${rows}x8`,
+          { ACCESS: `${type}_gather_${access}` },
+          `${LISTS}; ${about}; ${reads}.`,
+        ),
+      ),
+      ...DOTS.map(({ dot, call, requires, how }) =>
+        row(
+          `i8_${family}_block1x8_${dot}_${rows}x8__wgsl`,
+          ops,
+          `i8_gemm_list1x8_${rows}x8`,
+          { ACCESS: `i8_gather_${access}`, DOT4: call },
+          `${LISTS}, four positions a word, ${how}; ${about}; ${reads}.`,
+          requires,
+        ),
+      ),
+      row(
+        `f32_${family}_block4x8_${rows}x8__wgsl`,
+        ops,
+        `f32_gemm_block4x8_${rows}x8`,
+        { ACCESS: `f32_unit_${access}` },
+        `${BLOCKS}; ${about}; ${reads}.`,
+      ),
+      ...DOTS.map(({ dot, call, requires, how }) =>
+        row(
+          `i8_${family}_block4x8_${dot}_${rows}x8__wgsl`,
+          ops,
+          `i8_gemm_block4x8_${rows}x8`,
+          { ACCESS: `i8_unit_${access}`, DOT4: call },
+          `${BLOCKS}, ${how}; ${about}; ${reads}.`,
+          requires,
+        ),
+      ),
+    ]),
+  );
+}
+
+function unstructured(): WgslKernel[] {
+  return WAYS.flatMap(({ family, access, ops, reads }) =>
+    (["8x1", "1x1"] as const).map((tile) =>
+      row(
+        `f32_${family}_csr_${tile}__wgsl`,
+        ops,
+        `f32_gemm_csr_${tile}`,
+        { ACCESS: `f32_gather_${access}` },
+        `Zeros anywhere: every output channel has a list of its own; ${tile === "8x1" ? "8 × 1 outputs a thread" : "one output a thread, for few rows"}; ${reads}.`,
+      ),
+    ),
+  );
+}
+
+export const SPARSE_GEMMS: readonly WgslKernel[] = [...blocks(), ...unstructured()];
