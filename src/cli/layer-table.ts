@@ -1,6 +1,6 @@
 /** Tables of a graph's layers, for `inspect` (one graph) and `compress` (before and after). */
 import type { ModelSize } from "../compress/size.ts";
-import type { GraphStats, LayerStats } from "../compress/stats.ts";
+import type { GraphStats, GraphTotals, LayerStats } from "../compress/stats.ts";
 import { ABSENT, bytesText, countText, grouped } from "../report/format.ts";
 import { drawTable } from "./plain-table.ts";
 import type { Head } from "./plain-table.ts";
@@ -58,8 +58,10 @@ export function beforeAfterTable(
     ["layer", "left"],
     ["op", "left"],
     ["params", "right"],
+    ["non-zero", "right"],
+    ["bytes", "right"],
+    ["MACs", "right"],
     ["effective MACs", "right"],
-    ["sparsity", "right"],
     ["distinct", "right"],
     ["bits", "right"],
   ];
@@ -71,28 +73,29 @@ export function beforeAfterTable(
     rows.push([
       layer.node,
       layer.op,
-      grouped(layer.params),
-      change(countText(original.effectiveMacs), countText(layer.effectiveMacs)),
-      change(sparsityText(original), sparsityText(layer)),
+      ...amounts(original, layer),
       change(grouped(original.weight.distinct), grouped(layer.weight.distinct)),
       change(String(original.weight.bits), String(layer.weight.bits)),
     ]);
   }
-  rows.push([
-    "total",
-    "",
-    grouped(after.totals.params),
-    change(countText(before.totals.effectiveMacs), countText(after.totals.effectiveMacs)),
-    "",
-    "",
-    "",
-  ]);
+  rows.push(["total", "", ...amounts(before.totals, after.totals), "", ""]);
   const size = (label: string, key: "weightBytes" | "fileBytes" | "gzipBytes" | "brotliBytes"): string => {
     const [a, b] = [sizes.before[key], sizes.after[key]];
-    return `${label} ${change(bytesText(a), bytesText(b))}${a === b || b === 0 ? "" : ` (${(a / b).toFixed(2)}× smaller)`}`;
+    return `${label} ${change(bytesText(a), bytesText(b))}${a <= b || b === 0 ? "" : ` (${(a / b).toFixed(2)}× smaller)`}`;
   };
   const lines = [size("weights", "weightBytes"), size("file", "fileBytes"), size("gzip", "gzipBytes"), size("brotli", "brotliBytes")];
   return `${drawTable(heads, rows, colour)}\n${lines.join("\n")}`;
+}
+
+/** Parameters, those that are not zero, their bytes, multiply-accumulates and those with a weight that is not zero. */
+function amounts(before: GraphTotals, after: GraphTotals): readonly string[] {
+  return [
+    change(grouped(before.params), grouped(after.params)),
+    change(grouped(before.nonzeroParams), grouped(after.nonzeroParams)),
+    change(bytesText(before.weightBytes), bytesText(after.weightBytes)),
+    change(countText(before.macs), countText(after.macs)),
+    change(countText(before.effectiveMacs), countText(after.effectiveMacs)),
+  ];
 }
 
 function sparsityText({ weight }: LayerStats): string {

@@ -59,6 +59,8 @@ describe("layer statistics", () => {
       input: "float32 [1, 720]",
       output: "float32 [1, 24]",
       params: 24 * 721,
+      nonzeroParams: 24 * 721,
+      weightBytes: 4 * 24 * 721,
       macs: 24 * 720,
       effectiveMacs: 24 * 720,
       weight: { shape: [24, 720], count: 24 * 720, nonzero: 24 * 720, sparsity: 0, distinct: expect.any(Number) as number, bits: 32 },
