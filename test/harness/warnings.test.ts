@@ -2,7 +2,14 @@
 import { describe, expect, it } from "vitest";
 import { presetOf, samplingFor } from "../../src/harness/presets.ts";
 import type { SamplingResult } from "../../src/harness/sampling.ts";
-import { accuracySampled, opsOnCpu, softwareAdapter, threadsBeyondCores, timingWarnings } from "../../src/harness/warnings.ts";
+import {
+  accuracySampled,
+  opsOnCpu,
+  softwareAdapter,
+  threadsBeyondCores,
+  timingWarnings,
+  watchWarnings,
+} from "../../src/harness/warnings.ts";
 
 const SETTINGS = samplingFor(presetOf("normal"), false, 1);
 const clean = Array.from({ length: 40 }, (_, i) => 10 + ((i * 7) % 11) / 100);
@@ -142,5 +149,28 @@ describe("timingWarnings", () => {
     expect(threadsBeyondCores({ threads: 2, cores: 2 })).toEqual([]);
     expect(threadsBeyondCores({ threads: 2 })).toEqual([]);
     expect(threadsBeyondCores({})).toEqual([]);
+  });
+});
+
+describe("watchWarnings", () => {
+  const fine = { ms: 2000, hiddenMs: 0, tickMs: 100, tickedMs: 101, workerWaitMs: 4 };
+  const keysOf = (...watches: Parameters<typeof watchWarnings>[0]): readonly string[] => watchWarnings(watches).map(({ key }) => key);
+
+  it("a page in front has none, though a busy system delays its timers", () => {
+    expect(keysOf()).toEqual([]);
+    expect(keysOf(fine, { ...fine, tickedMs: 250, workerWaitMs: 60 })).toEqual([]);
+  });
+
+  it("page-hidden: the longest time counts, once", () => {
+    const warnings = watchWarnings([fine, { ...fine, hiddenMs: 10 }, { ...fine, hiddenMs: 1500 }]);
+    expect(warnings.map(({ key }) => key)).toEqual(["page-hidden"]);
+    expect(warnings[0]?.evidence).toMatch(/hidden for 1\.5 of 2\.0 s/);
+  });
+
+  it("page-throttled: timers of the page that ring once a second, or of the worker", () => {
+    expect(keysOf({ ...fine, tickedMs: 1000 })).toEqual(["page-throttled"]);
+    expect(watchWarnings([{ ...fine, workerWaitMs: 900 }])[0]?.evidence).toMatch(/0 ms took 900 ms/);
+    // Too short to say.
+    expect(keysOf({ ...fine, ms: 600, tickedMs: 600 })).toEqual([]);
   });
 });
