@@ -17,16 +17,16 @@ describe("peaks", () => {
   });
 
   it("wasm counts four lanes, twelve sums and every thread", async () => {
-    const [float, int8, ...others] = await wasmPeaks(new Set(), 1);
+    const [float, int8, ...others] = await wasmPeaks(true, new Set(), 1);
     expect(others).toEqual([]);
     expect(float).toMatchObject({ type: "float32", operations: 8 * 12 * 20_000 });
     expect(int8).toMatchObject({ type: "int8", operations: 16 * 12 * 20_000 });
-    const [two] = await wasmPeaks(new Set(), 2);
+    const [two] = await wasmPeaks(true, new Set(), 2);
     expect(two?.operations).toBe(2 * float!.operations);
   });
 
   it("wasm's loops leave their sums as they were: factors of one, summands of zero", async () => {
-    const [float, int8] = await wasmPeaks(new Set(), 1);
+    const [float, int8] = await wasmPeaks(true, new Set(), 1);
     const bits = new Int32Array(Float32Array.from({ length: 12 }, (_, i) => i + 1).buffer);
     expect(float?.run()).toBe(bits.reduce((sum, word) => (sum + word) | 0, 0));
     // Dot products with zeros.
@@ -48,9 +48,22 @@ describe("peaks", () => {
     expect(await ms()).toBe(5);
   });
 
-  it("wasm has none without SIMD", async () => {
-    expect(await wasmEngine.peaks!(context, { simd: "off" })).toEqual([]);
-    const peaks = await wasmEngine.peaks!(context, {});
-    expect(new Set(peaks.map(({ type }) => type))).toEqual(new Set(["float32", "int8", "copy"]));
+  it("wasm without SIMD counts scalars: one product in a single, two in a double, whose sums stay too", async () => {
+    const [float, int8, ...others] = await wasmPeaks(false, new Set(), 1);
+    expect(others).toEqual([]);
+    expect(float).toMatchObject({ type: "float32", operations: 2 * 12 * 20_000 });
+    expect(int8).toMatchObject({ type: "int8", operations: 4 * 12 * 20_000 });
+    const singles = new Int32Array(Float32Array.from({ length: 12 }, (_, i) => i + 1).buffer);
+    expect(float?.run()).toBe(singles.reduce((sum, word) => (sum + word) | 0, 0));
+    // The lower words of small whole numbers are 0.
+    expect(int8?.run()).toBe(0);
+  });
+
+  it("wasm has them with and without SIMD", async () => {
+    for (const simd of ["auto", "off"]) {
+      const peaks = await wasmEngine.peaks!(context, simd === "off" ? { simd } : {});
+      expect(new Set(peaks.map(({ type }) => type)), simd).toEqual(new Set(["float32", "int8", "copy"]));
+      for (const { ms } of peaks) expect(await ms()).toBeGreaterThanOrEqual(0);
+    }
   });
 });

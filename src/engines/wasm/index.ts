@@ -58,8 +58,7 @@ export const wasmEngine: Engine = {
 
   async peaks(context: EngineContext, options: EngineOptions): Promise<readonly Peak[]> {
     const { selection, threads } = await setUp(options, []);
-    if (!selection.simd) return [];
-    const loops = [...(await wasmPeaks(selection.features, threads)), copyLoop(threads)];
+    const loops = [...(await wasmPeaks(selection.simd, selection.features, threads)), copyLoop(threads)];
     return loops.map((loop) => timedLoop(loop, context.now));
   },
 

@@ -1,5 +1,5 @@
 /**
- * What this WebAssembly engine can do at most: loops over SIMD registers, no memory. Kernels are quoted as a share of it. Twelve sums hide
+ * What this WebAssembly engine can do at most: loops over registers, no memory; without SIMD, over scalars. Kernels are quoted as a share of it. Twelve sums hide
  * the latency of a multiply and an add (3 to 4 cycles each, two a cycle) and leave registers for the operands; V8 has 15 to give on x64.
  * The module is assembled here, since it must exist only where the features that it tests do.
  */
@@ -11,6 +11,16 @@ import type { Feature } from "./features.ts";
 const ITERATIONS = 20_000;
 const SUMS = 12;
 
+/** What a register holds. */
+interface Register {
+  readonly type: number;
+  /** From a 0 on the stack to X. */
+  readonly one: readonly number[];
+  /** From a whole number. */
+  readonly fromI32: readonly number[];
+  readonly toI32: readonly number[];
+}
+
 /** One step of a sum. */
 interface Step {
   readonly type: Loop["type"];
@@ -18,6 +28,7 @@ interface Step {
   /** Operations of one step. */
   readonly operations: number;
   readonly requires?: Feature;
+  readonly register: Register;
   /** From the sum on the stack to the new sum. `X` and `Y` are registers whose values change nothing. */
   readonly code: readonly number[];
 }
@@ -34,11 +45,22 @@ const OP = {
   i32Sub: 0x6b,
   i32Add: 0x6a,
   i32ShrS: 0x75,
+  f32Add: 0x92,
+  f32Mul: 0x94,
+  f64Add: 0xa0,
+  f64Mul: 0xa2,
+  i32Wrap: 0xa7,
   f32FromI32: 0xb2,
+  f64FromI32: 0xb7,
+  i32BitsOfF32: 0xbc,
+  i64BitsOfF64: 0xbd,
+  f32OfBits: 0xbe,
   simd: 0xfd,
 } as const;
 const EMPTY = 0x40;
 const I32 = 0x7f;
+const F32 = 0x7d;
+const F64 = 0x7c;
 const V128 = 0x7b;
 
 const simd = (code: number): readonly number[] => [OP.simd, ...leb(code)];
@@ -55,17 +77,53 @@ const SIMD = {
   relaxedDotAdd: simd(0x113),
 } as const;
 
+/** X is made of a 0 that the compiler does not know: 1.0, or 0 in integers. */
+const ONE_BITS = [OP.i32Const, ...leb(0x3f800000, true), OP.i32Add];
+const FLOATS: Register = {
+  type: V128,
+  one: [...ONE_BITS, ...SIMD.i32x4Splat],
+  fromI32: [OP.f32FromI32, ...SIMD.f32x4Splat],
+  toI32: SIMD.i32x4Extract,
+};
+const INTEGERS: Register = { type: V128, one: SIMD.i32x4Splat, fromI32: SIMD.i32x4Splat, toI32: SIMD.i32x4Extract };
+const SINGLE: Register = { type: F32, one: [...ONE_BITS, OP.f32OfBits], fromI32: [OP.f32FromI32], toI32: [OP.i32BitsOfF32] };
+const DOUBLE: Register = {
+  type: F64,
+  one: [OP.i32Const, 1, OP.i32Add, OP.f64FromI32],
+  fromI32: [OP.f64FromI32],
+  toI32: [OP.i64BitsOfF64, OP.i32Wrap],
+};
+
+const SCALAR_STEPS: readonly Step[] = [
+  {
+    type: "float32",
+    name: "f32 multiply and add",
+    operations: 2,
+    register: SINGLE,
+    code: [...get(X), OP.f32Mul, ...get(Y), OP.f32Add],
+  },
+  {
+    type: "int8",
+    name: "f64 multiply and add, two products in each",
+    operations: 4,
+    register: DOUBLE,
+    code: [...get(X), OP.f64Mul, ...get(Y), OP.f64Add],
+  },
+];
+
 const STEPS: readonly Step[] = [
   {
     type: "float32",
     name: "f32x4 multiply and add",
     operations: 8,
+    register: FLOATS,
     code: [...get(X), ...SIMD.f32x4Mul, ...get(Y), ...SIMD.f32x4Add],
   },
   {
     type: "float32",
     name: "f32x4 fused multiply-add",
     operations: 8,
+    register: FLOATS,
     requires: "relaxed-madd",
     code: [...get(X), ...get(Y), ...SIMD.relaxedMadd],
   },
@@ -73,12 +131,14 @@ const STEPS: readonly Step[] = [
     type: "int8",
     name: "i16x8 dot product and add",
     operations: 16,
+    register: INTEGERS,
     code: [...get(X), ...SIMD.i32x4Dot, ...get(Y), ...SIMD.i32x4Add],
   },
   {
     type: "int8",
     name: "i8x16 dot product with sum",
     operations: 32,
+    register: INTEGERS,
     requires: "relaxed-dot",
     // The sum is the last operand: it goes through a local on its way there.
     code: [OP.set, FIRST_SUM + SUMS, ...get(X), ...get(Y), ...get(FIRST_SUM + SUMS), ...SIMD.relaxedDotAdd],
@@ -86,8 +146,8 @@ const STEPS: readonly Step[] = [
 ];
 
 /** @param threads kernels share the work of one loop: the peak of one thread counts so many times */
-export async function wasmPeaks(features: ReadonlySet<Feature>, threads: number): Promise<readonly Loop[]> {
-  const usable = STEPS.filter(({ requires }) => requires === undefined || features.has(requires));
+export async function wasmPeaks(simd: boolean, features: ReadonlySet<Feature>, threads: number): Promise<readonly Loop[]> {
+  const usable = (simd ? STEPS : SCALAR_STEPS).filter(({ requires }) => requires === undefined || features.has(requires));
   return Promise.all(usable.map((step) => peakOf(step, threads)));
 }
 
@@ -101,31 +161,26 @@ async function peakOf(step: Step, threads: number): Promise<Loop> {
   return { type, name, operations: operations * SUMS * ITERATIONS * threads, run: () => loop(ITERATIONS) };
 }
 
-/** `(module (func (export "run") (param $n i32) (result i32) (local v128 …) …))` */
+/** `(module (func (export "run") (param $n i32) (result i32) (local …) …))` */
 function moduleOf(step: Step): Uint8Array {
   const sums = Array.from({ length: SUMS }, (_, i) => FIRST_SUM + i);
-  const isFloat = step.type === "float32";
-  // The compiler must not know X and Y: 1.0 and 0.0 as bits, or zeros, made of n, which is positive.
-  const one = isFloat ? [OP.i32Const, ...leb(0x3f800000, true)] : [OP.i32Const, 0];
+  const { type, one, fromI32, toI32 } = step.register;
+  // N is positive, so its sign is 0.
   const sign = [OP.get, N, OP.i32Const, 31, OP.i32ShrS];
   const code = [
-    ...[...sign, ...one, OP.i32Add, ...SIMD.i32x4Splat, OP.set, X],
-    ...[...sign, ...SIMD.i32x4Splat, OP.set, Y],
+    ...[...sign, ...one, OP.set, X],
+    ...[...sign, ...fromI32, OP.set, Y],
     // Small whole numbers: denormal floats would be slow on some processors.
-    ...sums.flatMap((local, i) => [
-      ...[OP.i32Const, i + 1],
-      ...(isFloat ? [OP.f32FromI32, ...SIMD.f32x4Splat] : SIMD.i32x4Splat),
-      ...[OP.set, local],
-    ]),
+    ...sums.flatMap((local, i) => [OP.i32Const, i + 1, ...fromI32, OP.set, local]),
     ...[OP.loop, EMPTY],
     ...sums.flatMap((local) => [...get(local), ...step.code, OP.set, local]),
     ...[OP.get, N, OP.i32Const, 1, OP.i32Sub, OP.tee, N, OP.brIf, 0],
     OP.end,
-    ...sums.flatMap((local, i) => [...get(local), ...SIMD.i32x4Extract, ...(i === 0 ? [] : [OP.i32Add])]),
+    ...sums.flatMap((local, i) => [...get(local), ...toI32, ...(i === 0 ? [] : [OP.i32Add])]),
     OP.end,
   ];
   // Locals after the parameter: X, Y, the sums and one for a sum on its way.
-  const body = [1, ...leb(SUMS + 3), V128, ...code];
+  const body = [1, ...leb(SUMS + 3), type, ...code];
   return Uint8Array.of(
     ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
     ...section(1, [1, 0x60, 1, I32, 1, I32]),
