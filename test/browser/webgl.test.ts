@@ -22,7 +22,7 @@ import { allCases, prepareCase } from "../engines/vectors.ts";
 
 const MODEL = new URL("../../suites/models/lenet5.onnx", import.meta.url).pathname;
 const TARGET = parseTarget("webgl@chrome");
-const EACH = 6;
+const EACH = 12;
 const folder = mkdtempSync(join(tmpdir(), "slimbench-webgl-"));
 let probe: TargetProbe;
 let host: Host;
@@ -50,12 +50,13 @@ describe("webgl in Chrome", () => {
       const { title, graph, inputs, expected, tolerance } = prepareCase(opCase);
       const graphPath = join(folder, "case.graph");
       writeFileSync(graphPath, serializeGraph(graph));
-      const { outputs } = await host.request("add", { engine: "webgl", options: { texels }, graphPath, inputs });
+      await host.request("open", { engine: "webgl", options: { texels }, graphPath });
+      const { outputs } = await host.request("run", { inputs });
       const { pass, message } = compareOutputs([expected], outputs, tolerance);
       if (!pass) failures.push(`${title}: ${message}`);
     }
     expect(failures).toEqual([]);
-    expect(chosen.length).toBeGreaterThan(40);
+    expect(chosen.length).toBeGreaterThan(20);
   });
 
   it("runs a whole net within its derived tolerance", async () => {
