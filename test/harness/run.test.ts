@@ -101,7 +101,7 @@ describe("runPlan", () => {
   });
 
   it("records targets that cannot run here, with the reason", async () => {
-    const { result } = await run({ recipes: ["fp32"], targets: ["webgl@chrome", "wasm@firefox", "ort-cpu"] });
+    const { result } = await run({ recipes: ["fp32"], targets: ["tfjs-wasm@chrome", "litert-wasm@chrome", "ort-cpu"] });
     for (const record of result.records) {
       expect(record).toMatchObject({ status: "unavailable", reason: { code: "not-implemented" } });
     }
