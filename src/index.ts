@@ -38,6 +38,11 @@ export type { GlobalTarget } from "./compress/prune/masks/functions.ts";
 export { constantSchedule, polynomialSchedule } from "./compress/prune/schedule.ts";
 export type { Schedule, Scheduled } from "./compress/prune/schedule.ts";
 
+export { fakeQuantGradient, fakeQuantGrid, fakeQuantize } from "./compress/quantize/fake-quant.ts";
+export type { FakeQuantGrid } from "./compress/quantize/fake-quant.ts";
+export { fixedPoint, multiplyDoubleRounding, multiplySingleRounding } from "./compress/quantize/fixed-point.ts";
+export type { FixedPoint } from "./compress/quantize/fixed-point.ts";
+
 export { openModel } from "./harness/model.ts";
 export { exportOnnx } from "./formats/onnx/export.ts";
 export { observeGraph } from "./engines/cpu/observe.ts";
