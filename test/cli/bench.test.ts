@@ -203,7 +203,7 @@ describe("bench infer", () => {
   it("exits 4 where the target cannot run", async () => {
     const { code, stderr } = await bench(["infer", model, "--input", npy("one.npy", [1, 16], input), "--target", "webgl"]);
     expect(code).toBe(4);
-    expect(stderr).toMatch(/engine webgl is not part of this version/);
+    expect(stderr).toMatch(/webgl: this host has no WebGL, which is a browser's. Use webgl@chrome/);
   });
 });
 

@@ -168,7 +168,7 @@ describe("the real child", () => {
   it("sends errors back typed, and lives on", async () => {
     await withChild(async (host) => {
       await expect(host.request("run", { inputs: [] })).rejects.toMatchObject({ code: "usage" });
-      await expect(host.request("probe", { engine: "webgl", options: {} })).rejects.toMatchObject({
+      await expect(host.request("probe", { engine: "tfjs-webgl", options: {} })).rejects.toMatchObject({
         code: "not-implemented",
         unavailable: true,
       });

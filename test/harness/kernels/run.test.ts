@@ -83,7 +83,7 @@ describe("a run over layers", () => {
   });
 
   it("turns a target that is not there into rows that say so", async () => {
-    const { records } = await run({ targets: ["webgl@chrome", "wasm"], recipes: ["fp32"], models: ["dw"] });
+    const { records } = await run({ targets: ["tfjs-webgl@chrome", "wasm"], recipes: ["fp32"], models: ["dw"] });
     expect(records.map(({ status }) => status)).toEqual(["unavailable", "ok"]);
   });
 });
