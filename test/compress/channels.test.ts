@@ -1,3 +1,5 @@
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { applyRecipe, runSteps } from "../../src/compress/apply.ts";
@@ -11,6 +13,9 @@ import { checkPromises } from "../../src/compress/promises.ts";
 import { parseRecipe } from "../../src/compress/recipe.ts";
 import type { ChannelStep, PruneStep } from "../../src/compress/recipe.ts";
 import { graphStats } from "../../src/compress/stats.ts";
+import { compareOutputs, graphTolerance } from "../../src/engines/tolerance.ts";
+import { wasmEngine } from "../../src/engines/wasm/index.ts";
+import { openModel } from "../../src/harness/model.ts";
 import { SlimbenchError, UsageError } from "../../src/errors.ts";
 import { inputTensor, isConstant } from "../../src/graph/access.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
@@ -257,4 +262,22 @@ describe("channels in a recipe", () => {
     const c = pruneChannels(branchyNet(11), step("prune,channels=0.5,importance=random,seed=5"));
     expect([...c.survivors!]).not.toEqual([...a.survivors!]);
   });
+});
+
+describe("real models", () => {
+  it.each(["lenet5", "dsnet"])(
+    "%s with half of its channels keeps less than 40 %% of its MACs, and the WASM engine computes what the CPU engine does",
+    async (name) => {
+      const { graph } = await openModel(fileURLToPath(new URL(`../../suites/models/${name}.onnx`, import.meta.url)));
+      const { graph: cut, skipped } = pruneChannels(graph, step("prune,channels=0.5"));
+      expect(skipped.map(({ why }) => why)).toEqual(["it is an output of the model"]);
+      expect(graphStats(cut).totals.macs).toBeLessThan(0.4 * graphStats(graph).totals.macs);
+      const inputs = samplesFor(cut, 1, 8)[0]!;
+      const context = { readAsset: (path: string) => readFile(new URL(`../../${path}`, import.meta.url)), now: () => performance.now() };
+      const session = await wasmEngine.compile(cut, context, {});
+      const [wasm, cpu] = [await session.run(inputs), await runGraph(cut, inputs)];
+      session.dispose();
+      expect(compareOutputs(cpu, wasm, graphTolerance(cut, cpu))).toMatchObject({ pass: true });
+    },
+  );
 });
