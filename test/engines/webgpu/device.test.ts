@@ -3,8 +3,9 @@ import { describe, expect, it, vi } from "vitest";
 import { SharedDevice, acquireDevice, isSoftwareAdapter } from "../../../src/engines/webgpu/device.ts";
 import type { AdapterIdentity } from "../../../src/engines/webgpu/device.ts";
 import { DeviceFailure } from "../../../src/errors.ts";
-import { keepDevice, testGpu } from "./context.ts";
-import { LIMITS } from "./graphs.ts";
+import { webgpuEngine } from "../../../src/engines/webgpu/index.ts";
+import { keepDevice, testContext, testGpu } from "./context.ts";
+import { LIMITS, denseGraph } from "./graphs.ts";
 
 const identity = (description: string, rest: Partial<AdapterIdentity> = {}): AdapterIdentity => ({
   vendor: "",
@@ -104,5 +105,26 @@ describe("SharedDevice", () => {
     const third = await keepDevice();
     expect(third).not.toBe(first);
     third.release();
+  });
+});
+
+describe("a device that somebody destroys", () => {
+  it("fails the session that had it, by type, and the next session gets a fresh one", async () => {
+    const gpu = await testGpu();
+    const context = { ...(await testContext()), gpu };
+    const graph = denseGraph("float32", 4, 4, 4);
+    const shared = await acquireDevice(gpu);
+    const session = await webgpuEngine.compile(graph, context, {});
+    const input = new Float32Array(16).fill(1);
+    const expected = await session.run([input]);
+    shared.device.destroy();
+    const error: unknown = await session.run([input]).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(DeviceFailure);
+    expect((error as DeviceFailure).code).toBe("device-lost");
+    session.dispose();
+    shared.release();
+    const next = await webgpuEngine.compile(graph, context, {});
+    expect(await next.run([input])).toEqual(expected);
+    next.dispose();
   });
 });
