@@ -33,7 +33,7 @@ export interface FloatProblem {
  */
 const TWO_OF_FOUR = { least: 0.3, most: 0.67 } as const;
 /** Share of 1×8 blocks with weights up to which lists skip the rest, and 2:4 storage is no help. */
-const SKIPPED_BY_LISTS = 0.9;
+const SKIPPED_BY_LISTS = 0.7;
 
 export function floatProblem(problem: Omit<FloatProblem, "packedCode" | "twoOfFour">): FloatProblem {
   const { gemm, code, weightShape } = problem;
