@@ -171,11 +171,23 @@ export class Lowering {
     return this.kernels.get(this.current.name)?.includes(kernel) === true;
   }
 
+  private within(what: string, got: number, name: keyof DeviceFacts["limits"], limit: number): void {
+    if (got <= limit) return;
+    throw new DeviceLimitError(
+      `${this.where} on webgpu: exceeds ${name}, got ${got} ${what}, expected at most ${limit}`,
+      "use a browser or driver that offers higher limits, or another target",
+    );
+  }
+
   private noteKernel(kernel: string): void {
     this.kernels.get(this.current.name)?.push(kernel);
   }
 
+  /** @throws DeviceLimitError for more threads or buffers than the device has; workgroup memory is the candidates' to check */
   dispatch(d: Dispatch): void {
+    const { maxComputeInvocationsPerWorkgroup, maxStorageBuffersPerShaderStage } = this.facts.limits;
+    this.within("threads a workgroup", d.constants?.["WG"] ?? 0, "maxComputeInvocationsPerWorkgroup", maxComputeInvocationsPerWorkgroup);
+    this.within("storage buffers", d.inputs.length + 1, "maxStorageBuffersPerShaderStage", maxStorageBuffersPerShaderStage);
     const output = typeof d.output === "string" ? d.output : d.output.name;
     this.noteKernel(d.kernel);
     this.steps.push({
