@@ -8,7 +8,7 @@ export interface Storage {
 
 export interface CompiledCall<S extends Storage> {
   readonly output: S;
-  run(): void;
+  readonly run: () => void;
 }
 
 export interface Backend<S extends Storage> {

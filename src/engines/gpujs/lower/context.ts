@@ -153,7 +153,7 @@ export class Lowering {
       op: this.current.op,
       kernel,
       source,
-      constants: { ...c.constants } as Readonly<Record<string, number>>,
+      constants: { ...c.constants },
       inputs: c.inputs.map((input) => ({ ...input, texels: input.texels === true })),
       numbers: c.numbers ?? [],
       output: c.output.name,

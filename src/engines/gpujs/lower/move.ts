@@ -103,7 +103,7 @@ export function lowerPad(c: Lowering, node: NodeWith<"Pad">): void {
     const last = axes[axes.length - 1];
     const axis = { size, before: before[d]!, after: after[d]! };
     // Neighbours that nothing is added to are one.
-    if (last !== undefined && last.before === 0 && last.after === 0 && axis.before === 0 && axis.after === 0) last.size *= size;
+    if (last?.before === 0 && last.after === 0 && axis.before === 0 && axis.after === 0) last.size *= size;
     else axes.push(axis);
   });
   if (axes.length > PAD_RANK) throw c.unsupported(`more than ${PAD_RANK} separate dimensions`);

@@ -1,7 +1,7 @@
 /** Conv2D, DepthwiseConv2D, Dense, MatMul: which kernel, and weights in its layout. */
 import { inputTensor, isConstant, outputTensor, requireInput } from "../../../graph/access.ts";
 import { elementCount } from "../../../graph/dtype.ts";
-import type { Activation, Conv2DAttrs, Node, NodeWith, Tensor } from "../../../graph/ir.ts";
+import type { Conv2DAttrs, Node, NodeWith, Tensor } from "../../../graph/ir.ts";
 import { convDirect, denseDirect, depthwiseDirect, matMulDirect } from "../kernels/conv.ts";
 import type { ConvConstants } from "../kernels/conv.ts";
 import { finishParams } from "../kernels/helpers.ts";
@@ -116,7 +116,7 @@ function weighted(
   const w = requireInput(c.graph, node, 1);
   const out = outputTensor(c.graph, node);
   const { strides, dilations, pads, groups } = attrs;
-  const { kind, lo, hi } = finishParams(attrs.activation as Activation | undefined);
+  const { kind, lo, hi } = finishParams(attrs.activation);
   const outC = out.shape[3]!;
   const constants: ConvConstants = {
     inH: x.shape[1]!,
@@ -171,7 +171,7 @@ function texelLayer(c: Lowering, { x, w, bias, out, constants, numbers, note }: 
   const [kernel, source] = whole
     ? (["f32_conv_texel_1x4__gpujs_webgl2", convTexel] as const)
     : (["f32_conv_broadcast_1x4__gpujs_webgl2", convBroadcast] as const);
-  c.call(kernel, source as typeof convTexel, {
+  c.call(kernel, source, {
     constants: { ...constants, inTexels: inC / 4, outTexels },
     inputs: [
       { ...c.operand(x), texels: whole },

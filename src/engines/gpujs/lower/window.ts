@@ -82,7 +82,7 @@ export function axisRuns(axes: readonly number[]): readonly { readonly first: nu
   const runs: { first: number; count: number }[] = [];
   for (const axis of [...axes].sort((a, b) => b - a)) {
     const run = runs[runs.length - 1];
-    if (run !== undefined && run.first === axis + 1) {
+    if (run?.first === axis + 1) {
       run.first = axis;
       run.count++;
     } else {
