@@ -3,12 +3,13 @@ import { UsageError } from "../errors.ts";
 import { csvExporter } from "./csv.ts";
 import type { Exporter, RenderOptions } from "./exporter.ts";
 import { jsonExporter } from "./json.ts";
+import { ledgerExporter } from "./ledger.ts";
 import { markdownExporter } from "./markdown.ts";
 import { tableExporter } from "./table.ts";
 
 export type { Exporter, RenderOptions } from "./exporter.ts";
 
-export const EXPORTERS: readonly Exporter[] = [tableExporter, jsonExporter, markdownExporter, csvExporter];
+export const EXPORTERS: readonly Exporter[] = [tableExporter, jsonExporter, markdownExporter, csvExporter, ledgerExporter];
 
 export const FORMATS: readonly string[] = EXPORTERS.map((exporter) => exporter.name);
 

@@ -326,8 +326,8 @@ describe("json and the list of formats", () => {
   });
 
   it("finds formats by name and every one ends its text with a line break", () => {
-    expect(FORMATS).toEqual(["table", "json", "md", "csv"]);
-    expect(() => findExporter("html")).toThrow(new UsageError('--format: got "html", expected table, json, md, csv'));
+    expect(FORMATS).toEqual(["table", "json", "md", "csv", "ledger"]);
+    expect(() => findExporter("html")).toThrow(new UsageError('--format: got "html", expected table, json, md, csv, ledger'));
     for (const exporter of EXPORTERS) {
       expect(exporter.results([result], plain).endsWith("\n")).toBe(true);
       expect(exporter.comparison(compareResults(result, result), plain).endsWith("\n")).toBe(true);
