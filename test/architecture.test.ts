@@ -21,7 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   hosts: ["graph", "data", "engines", "harness", "stats", "results"],
   harness: ["graph", "formats", "data", "compress", "engines", "hosts", "kernels", "stats", "results"],
   report: ["stats", "results"],
-  web: ["data", "hosts", "harness", "graph", "stats", "results", "report"],
+  web: ["data", "engines", "hosts", "harness", "graph", "stats", "results", "report"],
   cli: ["graph", "formats", "data", "compress", "engines", "hosts", "harness", "kernels", "stats", "results", "report"],
 };
 

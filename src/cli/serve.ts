@@ -54,7 +54,8 @@ async function serve(words: ServeWords): Promise<void> {
     seed: words.seed,
   });
   const tls = cert === undefined || key === undefined ? {} : { tls: { cert: readPem("--cert", cert), key: readPem("--key", key) } };
-  const { server, close } = await serveModels(plan, { address: { host, port }, ...tls });
+  const served = await serveModels(plan, { address: { host, port }, ...tls });
+  const { server } = served;
   console.log(
     host === "0.0.0.0"
       ? addresses()
@@ -71,7 +72,7 @@ async function serve(words: ServeWords): Promise<void> {
     process.once("SIGINT", () => resolve());
     process.once("SIGTERM", () => resolve());
   });
-  await close();
+  await served.close();
 }
 
 function readPem(option: string, path: string): Buffer {

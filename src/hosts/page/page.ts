@@ -3,7 +3,7 @@ import { DRIVEN } from "./channel.ts";
 import { listenTo } from "./guard.ts";
 
 /** Bundled apart, from src/web; a name that the bundler does not follow. */
-const BY_HAND: string = "./by-hand.js";
+const BY_HAND = new URL("by-hand.js", import.meta.url).href;
 
 const status = document.getElementById("status");
 
