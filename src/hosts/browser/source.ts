@@ -6,7 +6,7 @@ import type { Browser, Page } from "puppeteer-core";
 import { connectBrowser } from "./connect.ts";
 import type { FoundBrowser } from "./find.ts";
 import { FIREFOX_PREFERENCES, launchFirefox } from "./firefox.ts";
-import { browserFlags, launchBrowser } from "./launch.ts";
+import { browserFlags, browserUnavailable, launchBrowser } from "./launch.ts";
 import type { BrowserGpu } from "./launch.ts";
 import type { RemoteBrowser } from "./remote.ts";
 
@@ -40,6 +40,13 @@ export async function startBrowser(source: BrowserSource): Promise<StartedBrowse
   if (source.kind === "remote") return { ...(await connectBrowser(source.remote, sourceName(source))), owned: false };
   const browser =
     source.kind === "chrome" ? await launchBrowser(source.browser, sourceFlags(source)) : await launchFirefox(source.executable);
-  const [first] = await browser.pages();
-  return { browser, page: first ?? (await browser.newPage()), owned: true };
+  try {
+    const [first] = await browser.pages();
+    return { browser, page: first ?? (await browser.newPage()), owned: true };
+  } catch (error) {
+    // It started and then does not answer: nobody else would end it.
+    browser.process()?.kill("SIGKILL");
+    const executable = source.kind === "chrome" ? source.browser.executable : source.executable;
+    throw browserUnavailable(source.kind, executable, error);
+  }
 }
