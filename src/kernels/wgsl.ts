@@ -47,6 +47,22 @@ function floatGemms(): WgslKernel[] {
   ]);
 }
 
+/** Four threads share what they load of A. */
+function quadGemms(): WgslKernel[] {
+  return ([4, 8, 16] as const).flatMap((rows) =>
+    (["gemm", "conv"] as const).map((family) =>
+      row(
+        `f32_${family}_quad_${rows}x4__wgsl`,
+        family === "gemm" ? ["Dense", "Conv2D", "MatMul"] : ["Conv2D"],
+        `f32_gemm_quad_${rows}x4`,
+        { ACCESS: family === "gemm" ? "f32_lane_rows" : "f32_lane_conv" },
+        `${rows} × 16 outputs by four threads that shuffle what they load; reads ${family === "gemm" ? "rows of a matrix" : "an image through im2col"}.`,
+        ["subgroups"],
+      ),
+    ),
+  );
+}
+
 export const UNARY_FNS: readonly UnaryFn[] = [
   "relu",
   "leakyrelu",
@@ -220,6 +236,7 @@ const OTHERS: readonly WgslKernel[] = [
 export const WGSL_KERNELS: readonly WgslKernel[] = [
   ...PROBES,
   ...floatGemms(),
+  ...quadGemms(),
   ...INTEGER_GEMMS,
   ...CODED_GEMMS,
   ...SPARSE_GEMMS,

@@ -11,7 +11,8 @@ import type { Graph } from "../../../src/graph/ir.ts";
 import { LIMITS, denseGraph, grid, randomGraph } from "./graphs.ts";
 
 const HARDWARE: DeviceFacts = { software: false, dot4: true, f16: true, subgroups: true, limits: LIMITS };
-const SOFTWARE: DeviceFacts = { ...HARDWARE, software: true };
+const SOFTWARE: DeviceFacts = { ...HARDWARE, software: true, subgroups: false };
+const QUADS: DeviceFacts = { ...SOFTWARE, subgroups: true };
 const AUTO: WebGpuOptions = { gemm: "auto", dot4: "auto", sparse: "auto", coded: "auto" };
 
 function kernelsOf(graph: Graph, facts: DeviceFacts, options: Partial<WebGpuOptions> = {}): string[] {
@@ -22,6 +23,9 @@ describe("choice of kernels", () => {
   it.each([
     ["hardware tiles", denseGraph("float32", 64, 64, 64), HARDWARE, {}, "f32_gemm_tiled_32x32__wgsl"],
     ["software does not", denseGraph("float32", 64, 64, 64), SOFTWARE, {}, "f32_gemm_direct_4x4__wgsl"],
+    ["software shares loads where it can", denseGraph("float32", 64, 64, 64), QUADS, {}, "f32_gemm_quad_16x4__wgsl"],
+    ["by a lower tile where a higher one is part empty", denseGraph("float32", 8, 64, 63), QUADS, {}, "f32_gemm_quad_8x4__wgsl"],
+    ["but not four columns by sixteen", denseGraph("float32", 64, 4, 64), QUADS, {}, "f32_gemm_direct_4x4__wgsl"],
     ["odd rows are read one value at a time", denseGraph("float32", 64, 64, 63), SOFTWARE, {}, "f32_gemm_direct_4x4__wgsl_scalar"],
     ["hardware splits k for few rows", denseGraph("float32", 1, 10, 256), HARDWARE, {}, "f32_gemm_split_1x4__wgsl"],
     ["but not a short k", denseGraph("float32", 1, 10, 16), HARDWARE, {}, "f32_gemm_direct_1x4__wgsl"],

@@ -8,12 +8,14 @@ import { DEPTHWISE_TILES_F32 } from "./depthwise.ts";
 import { DIRECT_F32 } from "./direct.ts";
 import { GENERAL_DEPTHWISE_F32 } from "./general.ts";
 import type { FloatProblem } from "./problem.ts";
+import { QUAD_F32 } from "./quad.ts";
 import { SPLIT_F32 } from "./split.ts";
 import { TILED_F32 } from "./tiled.ts";
 import { UNSTRUCTURED_F32 } from "./unstructured.ts";
 
 export const FLOAT_CANDIDATES = candidateList<Candidate<FloatProblem>>([
   ...DIRECT_F32,
+  ...QUAD_F32,
   ...TILED_F32,
   ...SPLIT_F32,
   ...CODED_F32,

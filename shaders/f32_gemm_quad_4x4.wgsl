@@ -1,0 +1,67 @@
+// As f32_gemm_quad_8x4 with four rows a quad.
+enable subgroups;
+// #param ACCESS = f32_lane_rows | f32_lane_conv
+// #include common/flat.wgsl
+// #include common/gemm_params.wgsl
+// #include common/activation.wgsl
+// #include access/{{ACCESS}}.wgsl
+// #include common/f32_store.wgsl
+@group(0) @binding(3) var<storage, read> w: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;
+
+fn products(x: f32, w0: vec4<f32>, w1: vec4<f32>, w2: vec4<f32>, w3: vec4<f32>) -> vec4<f32> {
+  return x * w0 + quadSwapX(x) * w1 + quadSwapY(x) * w2 + quadSwapDiagonal(x) * w3;
+}
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let i = flat_index(wid, nwg, local);
+  let lane = i % 4u;
+  let quad = i / 4u;
+  let group = wid.z;
+  let quads = (params.n4 + 3u) / 4u;
+  // Threads beyond the end compute what nobody stores: a shuffle needs all four.
+  let n4 = (quad % quads) * 4u + lane;
+  let load_n4 = min(n4, params.n4 - 1u);
+  let m = (quad / quads) * 4u;
+  let last = params.m - 1u;
+  let r0 = row_of(min(m, last), group);
+  let r1 = row_of(min(m + 1u, last), group);
+  let r2 = row_of(min(m + 2u, last), group);
+  let r3 = row_of(min(m + 3u, last), group);
+  var c0 = bias[group * params.n4 + load_n4];
+  var c1 = c0;
+  var c2 = c0;
+  var c3 = c0;
+  // Which row of the weights meets this thread's own value, and its neighbours' in the order of the shuffles.
+  let k0 = lane * params.n4;
+  let k1 = (lane ^ 1u) * params.n4;
+  let k2 = (lane ^ 2u) * params.n4;
+  let k3 = (lane ^ 3u) * params.n4;
+  var at = group * params.k4 * 4u * params.n4 + load_n4;
+  for (var sy = 0u; sy < params.segments_y; sy++) {
+    for (var sx = 0u; sx < params.segments_x; sx++) {
+      let run0 = run_of(r0, sy, sx);
+      let run1 = run_of(r1, sy, sx);
+      let run2 = run_of(r2, sy, sx);
+      let run3 = run_of(r3, sy, sx);
+      for (var j4 = 0u; j4 < params.run4; j4++) {
+        let k = j4 * 4u + lane;
+        let w0 = w[at + k0];
+        let w1 = w[at + k1];
+        let w2 = w[at + k2];
+        let w3 = w[at + k3];
+        at += 4u * params.n4;
+        c0 += products(load_lane(run0, k), w0, w1, w2, w3);
+        c1 += products(load_lane(run1, k), w0, w1, w2, w3);
+        c2 += products(load_lane(run2, k), w0, w1, w2, w3);
+        c3 += products(load_lane(run3, k), w0, w1, w2, w3);
+      }
+    }
+  }
+  let column = group * params.n;
+  store(m, n4 * 4u, column, c0);
+  store(m + 1u, n4 * 4u, column, c1);
+  store(m + 2u, n4 * 4u, column, c2);
+  store(m + 3u, n4 * 4u, column, c3);
+}

@@ -1,0 +1,52 @@
+/** Dense candidates in which four neighbouring threads share what each of them loads of A: for software adapters, where loads are what counts. */
+import { runUnits } from "../../pack.ts";
+import type { Candidate } from "../candidates.ts";
+import type { GemmProblem } from "../problem.ts";
+import { denseInputs } from "./problem.ts";
+import type { FloatProblem } from "./problem.ts";
+
+/**
+ * Time of a tile of so many rows relative to direct 4×4, by processor time (SwiftShader 5.0 on 2 cores, products of 192 and 256 × 256 × 256,
+ * interleaved, 2026-11-24).
+ */
+const SOFTWARE_COST = { 4: 0.75, 8: 0.53, 16: 0.42 } as const;
+/** WGSL does not promise that neighbours by local index are a quad, though drivers do it: on hardware only a choice that was verified. */
+const HARDWARE_COST = 4;
+
+function quad(rows: keyof typeof SOFTWARE_COST, conv: boolean): Candidate<FloatProblem> {
+  const kernel = `f32_${conv ? "conv" : "gemm"}_quad_${rows}x4__wgsl`;
+  return {
+    kernel,
+    requires: ["subgroups"],
+    sparse: false,
+    algorithm: "direct",
+    estimate({ gemm }, { software }) {
+      if (gemm.conv !== conv) return undefined;
+      const n4 = Math.ceil(gemm.shape.groupOut / 4);
+      const waste = ((Math.ceil(gemm.m / rows) * rows) / gemm.m) * ((Math.ceil(n4 / 4) * 4) / n4);
+      return { cost: (software ? SOFTWARE_COST[rows] : HARDWARE_COST) * waste, why: "dense weights" };
+    },
+    lower(c, problem) {
+      const { gemm } = problem;
+      const { m, shape } = gemm;
+      const quads = Math.ceil(m / rows) * Math.ceil(shape.groupOut / 16);
+      c.flat({ kernel, ...denseInputs(c, problem), threads: quads * 4, z: shape.groups, constants: { FIT_K: isInside(gemm) ? 1 : 0 } });
+    },
+  };
+}
+
+/** Whether every unit of four along k lies inside A. */
+function isInside({ conv, shape, geometry, aStride }: GemmProblem): boolean {
+  if (!conv) return aStride % 4 === 0;
+  const [outH, outW, inH, line, pixel, , strideY, strideX, padTop, padLeft, dilationY, dilationX] = geometry as unknown as readonly [
+    ...(readonly [number, number, number, number, number, number]),
+    ...(readonly [number, number, number, number, number, number]),
+  ];
+  const bottom = (outH - 1) * strideY + (shape.segmentsY - 1) * dilationY;
+  const right = ((outW - 1) * strideX + (shape.segmentsX - 1) * dilationX) * pixel + runUnits(shape) * 4;
+  return padTop === 0 && padLeft === 0 && shape.run % 4 === 0 && bottom < inH && right <= line;
+}
+
+export const QUAD_F32: readonly Candidate<FloatProblem>[] = ([8, 16, 4] as const).flatMap((rows) =>
+  [false, true].map((conv) => quad(rows, conv)),
+);
