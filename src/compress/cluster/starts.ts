@@ -46,7 +46,7 @@ export function randomCentroids(sorted: Float64Array, count: number): Float64Arr
 /**
  * Values drawn one after another, each with a chance in proportion to its squared distance from those before. Sums over runs of sorted
  * values come from prefix sums, so that a draw costs a few steps a centroid instead of one a value.
- * @param sorted with at least `count` different values
+ * @param sorted float32 values, at least `count` different ones
  */
 export function plusPlusCentroids(sorted: Float64Array, count: number): Float64Array {
   const random = mulberry32(SEED);
