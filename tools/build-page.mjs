@@ -4,10 +4,15 @@ import { URL, fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const source = new URL("../src/hosts/page/", import.meta.url);
+const byHand = new URL("../src/web/", import.meta.url);
 const target = new URL("../build/page/", import.meta.url);
 await mkdir(target, { recursive: true });
 await build({
-  entryPoints: ["page.ts", "by-hand.ts", "worker.ts", "thread.ts"].map((name) => fileURLToPath(new URL(name, source))),
+  entryPoints: [
+    ...["page.ts", "worker.ts", "thread.ts"].map((name) => fileURLToPath(new URL(name, source))),
+    fileURLToPath(new URL("by-hand.ts", byHand)),
+  ],
+  entryNames: "[name]",
   outdir: fileURLToPath(target),
   bundle: true,
   format: "esm",
@@ -36,3 +41,4 @@ await build({
   legalComments: "inline",
 });
 await cp(new URL("index.html", source), new URL("index.html", target));
+await cp(new URL("by-hand.css", byHand), new URL("by-hand.css", target));

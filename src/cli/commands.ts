@@ -44,6 +44,11 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import("./report.ts")).reportCommand(),
   },
   {
+    name: "serve",
+    about: "serve a page that measures in whatever browser opens it, a phone's too",
+    load: async () => (await import("./serve.ts")).serveCommand(),
+  },
+  {
     name: "list",
     about: "list suites, models, recipes, targets and kernels",
     load: async () => (await import("./list.ts")).listCommand(),
@@ -56,4 +61,4 @@ export const COMMANDS: readonly CommandRow[] = [
 ];
 
 /** Part of the language, not of this version. */
-export const PLANNED_COMMANDS = ["sensitivity", "search", "ab", "noise", "history", "verify", "serve", "merge"] as const;
+export const PLANNED_COMMANDS = ["sensitivity", "search", "ab", "noise", "history", "verify", "merge"] as const;

@@ -125,7 +125,7 @@ export async function measure(
   if (elsewhere.length > 0) warnings.push(opsOnCpu(elsewhere, opened.placement.length));
   const { dataset } = pair.model;
   const calibrates = planned.recipe.steps.some((step) => step.kind === "int8");
-  if (calibrates && dataset?.trainPath === dataset?.path) warnings.push(calibratedOnTestSet(dataset?.test.name ?? ""));
+  if (calibrates && dataset !== undefined && dataset.trainPath === dataset.path) warnings.push(calibratedOnTestSet(dataset.test.name));
   const total = dataset?.test.count ?? 0;
   if (predictions !== undefined && predictions.indices.length < total) warnings.push(accuracySampled(predictions.indices.length, total));
   const timing: Timing = {
