@@ -1,8 +1,8 @@
 /** The WebGPU engine: every op as WGSL compute kernels, float32 and 8-bit integers, the same code in Node (Dawn) and in a browser. */
 import { SlimbenchError } from "../../errors.ts";
 import type { Graph } from "../../graph/ir.ts";
-import type { Engine, EngineContext, EngineOptions, Peak, ProbeResult, Session } from "../engine.ts";
-import type { KernelChoice } from "../tune/types.ts";
+import type { Engine, EngineContext, EngineOptions, Peak, ProbeResult, Session, TuneRequest } from "../engine.ts";
+import type { KernelChoice, TuneReport } from "../tune/types.ts";
 import { webgpuPeaks } from "./ceilings.ts";
 import { acquireDevice, adapterFacts, isSoftwareAdapter, requestAdapter } from "./device.ts";
 import { timestampGrid } from "./grid.ts";
@@ -11,6 +11,7 @@ import { parseOptions } from "./options.ts";
 import { measureOverhead } from "./overhead.ts";
 import { WebGpuSession } from "./session.ts";
 import type { ShaderReader } from "./shaders.ts";
+import { tuneOnDevice } from "./tunable.ts";
 
 function shaderReader(context: EngineContext): ShaderReader {
   const texts = new Map<string, Promise<string>>();
@@ -77,4 +78,20 @@ async function compile(
   }
 }
 
-export const webgpuEngine: Engine = { name: "webgpu", probe, peaks, compile };
+async function tune(graph: Graph, context: EngineContext, options: EngineOptions, request: TuneRequest): Promise<TuneReport> {
+  const parsed = parseOptions(options);
+  const shared = await acquireDevice(context.gpu);
+  try {
+    const read = shaderReader(context);
+    return await tuneOnDevice(graph, context, options, request, {
+      shared,
+      parsed,
+      read,
+      compile: (layer, choices) => compile(layer, context, options, choices),
+    });
+  } finally {
+    shared.release();
+  }
+}
+
+export const webgpuEngine: Engine = { name: "webgpu", probe, peaks, tune, compile };

@@ -2,25 +2,11 @@
 import { describe, expect, it } from "vitest";
 import { wasmEngine } from "../../../src/engines/wasm/index.ts";
 import { compareOutputs } from "../../../src/engines/tolerance.ts";
-import type { TuneEntry, TuningStore } from "../../../src/engines/tune/types.ts";
 import { UsageError } from "../../../src/errors.ts";
 import { convCase } from "./cases.ts";
+import { MemoryStore } from "../tune/memory-store.ts";
 import { prepareCase } from "../vectors.ts";
 import { context } from "./context.ts";
-
-class MemoryStore implements TuningStore {
-  readonly machine = {};
-  readonly entries = new Map<string, TuneEntry>();
-
-  load(_machine: string, key: string): Promise<unknown> {
-    return Promise.resolve(this.entries.get(key));
-  }
-
-  store(_machine: string, key: string, entry: TuneEntry): Promise<void> {
-    this.entries.set(key, entry);
-    return Promise.resolve();
-  }
-}
 
 describe.each(["float32", "int8"] as const)("tuning a %s layer with zero blocks", (kind) => {
   const opCase = convCase("Conv2D", { kind, seed: 5, input: [1, 9, 9, 24], outputs: 32, kernel: [1, 1], zeroShare: 0.6 });
