@@ -96,17 +96,17 @@ function buildLists(
   });
   const positions = new Uint32Array(starts[ranges.length]!);
   start(positions.length);
-  let encodable = true;
+  let misfits = 0;
   ranges.forEach(([first, last], i) => {
     places[i]!.forEach((at, j) => {
       const entry = starts[i]! + j;
       const encoded = position(...at);
-      if (encoded === undefined) encodable = false;
+      if (encoded === undefined) misfits++;
       else positions[entry] = encoded;
       visit(entry, first, last - first, ...at);
     });
   });
-  return encodable ? { starts, positions } : undefined;
+  return misfits === 0 ? { starts, positions } : undefined;
 }
 
 export interface ListWeights<T> extends Lists {
@@ -207,7 +207,7 @@ export function packTwoOfFour(shape: GemmShape, weight: WeightAt): TwoOfFour | u
   const blocks = shape.groups * depth * width;
   const values = new Float32Array(blocks * 8);
   const places = new Uint16Array(Math.ceil(blocks / 2) * 2);
-  let fits = true;
+  let misfits = 0;
   for (let g = 0; g < shape.groups; g++) {
     let unit = g * depth;
     eachUnit(shape, 4, (sy, sx, p) => {
@@ -218,7 +218,7 @@ export function packTwoOfFour(shape: GemmShape, weight: WeightAt): TwoOfFour | u
           const w = weight(g * shape.groupOut + j, sy, sx, p + i);
           if (w === 0) continue;
           if (kept === 2) {
-            fits = false;
+            misfits++;
             return;
           }
           values[block * 8 + kept * 4 + (j & 3)] = w;
@@ -229,5 +229,5 @@ export function packTwoOfFour(shape: GemmShape, weight: WeightAt): TwoOfFour | u
       unit++;
     });
   }
-  return fits ? { values, places: new Uint32Array(places.buffer) } : undefined;
+  return misfits === 0 ? { values, places: new Uint32Array(places.buffer) } : undefined;
 }
