@@ -19,7 +19,7 @@ describe("parseTarget", () => {
 
   it.each([
     ["", /is empty or malformed/],
-    ["wsam", /unknown engine "wsam", expected one of cpu, wasm, webgpu. Did you mean wasm\?/],
+    ["wsam", /unknown engine "wsam", expected one of cpu, wasm, webgpu, webgl, gpujs-cpu. Did you mean wasm\?/],
     ["@chrome", /unknown engine ""/],
     ["webgpu@crome", /unknown host "crome".*Did you mean chrome\?/],
     ["webgpu@ws:", /host "ws:" has no name/],
