@@ -6,8 +6,6 @@
 fn gather(row: Row, position: u32) -> f32 {
   let y = row.y + i32(position >> 24u);
   let x = row.x + i32(position & 0xffffffu);
-  if (y >= 0 && y < params.in_h && x >= 0 && x < params.line) {
-    return a[u32(row.image + y * params.line + x)];
-  }
-  return 0.0;
+  let inside = (y >= 0) & (y < params.in_h) & (x >= 0) & (x < params.line);
+  return select(0.0, a[u32(select(0, row.image + y * params.line + x, inside))], inside);
 }

@@ -6,6 +6,6 @@
 fn gather(row: Row, position: u32) -> vec4<f32> {
   let y = row.y + i32(position >> 24u);
   let x = row.x + i32(position & 0xffffffu);
-  let valid = y >= 0 && y < params.in_h && x >= 0 && x < params.line;
+  let valid = (y >= 0) & (y < params.in_h) & (x >= 0) & (x < params.line);
   return select(vec4<f32>(0.0), a[u32(select(0, row.image + y * params.line + x, valid)) / 4u], valid);
 }

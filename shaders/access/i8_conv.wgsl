@@ -4,7 +4,7 @@
 
 fn load_run(run: Run, j4: u32) -> u32 {
   let x = run.x + i32(j4);
-  let valid = run.inside && x >= 0 && x < params.line;
+  let valid = run.inside & (x >= 0) & (x < params.line);
   return select(params.pad_word, a[u32(select(0, run.line + x, valid))], valid);
 }
 

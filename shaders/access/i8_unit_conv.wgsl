@@ -6,6 +6,6 @@
 fn gather(row: Row, position: u32) -> u32 {
   let y = row.y + i32(position >> 24u);
   let x = row.x + i32((position & 0xffffffu) / 4u);
-  let valid = y >= 0 && y < params.in_h && x >= 0 && x < params.line;
+  let valid = (y >= 0) & (y < params.in_h) & (x >= 0) & (x < params.line);
   return select(params.pad_word, a[u32(select(0, row.image + y * params.line + x, valid))], valid);
 }
