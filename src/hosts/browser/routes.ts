@@ -7,7 +7,10 @@ const root = (path: string): string => fileURLToPath(new URL(`../../../${path}`,
 export const PAGE_ROUTES: Routes = {
   "": { file: root("build/page/index.html") },
   ...Object.fromEntries(
-    ["page.js", "by-hand.js", "by-hand.css", "worker.js", "thread.js", "gpujs.js"].map((name) => [name, { file: root(`build/page/${name}`) }]),
+    ["page.js", "by-hand.js", "by-hand.css", "worker.js", "thread.js", "gpujs.js"].map((name) => [
+      name,
+      { file: root(`build/page/${name}`) },
+    ]),
   ),
   "asset/build/wasm": { folder: root("build/wasm") },
   "asset/shaders": { folder: root("shaders") },
