@@ -102,10 +102,9 @@ describe("timestampGrid", () => {
     const dispatch = vi.spyOn(GPUComputePassEncoder.prototype, "dispatchWorkgroups");
     const [row, ...others] = await session.profile(inputs);
     expect(others).toEqual([]);
-    // A hundred ticks are 6.6 ms: a layer of a thousand multiplications does not take a hundredth of that.
-    expect(dispatch.mock.calls.length).toBeGreaterThan(10);
-    expect(row!.ms).toBeGreaterThan(0);
-    expect(row!.ms).toBeLessThan(6.5536);
+    // A layer of a thousand multiplications is repeated until all that was dispatched spans a hundred ticks, or 6.6 ms. How often that is
+    // depends on the machine: on a busy one, a single dispatch may be interrupted for as long.
+    expect(row!.ms * dispatch.mock.calls.length).toBeGreaterThan(99 * 0.065_536);
     expect(row!.startMs).toBeUndefined();
     // What repetition found out is remembered: about as many dispatches as were timed last.
     const time = await session.gpuTime!(inputs);
