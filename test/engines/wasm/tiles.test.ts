@@ -75,6 +75,20 @@ describe("convolution windows", () => {
         await check(convCase("Conv2D", { ...shape, kind, seed: i }), kernel);
       }
     });
+    it(`${kind}: windows of one pixel are rows of the padded image, not of the image`, async () => {
+      const kernel = kind === "float32" ? "f32_gemm_packed_4x8" : "i8_conv_pairs_4x8";
+      for (const pads of [
+        [1, 0, 0, 0],
+        [0, 1, 0, 0],
+        [0, 0, 1, 0],
+        [0, 0, 0, 1],
+        [1, 2, 1, 1],
+      ] as const) {
+        for (const channels of [1, 4, 9]) {
+          await check(convCase("Conv2D", { kind, seed: channels, input: [2, 3, 2, channels], outputs: 5, kernel: [1, 1], pads }), kernel);
+        }
+      }
+    });
     it(`${kind}: a window as large as the image is a dense layer`, async () => {
       await check(
         convCase("Conv2D", { kind, seed: 3, input: [1, 4, 5, 3], outputs: 10, kernel: [4, 5] }),

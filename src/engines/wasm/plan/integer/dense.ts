@@ -21,7 +21,9 @@ function pairs(
     kernel,
     requires: [],
     sparse: false,
-    estimate: ({ windows }) => ((windows.stride === undefined) === (access === "windows") ? ESTIMATE : undefined),
+    // Rows are read from the input itself, so there must be no padding between them.
+    estimate: ({ windows: { stride, padded } }) =>
+      (stride !== undefined && padded === undefined) === (access === "rows") ? ESTIMATE : undefined,
     plan(context, problem) {
       const { windows, groups, n, k, weights, finish } = problem;
       const bias = biasOf(problem);
