@@ -11,7 +11,7 @@ import type { Warning } from "../results/schema.ts";
 import type { PlannedRecord } from "./plan.ts";
 import type { PreparedPair } from "./prepare.ts";
 import type { TargetProbe } from "./probe.ts";
-import { describeTiming, failedRecord, measure, timeAgain } from "./record.ts";
+import { describeTiming, failedRecord, measure, processesOf, timeAgain } from "./record.ts";
 import type { Gathered, Measured, RecordContext } from "./record.ts";
 import { describeTuning, tuneAll } from "./tuning.ts";
 import type { TuneSetting } from "./tuning.ts";
@@ -20,6 +20,8 @@ import { pageRetried } from "./warnings.ts";
 export interface MeasureContext extends RecordContext {
   readonly tune: TuneSetting;
   readonly silenceMs: number;
+  /** A line for the user, once a run. */
+  readonly onNote: (line: string) => void;
   /** Another child script, for tests. */
   readonly childPath?: string | undefined;
 }
@@ -65,7 +67,7 @@ export async function measureAgain(row: UnderWay, process: number, context: Meas
     return { ...row, measured: withWarnings({ ...measured, record: describeTiming(more), timing: more }, retried) };
   } catch (error) {
     const gathered = { ...timing.untimed, warnings: [...timing.untimed.warnings, ...retried] };
-    const record = failedRecord(planned, error, gathered, `process ${process} of ${context.processes ?? 1}: `);
+    const record = failedRecord(planned, error, gathered, `process ${process} of ${processesOf(context, row.probe)}: `);
     return { ...row, measured: { record } };
   }
 }
@@ -115,7 +117,7 @@ async function inFreshHost<T>({ planned, probe }: UnderWay, context: MeasureCont
  */
 export async function tuneRows(
   rows: readonly UnderWay[],
-  { tune: mode, reporter, silenceMs, childPath }: MeasureContext,
+  { tune: mode, reporter, silenceMs, childPath, onNote }: MeasureContext,
 ): Promise<readonly (TuneReport | undefined)[]> {
   const [first] = rows;
   if (mode === "off" || first === undefined) return rows.map(() => undefined);
@@ -129,7 +131,7 @@ export async function tuneRows(
       childPath,
       onProgress: (fraction) => reporter.phase(first.planned, "tuning", fraction),
       onStderr: (text) => reporter.output(text),
-      onNote: (line) => reporter.note(line),
+      onNote,
     },
   );
 }

@@ -60,6 +60,8 @@ export interface Plan {
   readonly tune: TuneSetting;
   /** Fresh processes or pages that the latency of a record comes from. */
   readonly processes: number;
+  /** Where the GPU is a software one. */
+  readonly softwareProcesses: number;
   /** Every model is a single layer (`kernel:…`): the rows of one are measured in turn in one process, and rates are printed. */
   readonly kernels: boolean;
   /** Models together, then recipes with the original first, then targets. */
@@ -101,6 +103,7 @@ export function makePlan(request: PlanRequest): Plan {
     tune: request.tune ?? "off",
     // Rows of a layer are compared with each other within a process, in turn; more of them would change little but the time it takes.
     processes: request.processes ?? (kernels ? 1 : presetOf(preset).processes),
+    softwareProcesses: request.processes ?? (kernels ? 1 : presetOf(preset).softwareProcesses),
     kernels,
     records: chosen,
     ...(suite?.accuracySamples === undefined ? {} : { accuracySamples: suite.accuracySamples }),

@@ -41,7 +41,14 @@ export interface RecordContext {
   readonly accuracySamples?: number | undefined;
   /** Processes or pages that share the timing. Default: 1. */
   readonly processes?: number | undefined;
+  /** Where the GPU is a software one. */
+  readonly softwareProcesses?: number | undefined;
   readonly reporter: Reporter;
+}
+
+/** How many processes or pages a record of that target takes. */
+export function processesOf({ processes, softwareProcesses }: RecordContext, { software }: TargetFacts): number {
+  return (software === true ? softwareProcesses : processes) ?? 1;
 }
 
 /** What of a prepared pair a host needs to see. */
@@ -109,7 +116,7 @@ export async function measure(
   gathered.parity = parity;
   if (!parity.pass) return { record: { ...identity, status: "failed", reason: parityReason(planned, message), ...gathered }, outputs };
 
-  const settings = samplingFor(context.preset, software, context.processes ?? 1);
+  const settings = samplingFor(context.preset, software, processesOf(context, probe));
   const result = await host.request("time", { inputs: pair.inputs, settings });
   const medianMs = median(result.samples);
   gathered.memoryBytes = describeMemory(await host.request("memory", { inputs: pair.inputs[0] ?? [] }));

@@ -30,7 +30,7 @@ import { presetOf } from "./presets.ts";
 import { probeTarget } from "./probe.ts";
 import type { ProbeOptions, TargetProbe } from "./probe.ts";
 import type { Reporter } from "./progress.ts";
-import { identityOf } from "./record.ts";
+import { identityOf, processesOf } from "./record.ts";
 import type { Measured } from "./record.ts";
 import { parseTarget } from "./target.ts";
 import { checkSameConfig, describeConfig, mergeConfig, mergeEnvironment } from "./run-config.ts";
@@ -80,6 +80,7 @@ class Run {
   /** Model name → the original's outputs for the samples that outputs are compared on. */
   readonly #originals = new Map<string, readonly Outputs[]>();
   readonly #records = new Map<string, ResultRecord>();
+  readonly #notes = new Set<string>();
 
   constructor(plan: Plan, options: RunOptions, folder: string) {
     this.#plan = plan;
@@ -91,7 +92,12 @@ class Run {
       tune: plan.tune,
       accuracySamples: plan.accuracySamples,
       processes: plan.processes,
+      softwareProcesses: plan.softwareProcesses,
       silenceMs: options.silenceMs,
+      onNote: (line) => {
+        if (!this.#notes.has(line)) options.reporter.note(line);
+        this.#notes.add(line);
+      },
       reporter: options.reporter,
       childPath: options.childPath,
     };
@@ -125,7 +131,7 @@ class Run {
           const next =
             process === 1 ? await this.#first(row, reports.get(plannedKey(row.planned))) : await measureAgain(row, process, this.#measure);
           if (next === undefined) return;
-          if (process < processes && next.measured?.timing !== undefined) {
+          if (process < processesOf(this.#measure, row.probe) && next.measured?.timing !== undefined) {
             left.push(next);
             this.#options.reporter.step(row.planned);
           } else if (next.measured !== undefined && (next.measured.record.status === "ok" || !this.#isOver())) {

@@ -2,6 +2,9 @@ import { describe, expect, it } from "vitest";
 import { UnsupportedError, UsageError } from "../../src/errors.ts";
 import { makePlan, parseShape, plannedKey } from "../../src/harness/plan.ts";
 import type { PlanRequest } from "../../src/harness/plan.ts";
+import { presetOf } from "../../src/harness/presets.ts";
+import { silentReporter } from "../../src/harness/progress.ts";
+import { processesOf } from "../../src/harness/record.ts";
 
 const plan = (request: Partial<PlanRequest>): readonly string[] =>
   makePlan({ preset: "quick", seed: 1, ...request }).records.map(plannedKey);
@@ -35,6 +38,14 @@ describe("makePlan", () => {
     expect(makePlan({ seed: 1, suite: "smoke" }).preset).toBe("quick");
     expect(makePlan({ seed: 1, suite: "smoke", preset: "rigorous" }).preset).toBe("rigorous");
     expect(makePlan({ seed: 1 }).preset).toBe("normal");
+  });
+
+  it("times in several processes, in one on a software GPU, in as many as asked for on both", () => {
+    expect(makePlan({ seed: 1 })).toMatchObject({ processes: 3, softwareProcesses: 1 });
+    const asked = makePlan({ seed: 1, processes: 4 });
+    expect(asked).toMatchObject({ processes: 4, softwareProcesses: 4 });
+    const context = { ...makePlan({ seed: 1 }), preset: presetOf("normal"), reporter: silentReporter };
+    expect([true, false, undefined].map((software) => processesOf(context, { software: software === true, facts: {} }))).toEqual([1, 3, 3]);
   });
 
   it("overrides the dataset and the shapes of suite models", () => {

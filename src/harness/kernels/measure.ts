@@ -111,7 +111,7 @@ async function tune(rows: readonly LayerRow[], probe: TargetProbe, context: Meas
       childPath,
       onProgress: (fraction) => reporter.phase(first.planned, "tuning", fraction),
       onStderr: (text) => reporter.output(text),
-      onNote: (line) => reporter.note(line),
+      onNote: context.onNote,
     },
   );
 }
