@@ -15,6 +15,13 @@ export interface LayerFilter {
 /** Between the entries of an option that takes several. */
 export const LIST_SEPARATOR = "|";
 
+/** Canonical text of a filter, to follow a step's other options. */
+export function filterText(filter: LayerFilter): string {
+  const part = (key: string, list: readonly string[] | undefined): string =>
+    list === undefined ? "" : `,${key}=${list.join(LIST_SEPARATOR)}`;
+  return part("include", filter.include) + part("exclude", filter.exclude);
+}
+
 /** The pieces of one step, and the checks on them; errors name the recipe, the step and the option. */
 export class Fields {
   readonly name: string;

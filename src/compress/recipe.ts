@@ -5,16 +5,14 @@
 import { readFileSync } from "node:fs";
 import { FormatError, UsageError } from "../errors.ts";
 import { suggestion } from "./names.ts";
-import { Fields, LIST_SEPARATOR, STEP_NAMES } from "./recipe-fields.ts";
+import { Fields, LIST_SEPARATOR, STEP_NAMES, filterText } from "./recipe-fields.ts";
 import type { LayerFilter, StepName } from "./recipe-fields.ts";
 import { STARTS } from "./cluster/starts.ts";
 import type { Start } from "./cluster/starts.ts";
 import { parsePrune, pruneText } from "./recipe-prune.ts";
 import type { ChannelStep, PruneStep } from "./recipe-prune.ts";
-
-export interface Int8Step extends Pick<LayerFilter, "exclude"> {
-  readonly kind: "int8";
-}
+import { int8Text, parseInt8 } from "./recipe-quantize.ts";
+import type { Int8Step } from "./recipe-quantize.ts";
 
 export interface ClusterStep extends LayerFilter {
   readonly kind: "cluster";
@@ -34,7 +32,7 @@ export interface Int4Step extends Pick<LayerFilter, "exclude"> {
   readonly block: number;
 }
 
-export type { ChannelStep, PruneStep };
+export type { ChannelStep, Int8Step, PruneStep };
 
 export type Step = { readonly kind: "fp32" } | Int8Step | PruneStep | ChannelStep | ClusterStep | Float16Step | Int4Step;
 
@@ -157,9 +155,10 @@ export function stepText(step: Step): string {
   switch (step.kind) {
     case "fp32":
       return "fp32";
-    case "int8":
     case "fp16":
-      return `${step.kind}${filterText(step)}`;
+      return `fp16${filterText(step)}`;
+    case "int8":
+      return int8Text(step);
     case "int4":
       return `int4${step.block === DEFAULT_INT4_BLOCK ? "" : `,block=${step.block}`}${filterText(step)}`;
     case "cluster":
@@ -168,12 +167,6 @@ export function stepText(step: Step): string {
     case "channels":
       return `${pruneText(step)}${filterText(step)}`;
   }
-}
-
-function filterText(filter: LayerFilter): string {
-  const part = (key: string, list: readonly string[] | undefined): string =>
-    list === undefined ? "" : `,${key}=${list.join(LIST_SEPARATOR)}`;
-  return part("include", filter.include) + part("exclude", filter.exclude);
 }
 
 function parseStep(fields: Fields): Step {
@@ -185,12 +178,8 @@ function parseStep(fields: Fields): Step {
       fields.noValue();
       fields.onlyOptions([]);
       return { kind: "fp32" };
-    case "int8": {
-      const mode = fields.word(["static", "dynamic", "weights"], "static");
-      fields.onlyOptions(["exclude"]);
-      if (mode !== "static") throw fields.unsupported(`int8:${mode}`, "Use int8 (static)");
-      return { kind: "int8", ...fields.filter() };
-    }
+    case "int8":
+      return parseInt8(fields);
     case "prune":
       return parsePrune(fields);
     case "fp16":
