@@ -1,12 +1,11 @@
 /** The built module, the catalogue and the generated sources agree. */
-import { readFileSync, readdirSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { ACTIVATION, BINARY, REDUCE, UNARY } from "../../../src/engines/wasm/codes.ts";
 import { LinearMemory } from "../../../src/engines/wasm/memory.ts";
 import { KernelSet, MODULE_PATH, RELAXED_MODULE_PATH, SCALAR_MODULE_PATH, loadModules } from "../../../src/engines/wasm/module.ts";
 import { isKernelName } from "../../../src/kernels/names.ts";
 import { WASM_KERNELS } from "../../../src/kernels/wasm.ts";
-import { generatedFiles } from "../../../tools/wasm-gen/files.ts";
 import { context } from "./context.ts";
 
 const ASSEMBLY = new URL("../../../src/engines/wasm/assembly/", import.meta.url);
@@ -78,12 +77,6 @@ describe("wasm module", () => {
     const names = WASM_KERNELS.map(({ name }) => name);
     expect(names.filter((name) => !isKernelName(name))).toEqual([]);
     expect(new Set(names).size).toBe(names.length);
-  });
-
-  it("was generated from the sources in tools/wasm-gen", () => {
-    const folder = new URL("gen/", ASSEMBLY);
-    expect(readdirSync(folder).sort()).toEqual([...generatedFiles().keys()].sort());
-    for (const [name, text] of generatedFiles()) expect(readFileSync(new URL(name, folder), "utf8"), name).toBe(text);
   });
 
   it("shares operation codes with the host", () => {
