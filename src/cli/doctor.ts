@@ -1,7 +1,7 @@
 /** `bench doctor`: every target, whether it works here, and the command that mends it. */
 import { Command } from "commander";
 import pc from "picocolors";
-import { BROWSER_ENGINES, ENGINE_NAMES } from "../engines/registry.ts";
+import { BROWSER_ENGINES, ENGINE_NAMES, NODE_ENGINES } from "../engines/registry.ts";
 import { checkTarget } from "../harness/checkup.ts";
 import { parseTarget } from "../harness/target.ts";
 import { packageVersion } from "../harness/version.ts";
@@ -20,10 +20,7 @@ export function doctorCommand(): Command {
 }
 
 async function doctor(words: readonly string[], options: BrowserWords): Promise<void> {
-  const hosts = ["", "@chrome", ...((await hasFirefox()) ? ["@firefox"] : [])];
-  const engines = (host: string): readonly string[] => ENGINE_NAMES.filter((engine) => host !== "" || !BROWSER_ENGINES.includes(engine));
-  const all = hosts.flatMap((host) => engines(host).map((engine) => `${engine}${host}`));
-  const targets = (words.length === 0 ? all : words).map(parseTarget);
+  const targets = (words.length === 0 ? everyTarget(await hasFirefox()) : words).map(parseTarget);
   const width = Math.max(...targets.map(({ text }) => text.length));
   console.log(`slimbench ${packageVersion()}, Node ${process.version}, ${process.platform} ${process.arch}`);
   let broken = 0;
@@ -35,6 +32,15 @@ async function doctor(words: readonly string[], options: BrowserWords): Promise<
     console.log(`${mark}  ${target.text.padEnd(width)}  ${label}${works ? detail : sentences(detail, remedy)}`.trimEnd());
   }
   if (broken > 0) process.exitCode = 4;
+}
+
+/** Each engine in each host that can have it. */
+export function everyTarget(firefox: boolean): readonly string[] {
+  const hosts = ["", "@chrome", ...(firefox ? ["@firefox"] : [])];
+  return hosts.flatMap((host) => {
+    const impossible = host === "" ? BROWSER_ENGINES : NODE_ENGINES;
+    return ENGINE_NAMES.filter((engine) => !impossible.includes(engine)).map((engine) => `${engine}${host}`);
+  });
 }
 
 function hasFirefox(): Promise<boolean> {

@@ -16,6 +16,9 @@ export const ENGINE_NAMES: readonly string[] = Object.keys(LOADERS);
 /** Those that only a browser can run. */
 export const BROWSER_ENGINES: readonly string[] = ["webgl"];
 
+/** Those that only Node can run: gpu.js's CPU mode (2.24, 2026-11-24) does not translate the kernels as a bundle holds them. */
+export const NODE_ENGINES: readonly string[] = ["gpujs-cpu"];
+
 /** @throws UnavailableError when this version has no such engine */
 export async function loadEngine(name: string): Promise<Engine> {
   const load = Object.hasOwn(LOADERS, name) ? LOADERS[name] : undefined;

@@ -1,6 +1,6 @@
 /** Asks each target, once and in a host of its own, whether it can run here. A driver that crashes takes only that host along. */
 import type { ProbeResult } from "../engines/engine.ts";
-import { ENGINE_NAMES } from "../engines/registry.ts";
+import { ENGINE_NAMES, NODE_ENGINES } from "../engines/registry.ts";
 import { SlimbenchError, UnavailableError } from "../errors.ts";
 import { findChrome } from "../hosts/browser/find.ts";
 import { findFirefox } from "../hosts/browser/firefox.ts";
@@ -38,6 +38,9 @@ export async function probeTarget(target: Target, options: ProbeOptions = {}): P
       `target ${target.text}: engine ${target.engine} is not part of this version`,
       `Use ${ENGINE_NAMES.join(", ")}`,
     );
+  }
+  if (target.host.kind !== "node" && NODE_ENGINES.includes(target.engine)) {
+    return missing("node-only", `target ${target.text}: engine ${target.engine} runs in Node only`, `Use ${target.engine}`);
   }
   try {
     switch (target.host.kind) {

@@ -1,6 +1,7 @@
 /** Small texts and decisions of the command line. */
 import { describe, expect, it } from "vitest";
 import { describeFailure, sentences } from "../../src/cli/errors.ts";
+import { everyTarget } from "../../src/cli/doctor.ts";
 import { createReporter, estimateLeft, formatDuration, recordLine } from "../../src/cli/progress-bar.ts";
 import { exitCodeOf } from "../../src/cli/run.ts";
 import { UnavailableError, UsageError } from "../../src/errors.ts";
@@ -32,6 +33,13 @@ describe("exitCodeOf", () => {
     [[ok, notOk("failed", "parity"), notOk("unavailable", "no-gpu")], 0, 1],
   ] as const)("case %#", (records, gate, expected) => {
     expect(exitCodeOf(records, gate)).toBe(expected);
+  });
+});
+
+describe("everyTarget", () => {
+  it("pairs engines with the hosts that can have them", () => {
+    expect(everyTarget(false)).toEqual(["cpu", "wasm", "webgpu", "gpujs-cpu", "cpu@chrome", "wasm@chrome", "webgpu@chrome", "webgl@chrome"]);
+    expect(everyTarget(true)).toEqual(expect.arrayContaining([...everyTarget(false), "wasm@firefox"]));
   });
 });
 

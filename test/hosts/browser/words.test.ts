@@ -42,6 +42,12 @@ describe("@ws in a target", () => {
   });
 });
 
+describe("an engine for Node only", () => {
+  it("is unavailable in a browser, before one is opened", async () => {
+    expect(await probeTarget(parseTarget("gpujs-cpu@chrome"))).toMatchObject({ available: false, reason: { code: "node-only" } });
+  });
+});
+
 describe("--page-address", () => {
   it("is a host and a port", () => {
     expect(parsePageAddress("127.0.0.1:8123")).toEqual({ host: "127.0.0.1", port: 8123 });
