@@ -38,7 +38,16 @@ describe("exitCodeOf", () => {
 
 describe("everyTarget", () => {
   it("pairs engines with the hosts that can have them", () => {
-    expect(everyTarget(false)).toEqual(["cpu", "wasm", "webgpu", "gpujs-cpu", "cpu@chrome", "wasm@chrome", "webgpu@chrome", "webgl@chrome"]);
+    expect(everyTarget(false)).toEqual([
+      "cpu",
+      "wasm",
+      "webgpu",
+      "gpujs-cpu",
+      "cpu@chrome",
+      "wasm@chrome",
+      "webgpu@chrome",
+      "webgl@chrome",
+    ]);
     expect(everyTarget(true)).toEqual(expect.arrayContaining([...everyTarget(false), "wasm@firefox"]));
   });
 });
