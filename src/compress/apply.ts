@@ -1,5 +1,6 @@
 /** Runs a recipe: each step Graph → Graph, validated, with the promises of all steps so far checked again. */
 import { cluster } from "./cluster/cluster.ts";
+import { layersOf } from "./layers.ts";
 import { roundToFloat16 } from "./lowbit/float16.ts";
 import { quantizeInt4 } from "./lowbit/int4.ts";
 import { checkPromises, followCut } from "./promises.ts";
@@ -10,7 +11,9 @@ import { pruneWhereFaster } from "./prune/where.ts";
 import { quantizeInt8 } from "./quantize/int8.ts";
 import { stepText } from "./recipe.ts";
 import type { Recipe, Step } from "./recipe.ts";
+import { matchesAny, suggestion } from "./names.ts";
 import type { CompressContext, SkippedLayer, StepResult } from "./steps.ts";
+import { UsageError } from "../errors.ts";
 import { validateGraph } from "../graph/validate.ts";
 import type { Graph } from "../graph/ir.ts";
 
@@ -57,7 +60,20 @@ export async function runSteps(original: Graph, steps: readonly RunnableStep[]):
   return { graph, steps: reports };
 }
 
+/** @throws UsageError where a name in `only` is that of no layer: the step would silently do less than was asked */
+function checkNames(graph: Graph, step: Step): void {
+  if (step.kind === "fp32") return;
+  const names = graph.nodes.map(({ name }) => name);
+  const stray = step.only?.find((pattern) => !names.some((name) => matchesAny(name, [pattern])));
+  if (stray === undefined) return;
+  const layers = layersOf(graph).map(({ node }) => node.name);
+  throw new UsageError(
+    `recipe step ${stepText(step)}: only: no layer of "${graph.name}" is named "${stray}". ${suggestion(stray, layers)}`,
+  );
+}
+
 function runStep(graph: Graph, step: Step, context: CompressContext): StepResult | Promise<StepResult> {
+  checkNames(graph, step);
   switch (step.kind) {
     case "fp32":
       return { graph, layers: [], skipped: [], promises: [] };

@@ -1,15 +1,33 @@
 /** The words of the recipe language, and one step's pieces with the checks on them. */
 import { UnsupportedError, UsageError } from "../errors.ts";
-import { suggestion } from "./names.ts";
+import { matchesAny, suggestion } from "./names.ts";
 
 /** The steps that the language knows, in the order of documentation. */
 export const STEP_NAMES = ["fp32", "fp16", "int8", "int16x8", "int4", "prune", "cluster", "finetune", "qat", "distill"] as const;
 export type StepName = (typeof STEP_NAMES)[number];
 
-/** Layers that a step may touch, by name with `*` for any characters. `include` overrides the step's own choice, `exclude` wins. */
+/**
+ * Layers that a step may touch, by name with `*` for any characters. `only`: these and no others, whatever the step's own choice; `include`: these
+ * besides its own choice; `exclude` wins over both.
+ */
 export interface LayerFilter {
+  readonly only?: readonly string[];
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
+}
+
+/** The filters of a step that has no choice of its own to override. */
+export type PlainFilter = Omit<LayerFilter, "include">;
+
+/** Why a recipe keeps a step from a layer; undefined: it does not. */
+export function leftOut(layer: string, { only, exclude = [] }: LayerFilter): string | undefined {
+  if (matchesAny(layer, exclude)) return "excluded by the recipe";
+  return only === undefined || matchesAny(layer, only) ? undefined : "not among the recipe's layers";
+}
+
+/** Whether a recipe names a layer for a step, so that the step's own choice does not count. */
+export function isNamed(layer: string, { only = [], include = [] }: LayerFilter): boolean {
+  return matchesAny(layer, only) || matchesAny(layer, include);
 }
 
 /** Between the entries of an option that takes several. */
@@ -19,7 +37,7 @@ export const LIST_SEPARATOR = "|";
 export function filterText(filter: LayerFilter): string {
   const part = (key: string, list: readonly string[] | undefined): string =>
     list === undefined ? "" : `,${key}=${list.join(LIST_SEPARATOR)}`;
-  return part("include", filter.include) + part("exclude", filter.exclude);
+  return part("only", filter.only) + part("include", filter.include) + part("exclude", filter.exclude);
 }
 
 /** The pieces of one step, and the checks on them; errors name the recipe, the step and the option. */
@@ -85,8 +103,9 @@ export class Fields {
   }
 
   filter(): LayerFilter {
-    const [include, exclude] = [this.#list("include"), this.#list("exclude")];
-    return { ...(include && { include }), ...(exclude && { exclude }) };
+    const [only, include, exclude] = [this.#list("only"), this.#list("include"), this.#list("exclude")];
+    if (only !== undefined && include !== undefined) throw this.error("include: only names the layers already. Keep one");
+    return { ...(only && { only }), ...(include && { include }), ...(exclude && { exclude }) };
   }
 
   #list(key: string): readonly string[] | undefined {

@@ -26,6 +26,7 @@ export interface PruneStep extends LayerFilter {
   readonly where?: "faster";
 }
 
+/** Its own choice is every layer, so `include` restricts it, as `only` does. */
 export interface ChannelStep extends LayerFilter {
   readonly kind: "channels";
   /** Share of channels to remove, 0 < amount < 1. */
@@ -60,7 +61,21 @@ export function pruneText(step: PruneStep | ChannelStep): string {
 }
 
 export function parsePrune(fields: Fields): PruneStep | ChannelStep {
-  fields.onlyOptions(["scope", "block", "pool", "nm", "channels", "multiple", "importance", "seed", "ties", "where", "include", "exclude"]);
+  fields.onlyOptions([
+    "scope",
+    "block",
+    "pool",
+    "nm",
+    "channels",
+    "multiple",
+    "importance",
+    "seed",
+    "ties",
+    "where",
+    "only",
+    "include",
+    "exclude",
+  ]);
   if (fields.option("channels") !== undefined) return parseChannels(fields);
   refuse(fields, ["multiple"], "it rounds channels. Give channels=X with it");
   const block = parseBlock(fields);

@@ -1,8 +1,8 @@
 /** The forms of the step `int8`. */
 import { filterText } from "./recipe-fields.ts";
-import type { Fields, LayerFilter } from "./recipe-fields.ts";
+import type { Fields, PlainFilter } from "./recipe-fields.ts";
 
-export interface Int8Step extends Pick<LayerFilter, "exclude"> {
+export interface Int8Step extends PlainFilter {
   readonly kind: "int8";
 }
 
@@ -15,7 +15,7 @@ export function int8Text(step: Int8Step): string {
 
 export function parseInt8(fields: Fields): Int8Step {
   const form = fields.word(FORMS, "static");
-  fields.onlyOptions(["exclude"]);
+  fields.onlyOptions(["only", "exclude"]);
   if (form !== "static") throw fields.unsupported(`int8:${form}`, "Use int8 (static)");
   return { kind: "int8", ...fields.filter() };
 }

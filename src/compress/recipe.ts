@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { FormatError, UsageError } from "../errors.ts";
 import { suggestion } from "./names.ts";
 import { Fields, LIST_SEPARATOR, STEP_NAMES, filterText } from "./recipe-fields.ts";
-import type { LayerFilter, StepName } from "./recipe-fields.ts";
+import type { LayerFilter, PlainFilter, StepName } from "./recipe-fields.ts";
 import { STARTS } from "./cluster/starts.ts";
 import type { Start } from "./cluster/starts.ts";
 import { parsePrune, pruneText } from "./recipe-prune.ts";
@@ -22,11 +22,11 @@ export interface ClusterStep extends LayerFilter {
   readonly init?: Exclude<Start, "linear">;
 }
 
-export interface Float16Step extends Pick<LayerFilter, "exclude"> {
+export interface Float16Step extends PlainFilter {
   readonly kind: "fp16";
 }
 
-export interface Int4Step extends Pick<LayerFilter, "exclude"> {
+export interface Int4Step extends PlainFilter {
   readonly kind: "int4";
   /** Inputs of an output channel that share a scale. */
   readonly block: number;
@@ -184,7 +184,7 @@ function parseStep(fields: Fields): Step {
       return parsePrune(fields);
     case "fp16":
       fields.noValue();
-      fields.onlyOptions(["exclude"]);
+      fields.onlyOptions(["only", "exclude"]);
       return { kind: "fp16", ...fields.filter() };
     case "int16x8":
       fields.noValue();
@@ -192,7 +192,7 @@ function parseStep(fields: Fields): Step {
       break;
     case "int4":
       fields.noValue();
-      fields.onlyOptions(["block", "exclude"]);
+      fields.onlyOptions(["block", "only", "exclude"]);
       return { kind: "int4", block: fields.integerOption("block", 16, 1024) ?? DEFAULT_INT4_BLOCK, ...fields.filter() };
     case "cluster":
       return parseCluster(fields);
@@ -210,7 +210,7 @@ function parseStep(fields: Fields): Step {
 }
 
 function parseCluster(fields: Fields): ClusterStep {
-  fields.onlyOptions(["init", "include", "exclude"]);
+  fields.onlyOptions(["init", "only", "include", "exclude"]);
   const expected = "an integer 2..65536 (shared values in a layer), e.g. cluster:16";
   const values = fields.value(expected, (n) => Number.isInteger(n) && n >= 2 && n <= 65_536);
   if (values > MOST_SHARED_VALUES) throw fields.unsupported(`cluster:${values}`, `Use at most cluster:${MOST_SHARED_VALUES}`);

@@ -42,6 +42,10 @@ describe("recipe text", () => {
     ["fp16,exclude=a|b", "fp16,exclude=a|b"],
     ["int4,block=32", "int4"],
     ["int4,exclude=fc,block=64", "int4,block=64,exclude=fc"],
+    ["prune:0.5,exclude=b,only=a|b", "prune:0.5,only=a|b,exclude=b"],
+    ["prune,only=a,channels=0.5+fp16,only=fc*", "prune,channels=0.5,only=a+fp16,only=fc*"],
+    ["int8,only=a", "int8,only=a"],
+    ["int4,only=a,block=64", "int4,block=64,only=a"],
   ])("%j becomes %j, which is a fixed point", (text, canonical) => {
     expect(parseRecipe(text).text).toBe(canonical);
     expect(parseRecipe(canonical)).toEqual(parseRecipe(text));
@@ -143,6 +147,8 @@ describe("recipe text", () => {
       "int8,exclude=a||b",
       'recipe "int8,exclude=a||b": int8: exclude: got "a||b", expected layer names joined by "|", "*" for any characters',
     ],
+    ["cluster:4,only=a,include=b", 'recipe "cluster:4,only=a,include=b": cluster: include: only names the layers already. Keep one'],
+    ["fp16,include=b", 'recipe "fp16,include=b": fp16: unknown option "include". Did you mean exclude?'],
   ])("rejects %j", (text, message) => {
     expect(() => parseRecipe(text)).toThrow(new UsageError(message));
   });

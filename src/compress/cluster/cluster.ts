@@ -9,7 +9,7 @@ import { countNonzero } from "../../graph/cost.ts";
 import type { Constant, Graph, Tensor } from "../../graph/ir.ts";
 import { layersOf, withTensors } from "../layers.ts";
 import type { Layer } from "../layers.ts";
-import { matchesAny } from "../names.ts";
+import { isNamed, leftOut } from "../recipe-fields.ts";
 import type { Promised } from "../promises.ts";
 import { stepText } from "../recipe.ts";
 import type { ClusterStep } from "../recipe.ts";
@@ -45,10 +45,11 @@ function isSparse(weight: Constant): boolean {
 }
 
 function reasonToSkip({ node, weight }: Layer, step: ClusterStep): string | undefined {
-  if (matchesAny(node.name, step.exclude ?? [])) return "excluded by the recipe";
+  const why = leftOut(node.name, step);
+  if (why !== undefined) return why;
   if (!(weight.data instanceof Float32Array)) return `weights are ${weight.dtype}, expected float32`;
   if (weight.data.length === 0) return "no weights";
   if (!weight.data.every(Number.isFinite)) return "weights are not all finite";
-  if (node.op === "Conv2D" || node.op === "Dense" || matchesAny(node.name, step.include ?? [])) return undefined;
+  if (node.op === "Conv2D" || node.op === "Dense" || isNamed(node.name, step)) return undefined;
   return node.op === "DepthwiseConv2D" ? "depthwise: few weights" : "only Conv2D and Dense are clustered by default";
 }

@@ -8,7 +8,7 @@ import { FLOAT16_MAX, fromFloat16Bits, toFloat16Bits } from "../../graph/float16
 import type { Constant, Graph, Tensor } from "../../graph/ir.ts";
 import { layersOf, withTensors } from "../layers.ts";
 import type { Layer } from "../layers.ts";
-import { matchesAny } from "../names.ts";
+import { leftOut } from "../recipe-fields.ts";
 import type { Promised } from "../promises.ts";
 import { stepText } from "../recipe.ts";
 import type { Float16Step } from "../recipe.ts";
@@ -44,7 +44,8 @@ function rounded(weight: Constant, data: Float32Array): Tensor {
 }
 
 function reasonToSkip({ node, weight }: Layer, step: Float16Step): string | undefined {
-  if (matchesAny(node.name, step.exclude ?? [])) return "excluded by the recipe";
+  const why = leftOut(node.name, step);
+  if (why !== undefined) return why;
   if (!(weight.data instanceof Float32Array)) return `weights are ${weight.dtype}, expected float32`;
   if (weight.data.length === 0) return "no weights";
   return weight.data.every((value) => Math.abs(value) <= FLOAT16_MAX) ? undefined : `weights beyond ±${FLOAT16_MAX}, float16's largest`;

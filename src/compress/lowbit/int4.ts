@@ -8,7 +8,7 @@ import type { Graph, Int4Code, Shape, Tensor } from "../../graph/ir.ts";
 import { roundHalfEven } from "../../graph/numerics.ts";
 import { layersOf, withTensors } from "../layers.ts";
 import type { Layer } from "../layers.ts";
-import { matchesAny } from "../names.ts";
+import { leftOut } from "../recipe-fields.ts";
 import type { Promised } from "../promises.ts";
 import { stepText } from "../recipe.ts";
 import type { Int4Step } from "../recipe.ts";
@@ -60,7 +60,8 @@ export function int4Code(data: Float32Array, shape: Shape, block: number): Int4C
 }
 
 function reasonToSkip({ node, weight }: Layer, step: Int4Step): string | undefined {
-  if (matchesAny(node.name, step.exclude ?? [])) return "excluded by the recipe";
+  const why = leftOut(node.name, step);
+  if (why !== undefined) return why;
   if (!(weight.data instanceof Float32Array)) return `weights are ${weight.dtype}, expected float32`;
   if (node.op !== "Conv2D" && node.op !== "Dense") return `${node.op} has no int4 form`;
   if (weight.data.length === 0) return "no weights";

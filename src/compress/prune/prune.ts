@@ -16,7 +16,7 @@ import type { PruneStep } from "../recipe.ts";
 import { stepText } from "../recipe.ts";
 import { isWeighted, layersOf, withTensors } from "../layers.ts";
 import type { Layer } from "../layers.ts";
-import { matchesAny } from "../names.ts";
+import { isNamed, leftOut } from "../recipe-fields.ts";
 import type { Promised } from "../promises.ts";
 import type { SkippedLayer, StepResult } from "../steps.ts";
 import { lampScores, randomScores, weightScores } from "./importance.ts";
@@ -110,10 +110,11 @@ function groupMask({ weight }: Layer, { nm, block }: PruneStep): Uint8Array {
 
 function reasonToSkip(layer: Layer, step: PruneStep, heads: ReadonlySet<string>): string | undefined {
   const { node, weight } = layer;
-  if (matchesAny(node.name, step.exclude ?? [])) return "excluded by the recipe";
+  const why = leftOut(node.name, step);
+  if (why !== undefined) return why;
   if (weight.dtype !== "float32") return `weights are ${weight.dtype}, expected float32`;
   if (elementCount(weight.shape) === 0) return "no weights";
-  const included = matchesAny(node.name, step.include ?? []);
+  const included = isNamed(node.name, step);
   if (step.nm !== undefined) {
     if (node.op !== "Conv2D" && node.op !== "Dense") return `${node.op} has no N:M form`;
     const channels = weight.shape[weight.shape.length - 1]!;

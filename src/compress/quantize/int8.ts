@@ -8,7 +8,7 @@ import { UnsupportedError, UsageError, invariant } from "../../errors.ts";
 import { isConstant, tensorOf } from "../../graph/access.ts";
 import { isFloat } from "../../graph/dtype.ts";
 import type { Graph, Node, Quantization } from "../../graph/ir.ts";
-import { matchesAny } from "../names.ts";
+import { leftOut } from "../recipe-fields.ts";
 import { stepText } from "../recipe.ts";
 import type { Int8Step } from "../recipe.ts";
 import type { CompressContext, SkippedLayer, StepResult } from "../steps.ts";
@@ -44,7 +44,7 @@ function partition(graph: Graph, step: Int8Step): { readonly integer: Set<Node>;
   const skipped: SkippedLayer[] = [];
   const onGrid = new Set(graph.inputs.filter((name) => tensorOf(graph, name).dtype === "float32"));
   for (const node of graph.nodes) {
-    const why = matchesAny(node.name, step.exclude ?? []) ? "excluded by the recipe" : reasonForFloat(graph, node);
+    const why = leftOut(node.name, step) ?? reasonForFloat(graph, node);
     if (why !== undefined) {
       // Index arithmetic and the like was never float: nothing to report.
       if (isFloat(tensorOf(graph, node.outputs[0]!).dtype)) skipped.push({ layer: node.name, op: node.op, why });

@@ -7,6 +7,7 @@ import { UsageError } from "../../../errors.ts";
 import type { Graph } from "../../../graph/ir.ts";
 import { layersOf } from "../../layers.ts";
 import type { Layer } from "../../layers.ts";
+import { leftOut } from "../../recipe-fields.ts";
 import { matchesAny } from "../../names.ts";
 import type { Promised } from "../../promises.ts";
 import { stepText } from "../../recipe.ts";
@@ -58,7 +59,8 @@ function remedy(groups: readonly ChannelGroup[], step: ChannelStep): string {
 }
 
 function reasonToHold({ node, weight }: Layer, step: ChannelStep): string | undefined {
-  if (matchesAny(node.name, step.exclude ?? [])) return "excluded by the recipe";
+  const why = leftOut(node.name, step);
+  if (why !== undefined) return why;
   if (step.include !== undefined && !matchesAny(node.name, step.include)) return "not included by the recipe";
   if (!(weight.data instanceof Float32Array)) return `weights are ${weight.dtype}, expected float32`;
   return weight.data.every(Number.isFinite) ? undefined : "weights are not all finite";
