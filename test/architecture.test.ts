@@ -18,7 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   compress: ["graph", "formats", "data"],
   engines: ["graph", "kernels", "stats"],
   results: ["stats"],
-  hosts: ["graph", "data", "engines", "harness", "stats", "results"],
+  hosts: ["graph", "data", "engines", "stats"],
   harness: ["graph", "formats", "data", "compress", "engines", "hosts", "kernels", "stats", "results"],
   report: ["stats", "results"],
   web: ["data", "engines", "hosts", "harness", "graph", "stats", "results", "report"],

@@ -10,7 +10,7 @@ import { observeGraph } from "../engines/cpu/observe.ts";
 import { UsageError } from "../errors.ts";
 import { exportOnnx } from "../formats/onnx/export.ts";
 import type { Graph } from "../graph/ir.ts";
-import { feederFor } from "../harness/feed.ts";
+import { feederFor } from "../data/feed.ts";
 import { sampleIndices } from "../harness/order.ts";
 import { calibrationSamples } from "../harness/prepare.ts";
 import { sparseGain } from "../harness/sparse-gain.ts";

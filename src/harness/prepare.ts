@@ -21,7 +21,7 @@ import type { TypedArray } from "../graph/dtype.ts";
 import type { Graph } from "../graph/ir.ts";
 import { serializeGraph } from "../graph/serialize.ts";
 import type { Compute, Size } from "../results/schema.ts";
-import { feederFor } from "./feed.ts";
+import { feederFor } from "../data/feed.ts";
 import { isKernelModel } from "./kernels/shape.ts";
 import { openModel } from "./model.ts";
 import { sampleIndices } from "./order.ts";

@@ -1,6 +1,6 @@
 /** quick, normal and rigorous: the same code path with other numbers. */
 import type { RaceSettings } from "../engines/tune/race.ts";
-import type { SamplingSettings } from "./sampling.ts";
+import type { SamplingSettings } from "../hosts/sampling.ts";
 
 export const PRESETS = ["quick", "normal", "rigorous"] as const;
 export type PresetName = (typeof PRESETS)[number];

@@ -12,7 +12,7 @@ import { HostError } from "../hosts/protocol.ts";
 import { median } from "../stats/describe.ts";
 import { summarizeProcesses } from "../stats/processes.ts";
 import { summarize } from "../stats/summary.ts";
-import { feederFor } from "./feed.ts";
+import { feederFor } from "../data/feed.ts";
 import { measureGpu } from "./gpu-time.ts";
 import { sampleIndices, samplesWithin } from "./order.ts";
 import type { Outputs } from "./parity.ts";
@@ -22,7 +22,7 @@ import type { Inputs, PreparedModel, PreparedPair } from "./prepare.ts";
 import { samplingFor } from "./presets.ts";
 import type { Preset } from "./presets.ts";
 import type { Reporter } from "./progress.ts";
-import type { SamplingResult, SamplingSettings, StopReason } from "./sampling.ts";
+import type { SamplingResult, SamplingSettings, StopReason } from "../hosts/sampling.ts";
 import {
   accuracySampled,
   calibratedOnTestSet,

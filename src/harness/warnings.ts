@@ -7,8 +7,8 @@ import type { Warning } from "../results/schema.ts";
 import { median } from "../stats/describe.ts";
 import { classifyOutliers } from "../stats/outliers.ts";
 import { disagreement, summarizeProcesses } from "../stats/processes.ts";
-import { isSpeedingUp } from "./sampling.ts";
-import type { SamplingResult, SamplingSettings } from "./sampling.ts";
+import { isSpeedingUp } from "../hosts/sampling.ts";
+import type { SamplingResult, SamplingSettings } from "../hosts/sampling.ts";
 
 export type WarningKey =
   | "accuracy-sampled"

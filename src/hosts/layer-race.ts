@@ -4,7 +4,7 @@ import { race } from "../engines/tune/race.ts";
 import type { RaceSettings, Racer } from "../engines/tune/race.ts";
 import { WARM_FLOOR_MS } from "../engines/tune/tune.ts";
 import type { TypedArray } from "../graph/dtype.ts";
-import { clockStep, isSpeedingUp } from "../harness/sampling.ts";
+import { clockStep, isSpeedingUp } from "./sampling.ts";
 import type { Raced, RaceTimes } from "./protocol.ts";
 
 export interface AddedGraph {

@@ -7,7 +7,7 @@ import type { RaceSettings } from "../engines/tune/race.ts";
 import type { KernelChoice, TuneMode, TuneReport } from "../engines/tune/types.ts";
 import { SlimbenchError, UnavailableError, UnsupportedError } from "../errors.ts";
 import type { TypedArray } from "../graph/dtype.ts";
-import type { SamplingResult, SamplingSettings } from "../harness/sampling.ts";
+import type { SamplingResult, SamplingSettings } from "./sampling.ts";
 
 /** Command name → what it takes and what it gives. `open` comes first, and ends what was open before; `probe` needs no `open`. */
 export interface Commands {

@@ -13,7 +13,7 @@ import { observeGraph } from "../../src/engines/cpu/observe.ts";
 import { exportOnnx } from "../../src/formats/onnx/export.ts";
 import type { TypedArray } from "../../src/graph/dtype.ts";
 import type { Graph } from "../../src/graph/ir.ts";
-import { feederFor } from "../../src/harness/feed.ts";
+import { feederFor } from "../../src/data/feed.ts";
 import { openModel } from "../../src/harness/model.ts";
 import { sampleIndices } from "../../src/harness/order.ts";
 import { loadSuite } from "../../src/harness/suite.ts";

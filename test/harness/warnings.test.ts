@@ -1,7 +1,7 @@
 /** Every timing warning appears when it should, and a clean run has none. */
 import { describe, expect, it } from "vitest";
 import { presetOf, samplingFor } from "../../src/harness/presets.ts";
-import type { SamplingResult } from "../../src/harness/sampling.ts";
+import type { SamplingResult } from "../../src/hosts/sampling.ts";
 import {
   accuracySampled,
   opsOnCpu,

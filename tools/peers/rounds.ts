@@ -4,7 +4,7 @@
  * long ones; one call before it, untimed, brings back the caches that the others used. Round r gives one sample of each, and a ratio of
  * two of the same round; the median of these ratios has an interval from order statistics.
  */
-import { isSpeedingUp } from "../../src/harness/sampling.ts";
+import { isSpeedingUp } from "../../src/hosts/sampling.ts";
 import { median } from "../../src/stats/describe.ts";
 import { medianInterval, type MedianInterval } from "../../src/stats/interval.ts";
 

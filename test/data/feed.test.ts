@@ -3,7 +3,7 @@ import type { Dataset } from "../../src/data/dataset.ts";
 import { ShapeError } from "../../src/errors.ts";
 import type { DType, TypedArray } from "../../src/graph/dtype.ts";
 import type { Graph, Tensor } from "../../src/graph/ir.ts";
-import { classesOf, feederFor, largestIndex } from "../../src/harness/feed.ts";
+import { classesOf, feederFor, largestIndex } from "../../src/data/feed.ts";
 
 function graphWith(input: Partial<Tensor>, output: Partial<Tensor> = {}): Graph {
   const x: Tensor = { name: "x", dtype: "float32", shape: [1, 4], ...input };

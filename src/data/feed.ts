@@ -2,7 +2,7 @@
  * From a dataset's samples to a graph's input arrays, and from its output to a class. Checks once that the two fit, so that the
  * loops need not: shapes may differ by dimensions of 1 only, and float samples are quantized for a model that takes integers.
  */
-import type { Dataset } from "../data/dataset.ts";
+import type { Dataset } from "./dataset.ts";
 import { inverseScale, integerRange, perTensor, quantizeValue } from "../graph/numerics.ts";
 import { formatShape, ShapeError } from "../errors.ts";
 import { tensorOf } from "../graph/access.ts";

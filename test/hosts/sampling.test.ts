@@ -1,7 +1,7 @@
 /** The timing loop under a fake clock: every decision follows from the times that a script gives. */
 import { describe, expect, it } from "vitest";
-import { clockStep, sampleLatency } from "../../src/harness/sampling.ts";
-import type { SamplingSettings } from "../../src/harness/sampling.ts";
+import { clockStep, sampleLatency } from "../../src/hosts/sampling.ts";
+import type { SamplingSettings } from "../../src/hosts/sampling.ts";
 
 const SETTINGS: SamplingSettings = {
   warmup: { floorMs: 100, maxMs: 1000, minRuns: 2 },
