@@ -13,6 +13,7 @@ import { invariant } from "../errors.ts";
 import { inputTensor, outputTensor, producersOf, requireInput, tensorOf } from "../graph/access.ts";
 import { isFloat } from "../graph/dtype.ts";
 import type { TypedArray } from "../graph/dtype.ts";
+import { TREE_INPUT } from "../graph/tree.ts";
 import type { Graph, Node, UnaryFn } from "../graph/ir.ts";
 
 /** Distance from 1 to the next float32. */
@@ -76,6 +77,11 @@ export function roundings(graph: Graph, node: Node): number {
     case "Resize":
       // Coordinates in float32 err by their own size × eps, and so do the weights.
       return node.attrs.mode === "nearest" ? 0 : x.length * 4 + Math.max(...outputTensor(graph, node).shape);
+    case "TreeEnsemble": {
+      // The leaf of a single tree is the output itself; the mean multiplies by a rounded reciprocal.
+      const trees = requireInput(graph, node, TREE_INPUT.roots).shape[0]!;
+      return trees === 1 ? 0 : trees + (node.attrs.aggregate === "average" ? 2 : 0);
+    }
     case "Cast":
       return 1;
     case "BatchNorm":
@@ -100,6 +106,10 @@ export function nodeTolerance(graph: Graph, node: Node, inputs: readonly (TypedA
   const magnitudes = inputs.map((data) => (data === undefined ? 0 : maxMagnitude(data)));
   const [a = 0, b = 0, c = 0] = magnitudes;
   const products = node.op === "MatMul" || node.op === "Dense" || node.op.includes("Conv");
+  if (node.op === "TreeEnsemble") {
+    const partialSum = magnitudes[TREE_INPUT.values]! * (node.attrs.aggregate === "average" ? 1 : k);
+    return partialSum * k * EPSILON_32;
+  }
   const size = Math.max(
     maxMagnitude(reference),
     products ? Math.max(a * b, c) : node.op === "Binary" && node.attrs.fn !== "add" && node.attrs.fn !== "sub" ? 0 : a,

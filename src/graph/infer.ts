@@ -4,6 +4,7 @@
  */
 import { ShapeError, formatShape } from "../errors.ts";
 import { elementCount, type DType } from "./dtype.ts";
+import { TREE_INPUT } from "./tree.ts";
 import type { Node, NodeWith, Pair, Pads2D, Quantization, Shape, Tensor } from "./ir.ts";
 
 export interface Inferred {
@@ -132,6 +133,13 @@ export function inferNode(node: Node, inputs: readonly (Tensor | undefined)[], d
       const shape = declared.shape ?? x.shape.map((d, i) => Math.floor(d * (node.attrs.scales[i] ?? 1)));
       if (shape.length !== x.shape.length) rule.fail(`cannot resize ${formatShape(x.shape)} to ${formatShape(shape)}`);
       return { shape, dtype: x.dtype };
+    }
+    case "TreeEnsemble": {
+      const [x, values] = [rule.input(0), rule.input(TREE_INPUT.values)];
+      if (x.shape.length !== 2 || x.dtype !== "float32" || values.shape.length !== 2) {
+        rule.fail(`input ${x.dtype} ${formatShape(x.shape)}, values ${formatShape(values.shape)}, expected float32 [N, F] and [nodes, C]`);
+      }
+      return { shape: [x.shape[0]!, values.shape[1]!], dtype: "float32" };
     }
     case "Expand": {
       const x = rule.input(0);

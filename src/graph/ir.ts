@@ -168,6 +168,15 @@ export interface OpAttrs {
   DepthwiseConv2D: Conv2DAttrs;
   /** x [N,H,W,C], w [O,KH,KW,C/groups], bias? [O] → [N,OH,OW,O] */
   ConvTranspose2D: ConvTranspose2DAttrs;
+export interface TreeEnsembleAttrs {
+  /** How the values of the leaves that a sample reaches, one a tree, become its output. */
+  readonly aggregate: "sum" | "average";
+  /** `classification`: the outputs are scores of classes, and the largest wins. */
+  readonly task: "classification" | "regression";
+  /** Which training samples the trees have never seen (src/compress/trees/holdout.ts); absent: unknown, or none. */
+  readonly holdout?: { readonly fraction: number; readonly seed: number };
+}
+
   /** x [...,K], w [N,K], bias? [N] → [...,N]. Integer as Conv2D. */
   Dense: { readonly activation?: Activation };
   /** a [...,M,K], b [...,K,N] → [...,M,N]; leading dimensions broadcast; transpose swaps the last two first. Numpy rules for rank 1. */
@@ -211,6 +220,12 @@ export interface OpAttrs {
 
 export type OpName = keyof OpAttrs;
 
+  /**
+   * Decision trees (src/graph/tree.ts): x [N,F] float32, feature [n] int32, threshold [n] float32, left [n] int32, right [n] int32,
+   * values [n,C] float32, roots [trees] int32, missing? [n] uint8, impurity? [n] float64, weight? [n] float64 → [N,C] float32. All but x
+   * are constants. The last two are for pruning; engines do not read them.
+   */
+  TreeEnsemble: TreeEnsembleAttrs;
 interface NodeOf<O extends OpName> {
   /** Unique in the graph; from the file where it names nodes. */
   readonly name: string;

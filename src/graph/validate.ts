@@ -7,6 +7,7 @@ import { codeFault } from "./code.ts";
 import { elementCount } from "./dtype.ts";
 import { inferNode } from "./infer.ts";
 import type { Graph, Tensor } from "./ir.ts";
+import { isTree, treeFault } from "./tree.ts";
 
 /** More elements than this in one tensor cannot be addressed by the engines (2^31 bytes of float32). */
 const MAX_ELEMENTS = 2 ** 29;
@@ -41,6 +42,8 @@ export function validateGraph(graph: Graph): void {
       );
     }
     ready.add(output.name);
+    const fault = isTree(node) ? treeFault(graph, node) : undefined;
+    if (fault !== undefined) throw new FormatError(`${where}: ${fault}`);
   }
   if (graph.outputs.length === 0) throw new FormatError(`graph "${graph.name}": no outputs`);
   for (const name of graph.outputs) {

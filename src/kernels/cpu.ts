@@ -164,4 +164,8 @@ const MOVES: readonly KernelRow[] = [
   ...rows(["linear", "cubic"], (mode) => `any_resize_${mode}`, ["Resize"], "Axis by axis with precomputed taps, in doubles."),
 ];
 
-export const CPU_KERNELS: readonly KernelRow[] = [...MATRIX, ...ELEMENTWISE, ...WINDOWS, ...MOVES];
+const TREES: readonly KernelRow[] = [
+  row("f32_trees_walk", ["TreeEnsemble"], "One walk a sample and tree through nodes in preorder, sums in doubles."),
+];
+
+export const CPU_KERNELS: readonly KernelRow[] = [...MATRIX, ...ELEMENTWISE, ...WINDOWS, ...MOVES, ...TREES];

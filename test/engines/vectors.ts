@@ -16,6 +16,7 @@ import { naive } from "../naive/index.ts";
 import type { EngineOp, NaiveTensor } from "../naive/index.ts";
 import { codedCases } from "./coded.ts";
 import { generatedCases } from "./generated.ts";
+import { treeCases } from "./trees.ts";
 
 /** A tensor of a case: constants are baked into the graph, the others are its inputs. */
 export interface CaseTensor {
@@ -158,7 +159,7 @@ function largest(data: TypedArray): number {
 
 /** All cases: golden and generated. */
 export function allCases(): OpCase[] {
-  return [...loadVectors(), ...generatedCases(), ...codedCases()];
+  return [...loadVectors(), ...generatedCases(), ...codedCases(), ...treeCases()];
 }
 
 /** One case through an engine. @throws UnsupportedError when the engine refuses it */

@@ -5,6 +5,7 @@ import { naiveBinary, naiveSoftmax, naiveUnary } from "./elementwise.ts";
 import { naiveConcat, naiveExpand, naiveGather, naivePad, naiveResize, naiveSlice, naiveTranspose, onGrid } from "./move.ts";
 import { naivePool, naiveReduce } from "./pool.ts";
 import { naiveCast, naiveDequantize, naiveQuantize, naiveRequantize } from "./quantize.ts";
+import { naiveTrees } from "./trees.ts";
 import type { NaiveOutput, NaiveTensor } from "./tensor.ts";
 
 export type { NaiveOutput, NaiveTensor } from "./tensor.ts";
@@ -34,6 +35,7 @@ const ORACLES: { readonly [O in EngineOp]: Oracle<O> } = {
   Pad: ([x], attrs, output) => naivePad(onGrid(x!, output), attrs, output),
   Resize: ([x], attrs, output) => naiveResize(x!, attrs, output),
   Expand: ([x], _, output) => naiveExpand(onGrid(x!, output), output),
+  TreeEnsemble: (inputs, attrs) => naiveTrees(inputs, attrs),
   Cast: ([x], _, output) => naiveCast(x!, output),
   Quantize: ([x], _, output) => naiveQuantize(x!, output),
   Dequantize: ([x]) => naiveDequantize(x!),

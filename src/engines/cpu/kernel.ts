@@ -12,6 +12,7 @@ import { createResize } from "./kernels/resize.ts";
 import { Scratch, unsupported } from "./kernels/shared.ts";
 import type { CpuKernel, KernelContext, NodeFor, SparsePolicy } from "./kernels/shared.ts";
 import { createSoftmax } from "./kernels/softmax.ts";
+import { createTreeEnsemble } from "./kernels/trees.ts";
 import { createUnary } from "./kernels/unary.ts";
 
 export type { CpuKernel, SparsePolicy } from "./kernels/shared.ts";
@@ -42,6 +43,7 @@ const FACTORIES: { readonly [O in OpName]: Factory<O> } = {
   Resize: createResize,
   Expand: createExpand,
   Cast: createCast,
+  TreeEnsemble: createTreeEnsemble,
   Quantize: createQuantize,
   Dequantize: createDequantize,
   Requantize: createRequantize,

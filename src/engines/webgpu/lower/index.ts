@@ -39,6 +39,9 @@ const LOWER: { readonly [O in OpName]: LowerOp<O> } = {
   Resize: lowerResize,
   Expand: lowerExpand,
   Cast: lowerCast,
+  TreeEnsemble: (c) => {
+    throw c.unsupported("decision trees have no kernel");
+  },
   Quantize: lowerQuantize,
   Dequantize: lowerDequantize,
   Requantize: lowerRequantize,
