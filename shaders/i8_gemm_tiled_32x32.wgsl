@@ -1,11 +1,12 @@
 // Integer dense layers and convolutions (implicit GEMM) on hardware GPUs: 32 × 32 outputs a workgroup of 8 × 8 threads, 4 × 4 a thread,
-// 64 of k a step (4 KiB of workgroup memory). Weights and bias as in i8_gemm_direct_4x4.
+// 64 of k a step (4 KiB of workgroup memory). Weights and bias as in i8_gemm_direct_rx4.
 // Grid: x tiles (columns fastest), folded into y; z groups.
 // #param ACCESS = i8_rows | i8_conv
 // #param DOT4 = dot4I8Packed | dot4_unpack
 // #include common/gemm_params.wgsl
 // #include common/bytes.wgsl
 // #include common/dot4.wgsl
+// #include common/dot_columns.wgsl
 // #include common/requantize.wgsl
 // #include access/{{ACCESS}}.wgsl
 // #include common/i8_store.wgsl
@@ -13,10 +14,6 @@
 
 var<workgroup> tile_a: array<array<u32, 16>, 32>;       // [row][k4]
 var<workgroup> tile_w: array<array<vec4<u32>, 8>, 16>;  // [k4][n4]
-
-fn dot_columns(a: u32, w4: vec4<u32>) -> vec4<i32> {
-  return vec4<i32>({{DOT4}}(a, w4.x), {{DOT4}}(a, w4.y), {{DOT4}}(a, w4.z), {{DOT4}}(a, w4.w));
-}
 
 @compute @workgroup_size(8, 8, 1)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {

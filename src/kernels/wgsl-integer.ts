@@ -9,15 +9,22 @@ const ACCESS = [
 ] as const;
 
 const TILES = [
-  { tile: "32x32", file: "i8_gemm_tiled_32x32", about: "Tiles in workgroup memory, 4 × 4 a thread" },
-  { tile: "4x4", file: "i8_gemm_direct_4x4", about: "4 × 4 outputs a thread" },
-  { tile: "1x4", file: "i8_gemm_direct_1x4", about: "1 × 4 outputs a thread, for few rows" },
+  { tile: "32x32", file: "i8_gemm_tiled_32x32", sizes: {}, about: "Tiles in workgroup memory, 4 × 4 a thread" },
+  { tile: "4x4", file: "i8_gemm_direct_rx4", sizes: { ROWS: "4" }, about: "4 × 4 outputs a thread" },
+  { tile: "1x4", file: "i8_gemm_direct_rx4", sizes: { ROWS: "1" }, about: "1 × 4 outputs a thread, for few rows" },
 ] as const;
 
 export const INTEGER_GEMMS: readonly WgslKernel[] = ACCESS.flatMap(({ family, access, ops, reads }) =>
   DOTS.flatMap(({ dot, call, requires, how }) =>
-    TILES.map(({ tile, file, about }) =>
-      row(`i8_${family}_${dot}_${tile}__wgsl`, ops, file, { ACCESS: access, DOT4: call }, `${about}, ${how}; reads ${reads}.`, requires),
+    TILES.map(({ tile, file, sizes, about }) =>
+      row(
+        `i8_${family}_${dot}_${tile}__wgsl`,
+        ops,
+        file,
+        { ...sizes, ACCESS: access, DOT4: call },
+        `${about}, ${how}; reads ${reads}.`,
+        requires,
+      ),
     ),
   ),
 );

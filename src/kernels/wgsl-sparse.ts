@@ -24,8 +24,13 @@ function blocks(): WgslKernel[] {
         row(
           `${type}_${family}_block1x8_${rows}x8__wgsl`,
           ops,
-          `${type}_gemm_block1x8_${rows}x8`,
-          { ACCESS: `${type}_gather_${access}` },
+          `${type}_gemm_lists_rx8`,
+          {
+            ROWS: `${rows}`,
+            ENTRY: `${type}_single`,
+            ACCESS: `${type}_gather_${access}`,
+            ...(type === "i8" ? { DOT4: "dot4_unpack" } : {}),
+          },
           `${LISTS}; ${about}; ${reads}.`,
         ),
       ),
@@ -33,8 +38,8 @@ function blocks(): WgslKernel[] {
         row(
           `i8_${family}_block1x8_${dot}_${rows}x8__wgsl`,
           ops,
-          `i8_gemm_list1x8_${rows}x8`,
-          { ACCESS: `i8_gather_${access}`, DOT4: call },
+          "i8_gemm_lists_rx8",
+          { ROWS: `${rows}`, ENTRY: "i8_four", ACCESS: `i8_gather_${access}`, DOT4: call },
           `${LISTS}, four positions a word, ${how}; ${about}; ${reads}.`,
           requires,
         ),
@@ -42,16 +47,16 @@ function blocks(): WgslKernel[] {
       row(
         `f32_${family}_block4x8_${rows}x8__wgsl`,
         ops,
-        `f32_gemm_block4x8_${rows}x8`,
-        { ACCESS: `f32_unit_${access}` },
+        "f32_gemm_lists_rx8",
+        { ROWS: `${rows}`, ENTRY: "f32_unit", ACCESS: `f32_unit_${access}` },
         `${BLOCKS}; ${about}; ${reads}.`,
       ),
       ...DOTS.map(({ dot, call, requires, how }) =>
         row(
           `i8_${family}_block4x8_${dot}_${rows}x8__wgsl`,
           ops,
-          `i8_gemm_block4x8_${rows}x8`,
-          { ACCESS: `i8_unit_${access}`, DOT4: call },
+          "i8_gemm_lists_rx8",
+          { ROWS: `${rows}`, ENTRY: "i8_unit", ACCESS: `i8_unit_${access}`, DOT4: call },
           `${BLOCKS}, ${how}; ${about}; ${reads}.`,
           requires,
         ),

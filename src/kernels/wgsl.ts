@@ -22,15 +22,15 @@ function floatGemms(): WgslKernel[] {
     row(
       `f32_${family}_direct_4x4__wgsl${suffix}`,
       ops,
-      "f32_gemm_direct_4x4",
-      { ACCESS: access },
+      "f32_gemm_direct_rx4",
+      { ROWS: "4", ACCESS: access },
       `4 × 4 outputs a thread, no workgroup memory; reads ${reads}.`,
     ),
     row(
       `f32_${family}_direct_1x4__wgsl${suffix}`,
       ops,
-      "f32_gemm_direct_1x4",
-      { ACCESS: access },
+      "f32_gemm_direct_rx4",
+      { ROWS: "1", ACCESS: access },
       `1 × 4 outputs a thread, for few rows; reads ${reads}.`,
     ),
     ...(family === "gemm"
@@ -54,8 +54,8 @@ function quadGemms(): WgslKernel[] {
       row(
         `f32_${family}_quad_${rows}x4__wgsl`,
         family === "gemm" ? ["Dense", "Conv2D", "MatMul"] : ["Conv2D"],
-        `f32_gemm_quad_${rows}x4`,
-        { ACCESS: family === "gemm" ? "f32_lane_rows" : "f32_lane_conv" },
+        "f32_gemm_quad_rx4",
+        { ROWS: `${rows}`, ACCESS: family === "gemm" ? "f32_lane_rows" : "f32_lane_conv" },
         `${rows} × 16 outputs by four threads that shuffle what they load; reads ${family === "gemm" ? "rows of a matrix" : "an image through im2col"}.`,
         ["subgroups"],
       ),

@@ -2,12 +2,16 @@
  * Loads WGSL from shaders/. A file declares at its top, in comment lines,
  *   // #param NAME = a | b | c     a substitution: every `{{NAME}}` in the file becomes the value, which must be one of those listed
  *   // #include path.wgsl          another file of shaders/, inlined here (once; the path may hold substitutions)
+ * and, indented as the code around them,
+ *   // #repeat R {{ROWS}} … // #end   the lines between them so many times, with `{{R}}` as 0, 1, …: registers are variables, not arrays
  * and nothing else is rewritten. Sizes that vary at run time are uniforms, so one pipeline serves every shape; `override` constants
  * (WG, the workgroup size) are set at pipeline creation.
  */
 
 const PARAM = /^\/\/ #param ([A-Z][A-Z0-9_]*) = (.+)$/;
 const INCLUDE = /^\/\/ #include (\S+)$/;
+const REPEAT = /^ *\/\/ #repeat ([A-Z][A-Z0-9_]*) ([1-9]\d*)$/;
+const END = /^ *\/\/ #end$/;
 const SUBSTITUTION = /\{\{([^}]*)\}\}/g;
 
 /** Reads a file of shaders/ as text, by its path from there. */
@@ -33,32 +37,54 @@ function parseParams(path: string, lines: readonly string[], values: Readonly<Re
   return declared;
 }
 
+/** @throws Error for a value that was neither declared nor counts a `#repeat` */
+function substitute(path: string, text: string, values: Readonly<Record<string, string>>): string {
+  return text.replace(SUBSTITUTION, (whole, name: string) => {
+    const value = values[name];
+    if (value === undefined) throw new Error(`internal: shaders/${path}: ${whole} is used but not declared by "// #param ${name} = …"`);
+    return value;
+  });
+}
+
 async function expand(
   path: string,
+  lines: readonly string[],
   values: Readonly<Record<string, string>>,
-  declared: ReadonlySet<string>,
   included: Set<string>,
   read: ShaderReader,
 ): Promise<string> {
-  const substitute = (text: string): string =>
-    text.replace(SUBSTITUTION, (whole, name: string) => {
-      const value = declared.has(name) ? values[name] : undefined;
-      if (value === undefined) throw new Error(`internal: shaders/${path}: ${whole} is used but not declared by "// #param ${name} = …"`);
-      return value;
-    });
   const out: string[] = [];
-  for (const raw of (await read(path)).split("\n")) {
-    const line = substitute(raw);
+  for (let i = 0; i < lines.length; i++) {
+    const line = substitute(path, lines[i]!, values);
     const include = INCLUDE.exec(line)?.[1];
-    if (include === undefined) {
-      if (line.startsWith("// #include")) throw new Error(`internal: shaders/${path}: "${line}" is not "// #include path.wgsl"`);
-      out.push(line);
-    } else if (!included.has(include)) {
+    const repeat = REPEAT.exec(line);
+    if (repeat !== null) {
+      const [, name, count] = repeat as unknown as readonly [string, string, string];
+      const end = endOf(path, lines, i);
+      for (let n = 0; n < Number(count); n++)
+        out.push(await expand(path, lines.slice(i + 1, end), { ...values, [name]: String(n) }, included, read));
+      i = end;
+    } else if (include !== undefined) {
+      if (included.has(include)) continue;
       included.add(include);
-      out.push(await expand(include, values, declared, included, read));
+      out.push(await expand(include, (await read(include)).split("\n"), values, included, read));
+    } else {
+      const stray = ["#include path.wgsl", "#repeat R 4", "#end"].find((form) => line.trimStart().startsWith(`// ${form.split(" ")[0]!}`));
+      if (stray !== undefined) throw new Error(`internal: shaders/${path}: "${line}" is not "// ${stray}", or nothing is open`);
+      out.push(line);
     }
   }
   return out.join("\n");
+}
+
+/** Where the block ends that line `start` opens. */
+function endOf(path: string, lines: readonly string[], start: number): number {
+  let depth = 0;
+  for (let i = start; i < lines.length; i++) {
+    if (lines[i]!.trimStart().startsWith("// #repeat")) depth++;
+    else if (END.test(lines[i]!) && --depth === 0) return i;
+  }
+  throw new Error(`internal: shaders/${path}: "${lines[start]!.trim()}" without "// #end"`);
 }
 
 /**
@@ -67,9 +93,10 @@ async function expand(
  * @param values a value for every parameter that the file declares, and no others
  */
 export async function loadShader(path: string, values: Readonly<Record<string, string>>, read: ShaderReader): Promise<string> {
-  const declared = parseParams(path, (await read(path)).split("\n"), values);
+  const lines = (await read(path)).split("\n");
+  const declared = parseParams(path, lines, values);
   for (const name of Object.keys(values)) {
     if (!declared.has(name)) throw new Error(`internal: shaders/${path}: parameter ${name} is given but not declared`);
   }
-  return expand(path, values, declared, new Set(), read);
+  return expand(path, lines, values, new Set(), read);
 }

@@ -30,6 +30,14 @@ describe("loadShader", () => {
     expect(code.split("\n").slice(1)).toEqual(["let t = 1;", "let b = max;", "let a = max;"]);
   });
 
+  it("repeats blocks, also within each other, and counts from zero", async () => {
+    const text = "// #param ROWS = 1 | 2\n  // #repeat R {{ROWS}}\n  a{{R}}\n  // #repeat C 2\n  b{{R}}{{C}}\n  // #end\n  // #end\nend";
+    const lines = async (rows: string): Promise<readonly string[]> =>
+      (await loadShader("k.wgsl", { ROWS: rows }, filesOf({ "k.wgsl": text }))).split("\n").map((line) => line.trim());
+    expect((await lines("2")).slice(1)).toEqual(["a0", "b00", "b01", "a1", "b10", "b11", "end"]);
+    expect((await lines("1")).slice(1)).toEqual(["a0", "b00", "b01", "end"]);
+  });
+
   it.each([
     ["a value that is not listed", "// #param FN = sum | max", { FN: "min" }, /parameter FN is "min", expected one of sum, max/],
     ["a declared parameter without a value", "// #param FN = sum", {}, /parameter FN has no value/],
@@ -37,6 +45,10 @@ describe("loadShader", () => {
     ["an undeclared substitution", "let a = {{FN}};", {}, /\{\{FN\}\} is used but not declared/],
     ["a malformed parameter line", "// #param fn", {}, /is not "\/\/ #param/],
     ["a malformed include line", "// #include a b", {}, /is not "\/\/ #include/],
+    ["a malformed repeat line", "  // #repeat R\n  // #end", {}, /is not "\/\/ #repeat R 4"/],
+    ["a block without an end", "  // #repeat R 2\nlet a = 1;", {}, /"\/\/ #repeat R 2" without "\/\/ #end"/],
+    ["an end without a block", "  // #end", {}, /is not "\/\/ #end", or nothing is open/],
+    ["a counter outside its block", "// #repeat R 2\n// #end\n{{R}}", {}, /\{\{R\}\} is used but not declared/],
   ])("refuses %s", async (_, text, values, message) => {
     await expect(loadShader("k.wgsl", values, filesOf({ "k.wgsl": text }))).rejects.toThrow(message);
   });

@@ -1,7 +1,9 @@
-// Dense layers and convolutions (implicit GEMM), four rows × four columns a thread, no workgroup memory.
+// Dense layers and convolutions (implicit GEMM), ROWS rows × four columns a thread, no workgroup memory; one row for fewer than four (a
+// dense layer at batch 1).
 // Chosen on software adapters and for small problems. SwiftShader 5.0 on 2 cores, 784×64×64: 4.5 ms and 0.2 s to compile, where the
 // tiled kernel takes 48 ms and 3.7 s (a barrier splits its code into coroutines); 8×4 and 4×8 a thread gain nothing and compile slower.
 // Weights [k][n/4] as vec4, rows padded to four; bias padded to four.
+// #param ROWS = 1 | 4
 // #param ACCESS = f32_rows_vec4 | f32_rows_scalar | f32_conv_vec4 | f32_conv_scalar
 // #include common/flat.wgsl
 // #include common/gemm_params.wgsl
@@ -16,46 +18,37 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
   let i = flat_index(wid, nwg, local);
   let group = wid.z;
   let n4 = i % params.n4;
-  let m = (i / params.n4) * 4u;
+  let m = (i / params.n4) * {{ROWS}}u;
   if (m >= params.m) {
     return;
   }
   let last = params.m - 1u;
-  let r0 = row_of(m, group);
-  let r1 = row_of(min(m + 1u, last), group);
-  let r2 = row_of(min(m + 2u, last), group);
-  let r3 = row_of(min(m + 3u, last), group);
-  var c0 = bias[group * params.n4 + n4];
-  var c1 = c0;
-  var c2 = c0;
-  var c3 = c0;
+  let start = bias[group * params.n4 + n4];
+  // #repeat R {{ROWS}}
+  let r{{R}} = row_of(min(m + {{R}}u, last), group);
+  var c{{R}} = start;
+  // #end
   var at = group * params.k4 * 4u * params.n4 + n4;
   for (var sy = 0u; sy < params.segments_y; sy++) {
     for (var sx = 0u; sx < params.segments_x; sx++) {
-      let run0 = run_of(r0, sy, sx);
-      let run1 = run_of(r1, sy, sx);
-      let run2 = run_of(r2, sy, sx);
-      let run3 = run_of(r3, sy, sx);
+      // #repeat R {{ROWS}}
+      let run{{R}} = run_of(r{{R}}, sy, sx);
+      // #end
       for (var j4 = 0u; j4 < params.run4; j4++) {
-        let a0 = load_run(run0, j4);
-        let a1 = load_run(run1, j4);
-        let a2 = load_run(run2, j4);
-        let a3 = load_run(run3, j4);
         let w0 = w[at];
         let w1 = w[at + params.n4];
         let w2 = w[at + 2u * params.n4];
         let w3 = w[at + 3u * params.n4];
         at += 4u * params.n4;
-        c0 += a0.x * w0 + a0.y * w1 + a0.z * w2 + a0.w * w3;
-        c1 += a1.x * w0 + a1.y * w1 + a1.z * w2 + a1.w * w3;
-        c2 += a2.x * w0 + a2.y * w1 + a2.z * w2 + a2.w * w3;
-        c3 += a3.x * w0 + a3.y * w1 + a3.z * w2 + a3.w * w3;
+        // #repeat R {{ROWS}}
+        let a{{R}} = load_run(run{{R}}, j4);
+        c{{R}} += a{{R}}.x * w0 + a{{R}}.y * w1 + a{{R}}.z * w2 + a{{R}}.w * w3;
+        // #end
       }
     }
   }
   let column = group * params.n;
-  store(m, n4 * 4u, column, c0);
-  store(m + 1u, n4 * 4u, column, c1);
-  store(m + 2u, n4 * 4u, column, c2);
-  store(m + 3u, n4 * 4u, column, c3);
+  // #repeat R {{ROWS}}
+  store(m + {{R}}u, n4 * 4u, column, c{{R}});
+  // #end
 }

@@ -1,5 +1,10 @@
-// As f32_gemm_quad_8x4 with four rows a quad.
+// Dense layers and convolutions (implicit GEMM), ROWS rows × sixteen columns by four neighbouring threads (a quad), four columns each, no
+// workgroup memory: each thread loads every fourth value of A and gets the others from its neighbours, which costs one shuffle.
+// For software adapters: SwiftShader gathers every load lane by lane, some 45 cycles, so loads are what counts; per 128 vector products
+// f32_gemm_direct_4x4 has 64 of them, eight rows of this have 24.
+// Weights [k][n/4] as vec4, rows padded to four; bias padded to four. Threads of a quad are neighbours by local index.
 enable subgroups;
+// #param ROWS = 4 | 8 | 16
 // #param ACCESS = f32_lane_rows | f32_lane_conv
 // #include common/flat.wgsl
 // #include common/gemm_params.wgsl
@@ -23,16 +28,13 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
   // Threads beyond the end compute what nobody stores: a shuffle needs all four.
   let n4 = (quad % quads) * 4u + lane;
   let load_n4 = min(n4, params.n4 - 1u);
-  let m = (quad / quads) * 4u;
+  let m = (quad / quads) * {{ROWS}}u;
   let last = params.m - 1u;
-  let r0 = row_of(min(m, last), group);
-  let r1 = row_of(min(m + 1u, last), group);
-  let r2 = row_of(min(m + 2u, last), group);
-  let r3 = row_of(min(m + 3u, last), group);
-  var c0 = bias[group * params.n4 + load_n4];
-  var c1 = c0;
-  var c2 = c0;
-  var c3 = c0;
+  let start = bias[group * params.n4 + load_n4];
+  // #repeat R {{ROWS}}
+  let r{{R}} = row_of(min(m + {{R}}u, last), group);
+  var c{{R}} = start;
+  // #end
   // Which row of the weights meets this thread's own value, and its neighbours' in the order of the shuffles.
   let k0 = lane * params.n4;
   let k1 = (lane ^ 1u) * params.n4;
@@ -41,10 +43,9 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
   var at = group * params.k4 * 4u * params.n4 + load_n4;
   for (var sy = 0u; sy < params.segments_y; sy++) {
     for (var sx = 0u; sx < params.segments_x; sx++) {
-      let run0 = run_of(r0, sy, sx);
-      let run1 = run_of(r1, sy, sx);
-      let run2 = run_of(r2, sy, sx);
-      let run3 = run_of(r3, sy, sx);
+      // #repeat R {{ROWS}}
+      let run{{R}} = run_of(r{{R}}, sy, sx);
+      // #end
       for (var j4 = 0u; j4 < params.run4; j4++) {
         let k = j4 * 4u + lane;
         let w0 = w[at + k0];
@@ -52,16 +53,14 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
         let w2 = w[at + k2];
         let w3 = w[at + k3];
         at += 4u * params.n4;
-        c0 += products(load_lane(run0, k), w0, w1, w2, w3);
-        c1 += products(load_lane(run1, k), w0, w1, w2, w3);
-        c2 += products(load_lane(run2, k), w0, w1, w2, w3);
-        c3 += products(load_lane(run3, k), w0, w1, w2, w3);
+        // #repeat R {{ROWS}}
+        c{{R}} += products(load_lane(run{{R}}, k), w0, w1, w2, w3);
+        // #end
       }
     }
   }
   let column = group * params.n;
-  store(m, n4 * 4u, column, c0);
-  store(m + 1u, n4 * 4u, column, c1);
-  store(m + 2u, n4 * 4u, column, c2);
-  store(m + 3u, n4 * 4u, column, c3);
+  // #repeat R {{ROWS}}
+  store(m + {{R}}u, n4 * 4u, column, c{{R}});
+  // #end
 }
