@@ -21,6 +21,7 @@ const CODED: readonly (readonly [kind: string, about: string])[] = [
   ["codebook4", "Up to 16 shared values by 4-bit indices"],
   ["codebook8", "Up to 256 shared values by 8-bit indices"],
   ["int4", "4-bit weights with a scale per block and output"],
+  ["int8", "8-bit weights with a scale per output"],
   ["float16", "float16 weights widened exactly"],
 ];
 
@@ -109,6 +110,13 @@ export const WASM_KERNELS: readonly KernelRow[] = [
   ),
   relaxedRow("i8_conv_dot_4x8", "relaxed-dot", ["Conv2D", "DepthwiseConv2D"], "The byte tile over a table of window offsets."),
   relaxedRow("i8_gemv_dot_1x32", "relaxed-dot", [...WEIGHTED], "One row in bytes, four panels of 8 columns side by side."),
+  relaxedRow(
+    "i8_spmm_dot1x8_4x8",
+    "relaxed-dot",
+    [...WEIGHTED],
+    "Non-zero inputs per 8 outputs, up to four a step picked out of 16 bytes by a swizzle, 4 rows.",
+  ),
+  relaxedRow("i8_spmm_dotcsr_4x8", "relaxed-dot", [...WEIGHTED], "As i8_spmm_dot1x8_4x8, every output with picks of its own."),
   relaxedRow("i8_unsign_rows", "relaxed-dot", [...WEIGHTED, "DepthwiseConv2D"], "8 bits to unsigned form, bordered with the zero point."),
   relaxedRow(
     "i8_depthwise_dot_w3s1_1x4",

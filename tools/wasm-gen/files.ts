@@ -4,6 +4,7 @@ import { denseF32, denseI8 } from "./dense.ts";
 import { depthwiseF32, depthwiseI8 } from "./depthwise.ts";
 import { relaxedDepthwise } from "./relaxed-depthwise.ts";
 import { relaxedF32, relaxedI8 } from "./relaxed.ts";
+import { sparseDot } from "./sparse-dot.ts";
 import { sparsePixelsF32, sparsePixelsI8 } from "./sparse-pixels.ts";
 import { sparseVector } from "./sparse-vector.ts";
 import { sparse } from "./sparse.ts";
@@ -22,6 +23,7 @@ export function generatedFiles(): ReadonlyMap<string, string> {
     ["relaxed-f32.ts", relaxedF32()],
     ["relaxed-i8.ts", relaxedI8()],
     ["sparse.ts", sparse()],
+    ["sparse-dot.ts", sparseDot()],
     ["sparse-pixels-f32.ts", sparsePixelsF32()],
     ["sparse-pixels-i8.ts", sparsePixelsI8()],
     ["sparse-vector.ts", sparseVector()],

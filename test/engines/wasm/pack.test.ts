@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { packDenseF32, packDenseI8, packDepthwiseF32, packDepthwiseI8, packDepthwisePairs } from "../../../src/engines/wasm/pack.ts";
 import { packListsF32, packListsI8 } from "../../../src/engines/wasm/pack-lists.ts";
 import { liveIndices, packSparseF32, packSparseI8, zeroShare } from "../../../src/engines/wasm/pack-sparse.ts";
+import { countPlaces, packSparseDot } from "../../../src/engines/wasm/pack-sparse-dot.ts";
 import { fitsTile, tilePost } from "../../../src/engines/wasm/records.ts";
 import { mergeLoops } from "../../../src/engines/wasm/plan/strides.ts";
 import { planWindows, rowBlock } from "../../../src/engines/wasm/plan/windows.ts";
@@ -142,6 +143,54 @@ describe("sparse streams", () => {
   it("no live input leaves bias and count 0", () => {
     const packed = packSparseF32({ data: new Float32Array(3), offset: 0, n: 1, k: 3 }, [new Int32Array(0)], Float32Array.of(6), (k) => k);
     expect([packed.length, packed[0], floats(packed)[4]]).toEqual([12, 0, 6]);
+  });
+
+  const far = { data: new Int16Array(2 * 40), offset: 0, n: 2, k: 40 };
+  [0, 5, 15, 16, 17, 18, 19, 39].forEach((at, i) => (far.data[at] = i + 1));
+  [2, 18].forEach((at) => (far.data[40 + at] = -7));
+  const asStored = (k: number): number => k;
+
+  it("8-bit dot product, shared picks: steps of up to four inputs within 16 bytes", () => {
+    // 0 2 5 15 | 16 17 18 19 | 39
+    expect(countPlaces(far, "shared", asStored)).toEqual({ places: 3 * 4 * 8, live: 9 * 8 });
+    const packed = packSparseDot(far, "shared", Int32Array.of(10, 20), Float32Array.of(0.5, 2), asStored);
+    const bytes = new Int8Array(packed.buffer);
+    expect([...packed.subarray(0, 6)]).toEqual([3, 0, 0, 0, 10, 20]);
+    expect([...new Float32Array(packed.buffer).subarray(12, 15)]).toEqual([0.5, 2, 0]);
+    const fronts = [0, 1, 2].map((step) => [packed[20 + step * 2], ...bytes.subarray(84 + step * 8, 88 + step * 8)]);
+    expect(fronts).toEqual([
+      [0, 0, 2, 5, 15],
+      [16, 0, 1, 2, 3],
+      [39, 0, 0, 0, 0],
+    ]);
+    // Six words of fronts are filled up to eight.
+    const weights = [0, 1, 2].map((step) => [...bytes.subarray(112 + step * 32, 120 + step * 32)]);
+    expect(weights).toEqual([
+      [1, 0, 2, 3, 0, -7, 0, 0],
+      [4, 5, 6, 7, 0, 0, -7, 0],
+      [8, 0, 0, 0, 0, 0, 0, 0],
+    ]);
+    expect(packed.length).toBe(20 + 8 + 3 * 8);
+  });
+
+  it("8-bit dot product, picks of every output's own: each goes on where it stopped", () => {
+    // Output 0: 0 5 15 | 16 17 18 19 | 39; output 1: 2 | 18 | -
+    expect(countPlaces(far, "own", asStored)).toEqual({ places: 3 * 4 * 8, live: 10 });
+    const packed = packSparseDot(far, "own", Int32Array.of(10, 20), Float32Array.of(0.5, 2), asStored);
+    const bytes = new Int8Array(packed.buffer);
+    expect([...packed.subarray(20, 23)]).toEqual([0, 16, 39]);
+    const bodies = [0, 1, 2].map((step) => (20 + 4 + step * 16) * 4);
+    expect(bodies.map((at) => [...bytes.subarray(at, at + 8)])).toEqual([
+      [0, 5, 15, 0, 2, 0, 0, 0],
+      [0, 1, 2, 3, 2, 0, 0, 0],
+      [0, 0, 0, 0, 0, 0, 0, 0],
+    ]);
+    expect(bodies.map((at) => [...bytes.subarray(at + 32, at + 40)])).toEqual([
+      [1, 2, 3, 0, -7, 0, 0, 0],
+      [4, 5, 6, 7, -7, 0, 0, 0],
+      [8, 0, 0, 0, 0, 0, 0, 0],
+    ]);
+    expect(countPlaces({ ...far, data: new Int16Array(80) }, "own", asStored)).toEqual({ places: 0, live: 0 });
   });
 });
 

@@ -5,9 +5,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { UsageError } from "../../../src/errors.ts";
-import { NO_FEATURES } from "../../../src/engines/wasm/features.ts";
+import { hostFeatures } from "../../../src/engines/wasm/features.ts";
 import { wasmEngine } from "../../../src/engines/wasm/index.ts";
-import { MODULE_PATH, loadModules } from "../../../src/engines/wasm/module.ts";
+import { MODULE_PATH, RELAXED_MODULE_PATH, loadModules } from "../../../src/engines/wasm/module.ts";
 import { WasmSession } from "../../../src/engines/wasm/session.ts";
 import { cut } from "../../../src/engines/wasm/threads/schedule.ts";
 import type { Sharing } from "../../../src/engines/wasm/threads/schedule.ts";
@@ -23,22 +23,27 @@ import { context } from "./context.ts";
 
 const KINDS: readonly Kind[] = ["float32", "int8", "uint8"];
 const PATTERNS = ["1x8_4x8", "1x4_8x4", "csr_24x1"] as const;
+const { features } = await hostFeatures();
+/** Of any number of rows; where this host's dot product is exact. */
+const DOT = features.has("relaxed-dot") ? ["i8_spmm_dot1x8_4x8", "i8_spmm_dotcsr_4x8"].map((name) => `${name}__wasm_relaxed`) : [];
 
 function matrixKernels(kind: Kind): readonly string[] {
-  return PATTERNS.map((pattern) => `${kind === "float32" ? "f32" : "i8"}_spmm_${pattern}`);
+  const simd = PATTERNS.map((pattern) => `${kind === "float32" ? "f32" : "i8"}_spmm_${pattern}__wasm_simd`);
+  return kind === "float32" ? simd : [...simd, ...DOT];
 }
 
 function vectorKernels(kind: Kind): readonly string[] {
-  return kind === "float32" ? ["f32_spmv_1x8_1x8", "f32_spmv_1x4_1x4", "f32_spmv_csr_1x1"] : ["i8_spmv_1x8_1x8"];
+  if (kind !== "float32") return ["i8_spmv_1x8_1x8__wasm_simd", ...DOT];
+  return ["f32_spmv_1x8_1x8", "f32_spmv_1x4_1x4", "f32_spmv_csr_1x1"].map((name) => `${name}__wasm_simd`);
 }
 
 /** @param kernel that shall execute the node; absent: the heuristic decides */
 async function outputOf(opCase: OpCase, kernel?: string, options: Readonly<Record<string, string>> = {}): Promise<TypedArray> {
   const { graph, inputs } = prepareCase(opCase);
-  const choices = kernel === undefined ? [] : [{ node: "case", kernel: `${kernel}__wasm_simd`, why: "told by a test" }];
+  const choices = kernel === undefined ? [] : [{ node: "case", kernel, why: "told by a test" }];
   const session = await wasmEngine.compile(graph, context, options, choices);
   try {
-    if (kernel !== undefined) expect(session.placement()[0]?.kernel, opCase.name).toBe(`${kernel}__wasm_simd`);
+    if (kernel !== undefined) expect(session.placement()[0]?.kernel, opCase.name).toBe(kernel);
     return (await session.run(inputs))[0]!;
   } finally {
     session.dispose();
@@ -149,7 +154,7 @@ describe("windows", () => {
       for (const [i, shape] of SHAPES.entries()) {
         const base = convCase("Conv2D", { ...shape, kind, seed: i });
         // A window as large as the image is one row.
-        const kernels = matrixKernels(kind).filter((kernel) => i !== 7 || kernel !== "i8_spmm_1x8_4x8");
+        const kernels = matrixKernels(kind).filter((kernel) => i !== 7 || kernel !== "i8_spmm_1x8_4x8__wasm_simd");
         for (const outputs of [8, 1]) await check(pruned(base, outputs, 0.6, i), kernels);
       }
     });
@@ -219,7 +224,7 @@ describe("threads", () => {
   const idle = { available: 1, start: () => Promise.resolve({ terminate: () => undefined }) };
 
   it("give the same bits whatever the pieces", async () => {
-    const modules = await loadModules(context, [MODULE_PATH], "shared");
+    const modules = await loadModules(context, DOT.length === 0 ? [MODULE_PATH] : [MODULE_PATH, RELAXED_MODULE_PATH], "shared");
     for (const kind of KINDS) {
       const cases = [
         pruned(denseCase(kind, 131, 13, 61), 1, 0.5),
@@ -228,8 +233,8 @@ describe("threads", () => {
       for (const opCase of cases) {
         const { graph, inputs } = prepareCase(opCase);
         for (const kernel of matrixKernels(kind)) {
-          const chosen = new Map([["case", { kernel: `${kernel}__wasm_simd`, why: "" }]]);
-          const selection = { features: NO_FEATURES, simd: true, sparse: "on", coded: "auto", chosen } as const;
+          const chosen = new Map([["case", { kernel, why: "" }]]);
+          const selection = { features, simd: true, sparse: "on", coded: "auto", chosen } as const;
           const session = new WasmSession(graph, modules, context.now, selection, sharing);
           await session.startThreads(idle);
           expect(session.placement()[0]?.why, kernel).toContain("shared by 2 threads");
@@ -265,6 +270,17 @@ describe("choice", () => {
     }
   });
 
+  it.skipIf(DOT.length === 0)("takes the 8-bit dot product where this host has it", async () => {
+    const choose = async (opCase: OpCase): Promise<string> => (await placed(opCase, { relaxed: "auto" })).kernel;
+    expect(await choose(pruned(layer("int8"), 8, 0.2))).toBe("i8_spmm_dot1x8_4x8__wasm_relaxed");
+    expect(await choose(pruned(layer("uint8"), 1, 0.6))).toBe("i8_spmm_dotcsr_4x8__wasm_relaxed");
+    expect(await choose(pruned(layer("int8"), 1, 0.2))).toBe("i8_gemm_dot_4x8__wasm_relaxed");
+    expect(await choose(pruned(layer("int8", 1, 256, 256), 8, 0.8))).toBe("i8_spmm_dot1x8_4x8__wasm_relaxed");
+    // 2:4 in every output: half the steps.
+    const twoOfFour = withWeights(layer("int8"), (w, k) => w.forEach((_, i) => ((i + Math.floor(i / k)) % 4 < 2 ? (w[i] = 0) : undefined)));
+    expect(await choose(twoOfFour)).toBe("i8_spmm_dotcsr_4x8__wasm_relaxed");
+  });
+
   it("stays dense where zeros do not pay, and says so", async () => {
     const place = await placed(pruned(layer("float32"), 1, 0.15));
     expect(place.kernel).toBe("f32_gemm_packed_4x8");
@@ -295,16 +311,16 @@ describe("choice", () => {
   });
 
   it("refuses a kernel that cannot execute the node, by name", async () => {
-    await expect(outputOf(layer("float32"), "f32_spmv_1x8_1x8", { sparse: "on" })).rejects.toThrow(UsageError);
-    await expect(outputOf(denseCase("float32", 8, 3, 22000), "f32_spmm_csr_24x1", { sparse: "on" })).rejects.toThrow(
+    await expect(outputOf(layer("float32"), "f32_spmv_1x8_1x8__wasm_simd", { sparse: "on" })).rejects.toThrow(UsageError);
+    await expect(outputOf(denseCase("float32", 8, 3, 22000), "f32_spmm_csr_24x1__wasm_simd", { sparse: "on" })).rejects.toThrow(
       /kernel f32_spmm_csr_24x1__wasm_simd cannot execute it, expected one of/,
     );
   });
 
   it("the longest rows that lists can number are right", async () => {
-    await check(pruned(denseCase("float32", 3, 2, 21845), 1, 0.99), ["f32_spmm_csr_24x1"]);
+    await check(pruned(denseCase("float32", 3, 2, 21845), 1, 0.99), ["f32_spmm_csr_24x1__wasm_simd"]);
     const far = withWeights(denseCase("float32", 9, 5, 65535), (w) => w.fill(0, 0, w.length - 3));
-    await check(far, ["f32_spmm_1x4_8x4"]);
+    await check(far, ["f32_spmm_1x4_8x4__wasm_simd"]);
     const last = createArray("float32", 5 * 65535);
     last[65534] = 1;
     await check(

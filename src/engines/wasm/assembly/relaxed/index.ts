@@ -2,4 +2,5 @@
 export * from "../gen/relaxed-depthwise";
 export * from "../gen/relaxed-f32";
 export * from "../gen/relaxed-i8";
+export * from "../gen/sparse-dot";
 export * from "./rows";

@@ -9,12 +9,14 @@ import { DENSE_I8 } from "./dense.ts";
 import type { IntegerProblem } from "./problem.ts";
 import { RELAXED_I8 } from "./relaxed.ts";
 import { SCALAR_I8 } from "./scalar.ts";
+import { SPARSE_DOT_I8 } from "./sparse-dot.ts";
 import { UNSTRUCTURED_I8 } from "./unstructured.ts";
 
 export const INTEGER_CANDIDATES = candidateList<Candidate<IntegerProblem>>([
   ...DENSE_I8,
   ...RELAXED_I8,
   ...BLOCK_SPARSE_I8,
+  ...SPARSE_DOT_I8,
   ...UNSTRUCTURED_I8,
 ]);
 

@@ -12,7 +12,7 @@ import type { SparseCost, Tile } from "../sparse.ts";
 import { RATE, splitRows } from "../split.ts";
 import type { Range } from "../split.ts";
 import { byteWindows } from "./byte-windows.ts";
-import { biasOf, postOf } from "./problem.ts";
+import { biasWithout, postOf } from "./problem.ts";
 import type { IntegerProblem } from "./problem.ts";
 
 /** Row numbers count steps of so many bytes. */
@@ -49,7 +49,7 @@ export function pixelTiledBytes(
       const post = postOf(context, problem);
       const matrix = matrixOf(problem);
       const live = liveIndices(matrix, format.outputs);
-      const packed = context.weights(packListsI8(matrix, live, biasWithoutZeroPoint(problem), finish.scales, format));
+      const packed = context.weights(packListsI8(matrix, live, biasWithout(problem, problem.inputZeroPoint), finish.scales, format));
       const bytes = byteWindows(context, problem, GATHER);
       const rowsBytes = (k + GATHER - 1) * format.stride * ROW_UNIT;
       const blockBytes = Math.ceil((rowsBytes + sumBytes) / 64) * 64;
@@ -73,14 +73,4 @@ export function pixelTiledBytes(
       };
     },
   };
-}
-
-function biasWithoutZeroPoint(problem: IntegerProblem): Int32Array {
-  const { weights, n, k, inputZeroPoint } = problem;
-  const bias = biasOf(problem);
-  return Int32Array.from({ length: n }, (_, o) => {
-    let sum = 0;
-    for (let i = o * k; i < (o + 1) * k; i++) sum += weights[i]!;
-    return (bias[o]! - inputZeroPoint * sum) | 0;
-  });
 }

@@ -44,6 +44,16 @@ export function biasOf({ bias, groups, n }: IntegerProblem): Int32Array {
   return bias ?? new Int32Array(groups * n);
 }
 
+/** The bias of inputs that keep a zero point: Σ w (x - z) = Σ w x - z Σ w, the same int32. */
+export function biasWithout(problem: IntegerProblem, zeroPoint: number): Int32Array {
+  const { weights, k } = problem;
+  return biasOf(problem).map((bias, o) => {
+    let sum = 0;
+    for (let i = o * k; i < (o + 1) * k; i++) sum += weights[i]!;
+    return (bias - zeroPoint * sum) | 0;
+  });
+}
+
 /** The int16 copy that windows read: its bytes, and the call that fills it. */
 export function widenedInput(
   context: PlanContext,
