@@ -3,6 +3,7 @@ import { ABSENT, bytesText, significant } from "../report/format.ts";
 import { modelMemory, modelViews } from "../report/view.ts";
 import type { RecordView } from "../report/view.ts";
 import type { Result, ResultRecord } from "../results/schema.ts";
+import { resultText } from "../results/text.ts";
 import { element } from "./elements.ts";
 
 const HEADS = ["Recipe", "Target", "Median, ms", "95 % interval", "Speed-up", "File", "Memory", "Against cpu"] as const;
@@ -64,6 +65,6 @@ let last: string | undefined;
 
 function download(result: Result): HTMLElement {
   if (last !== undefined) URL.revokeObjectURL(last);
-  last = URL.createObjectURL(new Blob([`${JSON.stringify(result, null, 1)}\n`], { type: "application/json" }));
+  last = URL.createObjectURL(new Blob([resultText(result)], { type: "application/json" }));
   return element("a", { href: last, download: "result.json", textContent: "Download result.json", className: "download" });
 }

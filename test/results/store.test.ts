@@ -5,6 +5,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { FormatError, UsageError } from "../../src/errors.ts";
 import type { Result } from "../../src/results/schema.ts";
 import { checkResult, parseResult, readResult, writeFileAtomic, writeResult } from "../../src/results/store.ts";
+import { resultText } from "../../src/results/text.ts";
 import { okRecord, resultOf } from "./fixtures.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "slimbench-store-"));
@@ -21,6 +22,14 @@ describe("result store", () => {
     writeResult(path, sample);
     expect(readResult(path)).toEqual(sample);
     expect(readdirSync(folder)).toEqual(["r.json"]);
+  });
+
+  it("puts each list of numbers on one line, and nothing else", () => {
+    const value = { samples: [1, -2.5, 3e-7], empty: [], mixed: [1, "a"], nested: [[1, 2], []], text: "[\n 1,\n 2\n]", more: "[" };
+    const text = resultText(value);
+    expect(JSON.parse(text)).toEqual(value);
+    expect(text).toContain('"samples": [1, -2.5, 3e-7]');
+    expect(text.split("\n")).toHaveLength(15);
   });
 
   it("keeps fields that it does not know", () => {
