@@ -12,6 +12,11 @@ import type { Perm } from "./permute.ts";
 export const NIBBLE_VALUES = 16;
 export const MOST_VALUES = 256;
 
+/** Whether rows [shape[0]] of the tensor can be decoded one by one: scales of columns would not stay together. */
+export function isByRows(code: WeightCode): boolean {
+  return code.kind !== "int8" || code.axis === 0;
+}
+
 /** Elements of a row and blocks in it, of a tensor that codes run along. */
 export function blocksOf(
   code: Pick<Int4Code, "block">,
@@ -45,6 +50,13 @@ export function decode(code: WeightCode, shape: Shape): Float32Array {
       }
       return values;
     }
+    case "int8": {
+      const { codes, scales } = code;
+      const inner = elementCount(shape.slice(code.axis + 1));
+      const values = new Float32Array(codes.length);
+      for (let i = 0; i < values.length; i++) values[i] = codes[i]! * scales[Math.floor(i / inner) % scales.length]!;
+      return values;
+    }
   }
 }
 
@@ -57,6 +69,8 @@ export function codeBytes(code: WeightCode): number {
       return code.bits.byteLength;
     case "int4":
       return code.scales.byteLength + Math.ceil(code.codes.length / 2);
+    case "int8":
+      return code.scales.byteLength + code.codes.byteLength;
   }
 }
 
@@ -74,6 +88,8 @@ export function weightBits({ code, dtype }: Constant): number {
       return code.table.length <= NIBBLE_VALUES ? 4 : 8;
     case "int4":
       return 4;
+    case "int8":
+      return 8;
     case "float16":
       return 16;
   }
@@ -119,6 +135,11 @@ function formFault(code: WeightCode, shape: Shape): string | undefined {
         (beyond < 0 ? undefined : `has code ${code.codes[beyond]!} at ${beyond}, expected -8..7`)
       );
     }
+    case "int8": {
+      const channels = shape[code.axis];
+      if (channels === undefined) return `has scales along axis ${code.axis}, expected one of ${shape.length} axes`;
+      return count("codes", code.codes.length, elements) ?? count("scales", code.scales.length, channels);
+    }
   }
 }
 
@@ -131,6 +152,8 @@ export function permuteCode(code: WeightCode, shape: Shape, perm: Perm): WeightC
       return { ...code, bits: permuteData(code.bits, "uint16", shape, perm) as Uint16Array };
     case "int4":
       return undefined;
+    case "int8":
+      return { ...code, axis: perm.indexOf(code.axis), codes: permuteData(code.codes, "int8", shape, perm) as Int8Array };
   }
 }
 

@@ -47,6 +47,16 @@ export interface Int4Code {
   readonly codes: Int8Array;
 }
 
+/** 8-bit integers with a scale for each index of `axis`: element = fround(code × scale). Symmetric: code 0 is 0. */
+export interface Int8Code {
+  readonly kind: "int8";
+  /** Of the output channels. */
+  readonly axis: number;
+  /** [shape[axis]] */
+  readonly scales: Float32Array;
+  readonly codes: Int8Array;
+}
+
 /** IEEE 754 binary16, one a word. */
 export interface Float16Code {
   readonly kind: "float16";
@@ -54,7 +64,7 @@ export interface Float16Code {
 }
 
 /** Fewer bits that decode to exactly a float32 constant's `data` (src/graph/code.ts). Kernels that know the code keep only the code. */
-export type WeightCode = CodebookCode | Int4Code | Float16Code;
+export type WeightCode = CodebookCode | Int4Code | Int8Code | Float16Code;
 
 export interface Tensor {
   readonly name: string;
@@ -158,6 +168,15 @@ export interface ResizeAttrs {
   readonly scales: readonly number[];
 }
 
+export interface TreeEnsembleAttrs {
+  /** How the values of the leaves that a sample reaches, one a tree, become its output. */
+  readonly aggregate: "sum" | "average";
+  /** `classification`: the outputs are scores of classes, and the largest wins. */
+  readonly task: "classification" | "regression";
+  /** Which training samples the trees have never seen (src/compress/trees/holdout.ts); absent: unknown, or none. */
+  readonly holdout?: { readonly fraction: number; readonly seed: number };
+}
+
 export type NoAttrs = Readonly<Record<string, never>>;
 
 /** The attributes of each op. Inputs of each, in order, are documented beside it; `?` marks optional ones (absent: empty string). */
@@ -168,15 +187,6 @@ export interface OpAttrs {
   DepthwiseConv2D: Conv2DAttrs;
   /** x [N,H,W,C], w [O,KH,KW,C/groups], bias? [O] → [N,OH,OW,O] */
   ConvTranspose2D: ConvTranspose2DAttrs;
-export interface TreeEnsembleAttrs {
-  /** How the values of the leaves that a sample reaches, one a tree, become its output. */
-  readonly aggregate: "sum" | "average";
-  /** `classification`: the outputs are scores of classes, and the largest wins. */
-  readonly task: "classification" | "regression";
-  /** Which training samples the trees have never seen (src/compress/trees/holdout.ts); absent: unknown, or none. */
-  readonly holdout?: { readonly fraction: number; readonly seed: number };
-}
-
   /** x [...,K], w [N,K], bias? [N] → [...,N]. Integer as Conv2D. */
   Dense: { readonly activation?: Activation };
   /** a [...,M,K], b [...,K,N] → [...,M,N]; leading dimensions broadcast; transpose swaps the last two first. Numpy rules for rank 1. */
@@ -210,6 +220,12 @@ export interface TreeEnsembleAttrs {
   /** Repeat to the output tensor's shape by numpy broadcasting. */
   Expand: NoAttrs;
   Cast: NoAttrs;
+  /**
+   * Decision trees (src/graph/tree.ts): x [N,F] float32, feature [n] int32, threshold [n] float32, left [n] int32, right [n] int32,
+   * values [n,C] float32, roots [trees] int32, missing? [n] uint8, impurity? [n] float64, weight? [n] float64 → [N,C] float32. All but x
+   * are constants. The last two are for pruning; engines do not read them.
+   */
+  TreeEnsemble: TreeEnsembleAttrs;
   /** float → integer tensor with quantization. */
   Quantize: NoAttrs;
   /** Integer tensor with quantization → float. */
@@ -220,12 +236,6 @@ export interface TreeEnsembleAttrs {
 
 export type OpName = keyof OpAttrs;
 
-  /**
-   * Decision trees (src/graph/tree.ts): x [N,F] float32, feature [n] int32, threshold [n] float32, left [n] int32, right [n] int32,
-   * values [n,C] float32, roots [trees] int32, missing? [n] uint8, impurity? [n] float64, weight? [n] float64 → [N,C] float32. All but x
-   * are constants. The last two are for pruning; engines do not read them.
-   */
-  TreeEnsemble: TreeEnsembleAttrs;
 interface NodeOf<O extends OpName> {
   /** Unique in the graph; from the file where it names nodes. */
   readonly name: string;

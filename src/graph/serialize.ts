@@ -26,6 +26,7 @@ interface TensorHeader {
 type CodeHeader =
   | { readonly kind: "codebook"; readonly table: Section; readonly indices: Section }
   | { readonly kind: "int4"; readonly block: number; readonly scales: Section; readonly codes: Section }
+  | { readonly kind: "int8"; readonly axis: number; readonly scales: Section; readonly codes: Section }
   | { readonly kind: "float16"; readonly bits: Section };
 
 /** Byte offset from the start of the data area, and elements. */
@@ -93,6 +94,8 @@ function codeHeader(code: WeightCode, section: (data: TypedArray) => Section): C
       return { kind: code.kind, table: section(code.table), indices: section(code.indices) };
     case "int4":
       return { kind: code.kind, block: code.block, scales: section(code.scales), codes: section(code.codes) };
+    case "int8":
+      return { kind: code.kind, axis: code.axis, scales: section(code.scales), codes: section(code.codes) };
     case "float16":
       return { kind: code.kind, bits: section(code.bits) };
   }
@@ -170,6 +173,10 @@ function readCode(code: CodeHeader, name: string, read: (dtype: DType, section: 
       const scales = read("float32", code.scales, name) as Float32Array;
       return { kind: code.kind, block: code.block, scales, codes: read("int8", code.codes, name) as Int8Array };
     }
+    case "int8": {
+      const scales = read("float32", code.scales, name) as Float32Array;
+      return { kind: code.kind, axis: code.axis, scales, codes: read("int8", code.codes, name) as Int8Array };
+    }
     case "float16":
       return { kind: code.kind, bits: read("uint16", code.bits, name) as Uint16Array };
   }
@@ -218,9 +225,10 @@ function isTensorHeader(value: unknown): boolean {
 
 function isCodeHeader(code: unknown, isSection: (s: unknown) => boolean): boolean {
   if (typeof code !== "object" || code === null) return false;
-  const { kind, table, indices, block, scales, codes, bits } = code as Readonly<Record<string, unknown>>;
+  const { kind, table, indices, block, axis, scales, codes, bits } = code as Readonly<Record<string, unknown>>;
   if (kind === "codebook") return isSection(table) && isSection(indices);
   if (kind === "int4") return typeof block === "number" && isSection(scales) && isSection(codes);
+  if (kind === "int8") return typeof axis === "number" && isSection(scales) && isSection(codes);
   return kind === "float16" && isSection(bits);
 }
 

@@ -65,12 +65,17 @@ const MATRIX: readonly KernelRow[] = [
     "Integer weights with zeros anywhere, one index list an output channel; 8 rows at once.",
   ),
   ...rows(
-    ["codebook4", "codebook8", "int4", "float16"],
+    ["codebook4", "codebook8", "int4", "int8", "float16"],
     (kind) => `f32_gemm_${kind}_4x4`,
     ["Conv2D", "Dense"],
     "Weights kept in their compact code; a panel of 4 columns is decoded for many rows, then the 4×4 tile.",
   ),
-  ...rows(["codebook4", "codebook8", "int4", "float16"], (kind) => `f32_conv_${kind}_4x4`, ["Conv2D"], "The same over gathered patches."),
+  ...rows(
+    ["codebook4", "codebook8", "int4", "int8", "float16"],
+    (kind) => `f32_conv_${kind}_4x4`,
+    ["Conv2D"],
+    "The same over gathered patches.",
+  ),
   row("any_conv_general", [...MATRIX_OPS, "DepthwiseConv2D"], "Direct loops in doubles, for types without a kernel of their own."),
   row("any_matmul_general", ["MatMul"], "Direct loops in doubles, for types without a kernel of their own."),
   ...rows(

@@ -7,6 +7,7 @@ const CODES = [
   { code: "codebook4", near: "codebook4_near", what: "4-bit indices of shared values" },
   { code: "codebook8", near: "codebook8_near", what: "8-bit indices of shared values" },
   { code: "int4", near: "int4", what: "4-bit integers with a scale a block" },
+  { code: "int8", near: "int8", what: "8-bit integers with a scale an output" },
   { code: "float16", near: "float16", what: "float16 storage" },
   { code: "nm24", near: "nm24", what: "2:4 storage, two values of four and their places" },
 ] as const;

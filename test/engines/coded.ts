@@ -11,6 +11,7 @@ import type { CaseTensor, OpCase } from "./vectors.ts";
 export type CodeSpec =
   | { readonly kind: "codebook"; readonly values: number }
   | { readonly kind: "int4"; readonly block: number }
+  | { readonly kind: "int8" }
   /** `special`: with infinities, NaNs, subnormals and zeros of both signs among the weights. */
   | { readonly kind: "float16"; readonly special?: boolean };
 
@@ -36,6 +37,13 @@ export function randomCode(spec: CodeSpec, shape: readonly number[], seed: numbe
       };
       return code;
     }
+    case "int8":
+      return {
+        kind: "int8",
+        axis: 0,
+        scales: Float32Array.from({ length: shape[0]! }, () => 0.002 + 0.01 * rand()),
+        codes: Int8Array.from({ length: count }, () => Math.floor(rand() * 256) - 128),
+      };
     case "float16":
       return {
         kind: "float16",
@@ -105,6 +113,7 @@ export function codedCases(): OpCase[] {
     { kind: "codebook", values: 16 },
     { kind: "codebook", values: 40 },
     { kind: "int4", block: 16 },
+    { kind: "int8" },
     { kind: "float16" },
   ];
   return specs.flatMap((spec, i) => {

@@ -26,8 +26,14 @@ const INT4 = {
   scales: Float32Array.of(0.5, 0.1, 1, 2),
   codes: Int8Array.of(-7, 3, 0, 1, 7, 2, -1, 5, -8, 4),
 } as const;
+const INT8 = {
+  kind: "int8",
+  axis: 0,
+  scales: Float32Array.of(0.5, 0.1),
+  codes: Int8Array.of(-127, 3, 0, 1, 7, 127, -1, 5, -128, 4),
+} as const;
 const FLOAT16 = { kind: "float16", bits: Uint16Array.of(0x3c00, 0xbc00, 0, 0x8000, 1, 0x7bff, 0x7c00, 0xfc00, 0x7e00, 0x03ff) } as const;
-const CODES: readonly WeightCode[] = [CODEBOOK, INT4, FLOAT16];
+const CODES: readonly WeightCode[] = [CODEBOOK, INT4, INT8, FLOAT16];
 
 describe("decode", () => {
   it("looks a codebook up", () => {
@@ -37,6 +43,13 @@ describe("decode", () => {
   it("scales int4 codes block by block along each row, the last block shorter", () => {
     const expected = [-3.5, 1.5, 0, 0.1, 0.7, 2, -1, 5, -16, 8];
     expect([...decode(INT4, SHAPE)]).toEqual(expected.map(Math.fround).map((v, i) => (i === 4 ? Math.fround(7 * Math.fround(0.1)) : v)));
+  });
+
+  it("scales int8 codes channel by channel", () => {
+    const tenth = Math.fround(0.1);
+    expect([...decode(INT8, SHAPE)]).toEqual([-63.5, 1.5, 0, 0.5, 3.5, ...[127, -1, 5, -128, 4].map((code) => Math.fround(code * tenth))]);
+    const columns = { ...INT8, axis: 1, scales: Float32Array.of(1, 2, 3, 4, 5) };
+    expect([...decode(columns, SHAPE)]).toEqual([-127, 6, 0, 4, 35, 127, -2, 15, -512, 20]);
   });
 
   it("widens float16, special values included", () => {
@@ -113,6 +126,9 @@ describe("a graph with codes", () => {
       [{ ...INT4, block: 5 }, four, /4 scales, expected 2/],
       [{ ...INT4, codes: INT4.codes.map((v, i) => (i === 0 ? 8 : v)) }, four, /code 8 at 0/],
       [{ ...INT4, scales: INT4.scales.map((v) => v * 2) }, four, /decodes element 0/],
+      [{ ...INT8, axis: 2 }, decode(INT8, SHAPE), /scales along axis 2, expected one of 2 axes/],
+      [{ ...INT8, scales: INT8.scales.subarray(1) }, decode(INT8, SHAPE), /1 scales, expected 2/],
+      [{ ...INT8, codes: INT8.codes.subarray(1) }, decode(INT8, SHAPE), /9 codes, expected 10/],
       [
         { ...FLOAT16, bits: FLOAT16.bits.map((v, i) => (i === 3 ? 0 : v)) },
         decode(FLOAT16, SHAPE),
@@ -145,14 +161,14 @@ describe("a graph with codes", () => {
 
 describe("codeBytes", () => {
   it("counts nibbles, bytes, tables and scales", () => {
-    expect(CODES.map(codeBytes)).toEqual([3 * 4 + 5, 4 * 4 + 5, 20]);
+    expect(CODES.map(codeBytes)).toEqual([3 * 4 + 5, 4 * 4 + 5, 2 * 4 + 10, 20]);
     expect(codeBytes({ kind: "codebook", table: new Float32Array(17), indices: new Uint8Array(10) })).toBe(17 * 4 + 10);
   });
 });
 
 describe("permuteCode", () => {
   it("decodes to the permuted data, or is refused for blocks along rows", () => {
-    for (const code of [CODEBOOK, FLOAT16]) {
+    for (const code of [CODEBOOK, INT8, FLOAT16]) {
       const permuted = permuteCode(code, SHAPE, [1, 0]);
       expect(decode(permuted!, [5, 2])).toEqual(permuteData(decode(code, SHAPE), "float32", SHAPE, [1, 0]));
     }

@@ -1,12 +1,12 @@
 /**
- * Writes the kernels that execute weights from their compact code: 16 or 256 shared values (4- or 8-bit indices), int4 blocks, float16.
+ * Writes the kernels that execute weights from their compact code: 16 or 256 shared values (4- or 8-bit indices), int4 blocks, int8, float16.
  * Many rows: each panel of 8 outputs is decoded once into a scratch panel that stays in L1, then the dense 4×8 tile runs on it, so results
  * equal the dense kernel's on the decoded weights to the bit. One row: decoded in registers, in the dense kernel's order.
  *
  * Panel streams, after [bias 8 f32]: codebook4 [K / 4][16 bytes], low nibbles the inputs 0 and 1 of the four, high nibbles 2 and 3;
- * codebook8 [K][8 bytes]; float16 [K][8 u16]; int4 blocks of [scales 8 f32][length / 4][16 bytes] as codebook4.
+ * codebook8 [K][8 bytes]; float16 [K][8 u16]; int4 blocks of [scales 8 f32][length / 4][16 bytes] as codebook4; int8 [scales 8 f32][K][8 bytes].
  * Row streams, P = up to 3 panels side by side, after [bias P × 8 f32]: codebook4 [K][P × 4 bytes], a byte two neighbouring outputs;
- * codebook8 [K][P × 8 bytes]; float16 [K][P × 8 u16]; int4 blocks of [scales P × 8 f32][length][P × 4 bytes].
+ * codebook8 [K][P × 8 bytes]; float16 [K][P × 8 u16]; int4 blocks of [scales P × 8 f32][length][P × 4 bytes]; int8 [scales P × 8 f32][K][P × 8 bytes].
  *
  * Decoding 64 rows' worth costs 4 % (16 values), 9 to 11 % (256), 4 % (float16) of the tile's time on Node 20.20, 2026-11-24. Tried for
  * one row of 16 values: swizzles on byte planes as in the panels 13 GFLOP/s, a table of pairs 20, the same by shifts from a register 20. The
@@ -77,6 +77,11 @@ function half(at: string): string {
   return `f32x4.mul(v128.and(i32x4.shl(v128.load16x4_s(${at}), 13), bits), rebias)`;
 }
 
+/** Four floats from the low or high half of eight int16. */
+function fromWords(words: string, half: number): string {
+  return `f32x4.convert_i32x4_s(i32x4.extend_${half === 0 ? "low" : "high"}_i16x8_s(${words}))`;
+}
+
 function gather4(byte: (i: number) => string): string {
   const at = (i: number): string => `table + ((${byte(i)} as usize) << 2)`;
   return `v128.load32_lane(${at(3)}, v128.load32_lane(${at(2)}, v128.load32_lane(${at(1)}, v128.load32_zero(${at(0)}), 1), 2), 3)`;
@@ -116,6 +121,16 @@ function decoders(): string[] {
       "}",
       "decodeInt4Block(w, to, k);",
     ]),
+    ...source(false, "function decodeInt8(w: usize, to: usize, k: usize): void", [
+      "const s0 = v128.load(w);",
+      "const s1 = v128.load(w, 16);",
+      "w += 32;",
+      "for (const end = to + k * 32; to < end; to += 32) {",
+      "  const v = v128.load8x8_s(w);",
+      ...range(2).map((q) => `  v128.store(to, f32x4.mul(${fromWords("v", q)}, s${q})${q === 0 ? "" : ", 16"});`),
+      "  w += 8;",
+      "}",
+    ]),
     ...source(false, "function decodeFloat16(w: usize, special: usize, to: usize, k: usize): void", [
       ...HALF_CONSTANTS,
       "if (special == 0) {",
@@ -135,13 +150,15 @@ function decoders(): string[] {
 interface Kind {
   readonly name: string;
   /** Second parameter of its panel decoder, which is `decode` and the name. */
-  readonly extra: string;
+  readonly extra?: string;
   /** Bytes of a panel's code for `length` inputs. */
   readonly panelBytes: string;
   /** What the one-row kernel needs beyond the code. */
   readonly rowExtra: readonly string[];
   /** Code bytes of an input and 8 outputs in the one-row kernel. */
   readonly rowStep: number;
+  /** There: what the values of panel p come from. */
+  readonly rowLoad?: (p: number) => string;
   /** There: values of outputs 4q … 4q + 3 of panel p at the current input. */
   readonly rowValue: (p: number, q: number) => string;
 }
@@ -178,6 +195,14 @@ const KINDS: readonly Kind[] = [
     rowValue: fromPairs,
   },
   {
+    name: "int8",
+    panelBytes: "32 + length * 8",
+    rowExtra: [],
+    rowStep: 8,
+    rowLoad: (p) => `const v${p} = v128.load8x8_s(w, ${p * 8});`,
+    rowValue: (p, q) => fromWords(`v${p}`, q),
+  },
+  {
     name: "float16",
     extra: "special",
     panelBytes: "length * 16",
@@ -196,7 +221,7 @@ function panelDriver({ name, extra, panelBytes }: Kind, access: "rows" | "window
     : "f32_conv_indirect_4x8__wasm_simd(a, windows + m0 * 4, segments, segmentCount";
   return source(
     false,
-    `export function f32_${isMatrix ? "gemm" : "conv"}_${name}_4x8__wasm_simd(a: usize, ${input}, k: usize, w: usize, ${extra}: usize, panel: usize, c: usize, ldc: usize, m: usize, n: usize, mb: usize, act: usize, post: usize): void`,
+    `export function f32_${isMatrix ? "gemm" : "conv"}_${name}_4x8__wasm_simd(a: usize, ${input}, k: usize, w: usize, ${parameters(extra === undefined ? [] : [extra])}panel: usize, c: usize, ldc: usize, m: usize, n: usize, mb: usize, act: usize, post: usize): void`,
     [
       `const length = ${isMatrix ? "k" : "k * segmentCount"};`,
       `const bytes: usize = 32 + ${panelBytes};`,
@@ -206,7 +231,7 @@ function panelDriver({ name, extra, panelBytes }: Kind, access: "rows" | "window
       "  for (let j: usize = 0; j < n; j += 8) {",
       "    v128.store(panel, v128.load(code));",
       "    v128.store(panel, v128.load(code, 16), 16);",
-      `    decode${capital(name)}(code + 32, ${extra}, panel + 32, length);`,
+      `    decode${capital(name)}(code + 32, ${extra === undefined ? "" : `${extra}, `}panel + 32, length);`,
       `    ${dense}, k, panel, c + m0 * ldc + j * 4, ldc, rows, min(n - j, 8), rows, act, post);`,
       "    code += bytes;",
       "  }",
@@ -215,26 +240,30 @@ function panelDriver({ name, extra, panelBytes }: Kind, access: "rows" | "window
   );
 }
 
-/** int4: each block into sums of its own, which its scales multiply into the whole. */
-function rowTile({ name, rowExtra, rowStep, rowValue }: Kind, panels: number): string[] {
+/** int4, int8: each block, or all, into sums of their own, which their scales multiply into the whole. */
+function rowTile({ name, rowExtra, rowStep, rowLoad, rowValue }: Kind, panels: number): string[] {
   const sums = range(panels).flatMap((p) => range(2).map((q) => ({ p, q, at: p * 32 + q * 16 })));
   const step = (sum: string): string[] => [
     "do {",
     "  const x = v128.load32_splat(a);",
+    ...(rowLoad === undefined ? [] : range(panels).map((p) => `  ${rowLoad(p)}`)),
     ...sums.map(({ p, q }) => `  ${sum}${p}${q} = f32x4.add(${sum}${p}${q}, f32x4.mul(x, ${rowValue(p, q)}));`),
     `  w += ${panels * rowStep};`,
     "  a += 4;",
   ];
-  const blocks = [
-    "do {",
-    "  const scales = w;",
-    "  const stop = min(a + block * 4, end);",
-    `  w += ${panels * 32};`,
-    ...sums.map(({ p, q }) => `  let d${p}${q} = f32x4.splat(0);`),
-    ...[...step("d"), "} while (a < stop);"].map((line) => `  ${line}`),
-    ...sums.map(({ p, q, at }) => `  c${p}${q} = f32x4.add(c${p}${q}, f32x4.mul(d${p}${q}, v128.load(scales, ${at})));`),
-    "} while (a < end);",
+  const block = (stop: string): string[] => [
+    "const scales = w;",
+    `const stop = ${stop};`,
+    `w += ${panels * 32};`,
+    ...sums.map(({ p, q }) => `let d${p}${q} = f32x4.splat(0);`),
+    ...step("d"),
+    "} while (a < stop);",
+    ...sums.map(({ p, q, at }) => `c${p}${q} = f32x4.add(c${p}${q}, f32x4.mul(d${p}${q}, v128.load(scales, ${at})));`),
   ];
+  const loops: Readonly<Record<string, () => string[]>> = {
+    int4: () => ["do {", ...block("min(a + block * 4, end)").map((line) => `  ${line}`), "} while (a < end);"],
+    int8: () => block("end"),
+  };
   return source(
     false,
     `function ${name}Row${panels}(a: usize, k: usize, w: usize, ${parameters(rowExtra)}c: usize, columns: usize, act: usize, post: usize): void`,
@@ -243,14 +272,15 @@ function rowTile({ name, rowExtra, rowStep, rowValue }: Kind, panels: number): s
       `w += ${panels * 32};`,
       "const end = a + k * 4;",
       ...(name === "float16" ? HALF_CONSTANTS : []),
-      ...(name === "int4" ? blocks : [...step("c"), "} while (a < end);"]),
+      ...(loops[name]?.() ?? [...step("c"), "} while (a < end);"]),
       ...f32Stores([{ accumulators: sums.map(({ p, q }) => `c${p}${q}`), address: "c" }], "columns"),
     ],
   );
 }
 
 function rowDriver({ name, rowExtra, rowStep }: Kind): string[] {
-  const bytes = name === "int4" ? `(k + block - 1) / block * 32 + k * ${rowStep}` : `k * ${rowStep}`;
+  const scales: Readonly<Record<string, string>> = { int4: "(k + block - 1) / block * 32 + ", int8: "32 + " };
+  const bytes = `${scales[name] ?? ""}k * ${rowStep}`;
   const call = (panels: number): string =>
     `${name}Row${panels}(a, k, w, ${rowExtra.map((extra) => `${extra}, `).join("")}c, n, act, post);`;
   return source(

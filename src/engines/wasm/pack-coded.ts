@@ -6,7 +6,7 @@ import { NIBBLE_VALUES } from "../../graph/code.ts";
 import type { WeightCode } from "../../graph/ir.ts";
 import { PANEL } from "./pack.ts";
 
-export type CodedKind = "codebook4" | "codebook8" | "int4" | "float16";
+export type CodedKind = "codebook4" | "codebook8" | "int4" | "int8" | "float16";
 
 /** n rows of k weights, from row `first` of a code of rows of k. */
 export interface CodedMatrix {
@@ -33,6 +33,7 @@ interface Run {
 }
 
 function runsOf({ code, k }: CodedMatrix): readonly Run[] {
+  if (code.kind === "int8") return [{ from: 0, length: k, scale: (row) => code.scales[row]! }];
   if (code.kind !== "int4") return [{ from: 0, length: k }];
   const { block, scales } = code;
   const blocks = Math.ceil(k / block);
@@ -43,16 +44,22 @@ function runsOf({ code, k }: CodedMatrix): readonly Run[] {
   }));
 }
 
-/** Words of a code: indices, 4 bits of two's complement, or float16 bits. */
+/** Words of a code: indices, 4 or 8 bits of two's complement, or float16 bits. */
 function wordsOf(code: WeightCode): (at: number) => number {
   switch (code.kind) {
     case "codebook":
       return (at) => code.indices[at]!;
     case "int4":
       return (at) => code.codes[at]! & 15;
+    case "int8":
+      return (at) => code.codes[at]! & 255;
     case "float16":
       return (at) => code.bits[at]!;
   }
+}
+
+function isBytes(kind: CodedKind): boolean {
+  return kind === "codebook8" || kind === "int8";
 }
 
 /** One byte array under its views. */
@@ -75,7 +82,7 @@ export function panelBytes(matrix: CodedMatrix): number {
 }
 
 function runBytes(kind: CodedKind, length: number): number {
-  if (kind === "codebook8") return length * PANEL;
+  if (isBytes(kind)) return length * PANEL;
   return kind === "float16" ? length * PANEL * 2 : Math.ceil(length / 4) * 16;
 }
 
@@ -99,7 +106,7 @@ export function packPanels(matrix: CodedMatrix, bias: Float32Array): Uint8Array 
       }
       for (let i = 0; i < length; i++) {
         const w = word((first + o) * k + from + i);
-        if (kind === "codebook8") stream.bytes[base + i * PANEL + lane] = w;
+        if (isBytes(kind)) stream.bytes[base + i * PANEL + lane] = w;
         else if (kind === "float16") stream.halves[base / 2 + i * PANEL + lane] = w;
         else {
           const at = base + (i >> 2) * 16 + (i & 1) * PANEL + lane;
@@ -114,12 +121,12 @@ export function packPanels(matrix: CodedMatrix, bias: Float32Array): Uint8Array 
 
 /** Bytes of `panels` panels side by side in `packRow`. */
 export function rowBytes(matrix: CodedMatrix, panels: number): number {
-  const scales = matrix.code.kind === "int4" ? runsOf(matrix).length : 0;
+  const scales = runsOf(matrix).filter((run) => run.scale !== undefined).length;
   return panels * (BIAS_BYTES * (1 + scales) + matrix.k * rowStep(kindOf(matrix.code)));
 }
 
 function rowStep(kind: CodedKind): number {
-  if (kind === "codebook8") return PANEL;
+  if (isBytes(kind)) return PANEL;
   return kind === "float16" ? PANEL * 2 : PANEL / 2;
 }
 
@@ -147,7 +154,7 @@ export function packRow(matrix: CodedMatrix, bias: Float32Array): Uint8Array {
       }
       for (let i = 0; i < length; i++) {
         const w = word((first + o) * k + from + i);
-        if (kind === "codebook8") stream.bytes[base + i * step + lane] = w;
+        if (isBytes(kind)) stream.bytes[base + i * step + lane] = w;
         else if (kind === "float16") stream.halves[(base + i * step) / 2 + lane] = w;
         else {
           const at = base + i * step + (lane >> 1);

@@ -2,25 +2,26 @@
  * Weights in their compact code, in the layouts of shaders/code: blocks of four k × four columns, [group][k/4][ceil(n/4)], as the dense
  * packing orders them. What a code cannot express in that layout is said by `undefined`, and the layer keeps expanded weights.
  */
-import { NIBBLE_VALUES, MOST_VALUES, blocksOf } from "../../graph/code.ts";
-import type { CodebookCode, Float16Code, Int4Code, Shape, WeightCode } from "../../graph/ir.ts";
+import { NIBBLE_VALUES, MOST_VALUES, blocksOf, isByRows } from "../../graph/code.ts";
+import type { CodebookCode, Float16Code, Int4Code, Int8Code, Shape, WeightCode } from "../../graph/ir.ts";
 import { eachRow, kUnits } from "./pack.ts";
 import type { GemmShape, SourceAt } from "./pack.ts";
 
-export type CodedKind = "codebook4" | "codebook8" | "int4" | "float16";
+export type CodedKind = "codebook4" | "codebook8" | "int4" | "int8" | "float16";
 
 export interface PackedCode {
   readonly kind: CodedKind;
   /** Binding 3. */
   readonly codes: Uint32Array;
-  /** Binding 5: a codebook's values, or int4 scales [group][block of k][ceil(n/4)·4]. */
+  /** Binding 5: a codebook's values, or scales [group][block of k][ceil(n/4)·4]. */
   readonly table?: Float32Array;
-  /** int4: units of four k that share a scale. */
+  /** int4, int8: units of four k that share a scale. */
   readonly scaleUnits?: number;
 }
 
 /** @param shape of the constant */
 export function packCode(code: WeightCode, gemm: GemmShape, source: SourceAt, shape: Shape): PackedCode | undefined {
+  if (!isByRows(code)) return undefined;
   switch (code.kind) {
     case "codebook":
       return packCodebook(code, gemm, source);
@@ -28,6 +29,8 @@ export function packCode(code: WeightCode, gemm: GemmShape, source: SourceAt, sh
       return packFloat16(code, gemm, source);
     case "int4":
       return packInt4(code, gemm, source, shape);
+    case "int8":
+      return packInt8(code, gemm, source);
   }
 }
 
@@ -90,6 +93,17 @@ function packInt4(code: Int4Code, gemm: GemmShape, source: SourceAt, shape: Shap
   }
   const codeAt = (at: number): number => (at < 0 ? 0 : code.codes[at]! & 15);
   return { kind: "int4", codes: packNibbles(gemm, source, codeAt, 0), table, scaleUnits };
+}
+
+/** One block over all k: padding inside a row does no harm. */
+function packInt8({ codes, scales }: Int8Code, gemm: GemmShape, source: SourceAt): PackedCode {
+  const width = paddedColumns(gemm);
+  const table = new Float32Array(gemm.groups * width);
+  for (let o = 0; o < gemm.groups * gemm.groupOut; o++) {
+    table[Math.floor(o / gemm.groupOut) * width + (o % gemm.groupOut)] = scales[o]!;
+  }
+  const codeAt = (at: number): number => (at < 0 ? 0 : codes[at]! & 255);
+  return { kind: "int8", codes: packBytes(gemm, source, codeAt, 0), table, scaleUnits: kUnits(gemm) };
 }
 
 function paddedColumns({ groupOut }: GemmShape): number {

@@ -9,6 +9,7 @@ import type { CodeSpec } from "../coded.ts";
 const SPECS: readonly CodeSpec[] = [
   ...[1, 2, 15, 16, 17, 256].map((values) => ({ kind: "codebook" as const, values })),
   ...[1, 3, 16, 18, 32, 1000].map((block) => ({ kind: "int4" as const, block })),
+  { kind: "int8" },
   { kind: "float16" },
   { kind: "float16", special: true },
 ];
@@ -53,8 +54,8 @@ describe.each(SPECS)("$kind $values$block", (spec) => {
 describe("one row", () => {
   const kernelOf = async (spec: CodeSpec): Promise<string> => (await run(codedDense({ spec, seed: 1 }, 1, 9, 33))).kernel;
 
-  it("runs from codes of 4 bits, with the same results", async () => {
-    for (const spec of SPECS.filter((s) => s.kind === "int4" || (s.kind === "codebook" && s.values <= 16))) {
+  it("runs from integers and codes of 4 bits, with the same results", async () => {
+    for (const spec of SPECS.filter((s) => s.kind === "int4" || s.kind === "int8" || (s.kind === "codebook" && s.values <= 16))) {
       for (const n of [1, 4, 9]) await check(codedDense({ spec, seed: n }, 1, n, 33), "gemm", spec);
     }
   });

@@ -18,6 +18,7 @@ import { context } from "./context.ts";
 const SPECS: readonly CodeSpec[] = [
   ...[1, 2, 15, 16, 17, 256].map((values) => ({ kind: "codebook" as const, values })),
   ...[1, 3, 16, 18, 32, 1000].map((block) => ({ kind: "int4" as const, block })),
+  { kind: "int8" },
   { kind: "float16" },
 ];
 
@@ -65,7 +66,7 @@ describe.each(SPECS)("$kind $values$block", (spec) => {
 
   it("one row: every remainder of columns and depth", async () => {
     let seed = 0;
-    const exact = spec.kind !== "int4";
+    const exact = spec.kind !== "int4" && spec.kind !== "int8";
     for (const n of [1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 23, 24, 25, 32, 48, 49, 67])
       await check(codedDense({ spec, seed: seed++ }, 1, n, 7), "gemv_*_1x24", spec, exact);
     for (const k of [1, 2, 3, 4, 5, 8, 15, 16, 17, 31, 32, 33, 61])
@@ -117,6 +118,7 @@ describe("any layer", () => {
     const spec = fc.oneof(
       fc.record({ kind: fc.constant("codebook" as const), values: fc.integer({ min: 1, max: 256 }) }),
       fc.record({ kind: fc.constant("int4" as const), block: fc.integer({ min: 1, max: 70 }) }),
+      fc.record({ kind: fc.constant("int8" as const) }),
       fc.record({ kind: fc.constant("float16" as const) }),
     );
     const size = fc.integer({ min: 1, max: 40 });

@@ -26,6 +26,7 @@ const SPECS: readonly (readonly [kind: string, CodeSpec])[] = [
   ["codebook4", { kind: "codebook", values: 16 }],
   ["codebook8", { kind: "codebook", values: 200 }],
   ["int4", { kind: "int4", block: 16 }],
+  ["int8", { kind: "int8" }],
   ["float16", { kind: "float16" }],
 ];
 const ON = { coded: "on" } as const;
@@ -104,6 +105,7 @@ describe("windows of odd channels, where the tail of a run reads its neighbour's
     await check(conv({ kind: "codebook", values: 16 }), "f32_conv_codebook8_4x4__wgsl_scalar", "16 values");
     await check(conv({ kind: "codebook", values: 255 }), "f32_conv_codebook8_4x4__wgsl_scalar", "255 values");
     await check(conv({ kind: "float16" }), "f32_conv_float16_4x4__wgsl_scalar", "float16");
+    await check(conv({ kind: "int8" }), "f32_conv_int8_4x4__wgsl_scalar", "int8");
   });
 
   it.each([
@@ -123,6 +125,7 @@ describe("coded=auto", () => {
     ["codebook4", { kind: "codebook", values: 16 }, 0.14],
     ["codebook8", { kind: "codebook", values: 200 }, 0.27],
     ["int4", { kind: "int4", block: 32 }, 0.17],
+    ["int8", { kind: "int8" }, 0.27],
     ["float16", { kind: "float16" }, 0.51],
   ] as const)("%s stays a code in GPU memory", async (kind, spec, share) => {
     const graph = codedDense({ spec, seed: 1 }, 8, 128, 256);

@@ -4,7 +4,7 @@
  */
 import { NIBBLE_VALUES } from "../../../graph/code.ts";
 import { fromFloat16Bits } from "../../../graph/float16.ts";
-import type { CodebookCode, Float16Code, Int4Code, WeightCode } from "../../../graph/ir.ts";
+import type { CodebookCode, Float16Code, Int4Code, Int8Code, WeightCode } from "../../../graph/ir.ts";
 
 export interface CodedF32 {
   readonly n: number;
@@ -14,7 +14,7 @@ export interface CodedF32 {
   decode(p: number, to: Float32Array): void;
 }
 
-export type CodedKind = "codebook4" | "codebook8" | "int4" | "float16";
+export type CodedKind = "codebook4" | "codebook8" | "int4" | "int8" | "float16";
 
 export function kindOf(code: WeightCode): CodedKind {
   return code.kind === "codebook" ? (code.table.length <= NIBBLE_VALUES ? "codebook4" : "codebook8") : code.kind;
@@ -27,6 +27,8 @@ export function packCoded(code: WeightCode, first: number, n: number, k: number)
       return code.table.length <= NIBBLE_VALUES ? nibbleCodebook(code, first, n, k) : byteCodebook(code, first, n, k);
     case "int4":
       return int4(code, first, n, k);
+    case "int8":
+      return int8(code, first, n, k);
     case "float16":
       return float16(code, first, n, k);
   }
@@ -105,6 +107,26 @@ function int4({ codes, scales, block }: Int4Code, first: number, n: number, k: n
           to[i + 2] = ((high << 28) >> 28) * s2;
           to[i + 3] = ((high << 24) >> 28) * s3;
         }
+      }
+    },
+  };
+}
+
+function int8({ codes, scales }: Int8Code, first: number, n: number, k: number): CodedF32 {
+  const packed = new Int8Array(Math.ceil(n / 4) * k * 4);
+  forEachWord(codes, first, n, k, (at, word) => (packed[at] = word));
+  const own = scales.slice(first, first + n);
+  return {
+    n,
+    k,
+    bytes: packed.byteLength + own.byteLength,
+    decode(p, to) {
+      const [s0, s1, s2, s3] = [own[p * 4]!, own[p * 4 + 1] ?? 0, own[p * 4 + 2] ?? 0, own[p * 4 + 3] ?? 0];
+      for (let at = p * k * 4, i = 0; i < k * 4; at += 4, i += 4) {
+        to[i] = packed[at]! * s0;
+        to[i + 1] = packed[at + 1]! * s1;
+        to[i + 2] = packed[at + 2]! * s2;
+        to[i + 3] = packed[at + 3]! * s3;
       }
     },
   };

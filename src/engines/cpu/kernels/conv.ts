@@ -3,6 +3,7 @@
  * every other type takes the plain loops of conv_general.ts.
  */
 import { inputTensor, outputTensor, requireInput } from "../../../graph/access.ts";
+import { isByRows } from "../../../graph/code.ts";
 import type { Tensor } from "../../../graph/ir.ts";
 import { createCodedConv, keepsCode } from "./conv_coded.ts";
 import { convGeometry, convTransposeGeometry, denseGeometry, isPointwise, phaseMatrix } from "./conv_geometry.ts";
@@ -74,6 +75,7 @@ function createFloatConv(context: KernelContext<ConvOp>, g: ConvGeometry, w: Ten
   const code = node.op === "ConvTranspose2D" ? undefined : w.code;
   if (
     code !== undefined &&
+    isByRows(code) &&
     constant !== undefined &&
     fixedBias !== undefined &&
     keepsCode(code, constant, outputPixels(g), layout, context.sparse)

@@ -21,7 +21,7 @@ const MOST_PANELS = 8;
 /** Zeros from which lists of the others, expanded, run a layer more than twice as fast as its code. */
 const MANY_ZEROS = 0.65;
 /** Time to decode a panel, in rows of the tile (Node 20.20, 2026-11-24). */
-const DECODE_ROWS: Readonly<Record<CodedKind, number>> = { codebook4: 1.8, codebook8: 3.9, int4: 1.6, float16: 6.2 };
+const DECODE_ROWS: Readonly<Record<CodedKind, number>> = { codebook4: 1.8, codebook8: 3.9, int4: 1.6, int8: 1.6, float16: 6.2 };
 /** A code is there to save memory, so it is kept unless the layer takes more than so many times as long. */
 const CODED_LIMIT = 3;
 

@@ -3,6 +3,7 @@
  * scratch for the dense 4×8 tile, or in registers where there is one row.
  */
 import { invariant } from "../../../../errors.ts";
+import { isByRows } from "../../../../graph/code.ts";
 import type { WeightCode } from "../../../../graph/ir.ts";
 import { bytePlanes, hasSpecial, kindOf, nibbleValues, packPanels, packRow, pairTable, panelBytes, rowBytes } from "../../pack-coded.ts";
 import type { CodedKind, CodedMatrix } from "../../pack-coded.ts";
@@ -36,6 +37,7 @@ const COST: Readonly<Record<CodedKind, { readonly decode: number; readonly row: 
   codebook4: { decode: 2.5, row: [2, 1.1] },
   codebook8: { decode: 5.5, row: [3.8, 2.2] },
   int4: { decode: 2.6, row: [2.1, 1.1] },
+  int8: { decode: 2.3, row: [2, 1] },
   float16: { decode: 2.3, row: [2.3, 1.1] },
 };
 /** Dense weights beyond this run at the speed of memory. */
@@ -55,6 +57,8 @@ function codeText(code: WeightCode): string {
       return `${code.table.length} shared values, ${code.table.length <= 16 ? 4 : 8}-bit indices`;
     case "int4":
       return `int4 weights in blocks of ${code.block}`;
+    case "int8":
+      return "int8 weights with a scale per output";
     case "float16":
       return "float16 weights";
   }
@@ -86,7 +90,7 @@ function coded(kind: CodedKind, access: Access): Candidate<FloatProblem> {
 }
 
 function isCoded(problem: FloatProblem): problem is CodedProblem {
-  return problem.code !== undefined;
+  return problem.code !== undefined && isByRows(problem.code);
 }
 
 interface Group {
@@ -135,7 +139,7 @@ function planPanels(kernel: string, access: "rows" | "windows", context: PlanCon
           const w = packed[g]!.at + (columns.from / PANEL) * packed[g]!.bytes;
           const to = problem.output + rows.from * ldc + (g * n + columns.from) * 4;
           const size = [rows.to - rows.from, columns.to - columns.from];
-          return [...input, w, extra, scratch + paddedBytes + piece * decodedBytes, to, ldc, ...size, ...finish];
+          return [...input, w, ...extra, scratch + paddedBytes + piece * decodedBytes, to, ldc, ...size, ...finish];
         };
         return { kernel, args: args({ from: 0, to: m }, { from: 0, to: n }, 0), split: splitProduct(tiles, args) };
       };
@@ -145,14 +149,16 @@ function planPanels(kernel: string, access: "rows" | "windows", context: PlanCon
 }
 
 /** What a panel decoder needs beyond the code: an address, the length of blocks, or whether to expect infinities and NaNs. */
-function panelExtra(context: PlanContext, code: WeightCode): number {
+function panelExtra(context: PlanContext, code: WeightCode): readonly number[] {
   switch (code.kind) {
     case "codebook":
-      return context.weights(kindOf(code) === "codebook4" ? bytePlanes(nibbleValues(code)) : code.table);
+      return [context.weights(kindOf(code) === "codebook4" ? bytePlanes(nibbleValues(code)) : code.table)];
     case "int4":
-      return code.block;
+      return [code.block];
+    case "int8":
+      return [];
     case "float16":
-      return hasSpecial(code.bits) ? 1 : 0;
+      return [hasSpecial(code.bits) ? 1 : 0];
   }
 }
 
@@ -187,6 +193,7 @@ function rowExtra(context: PlanContext, code: WeightCode): readonly number[] {
     case "int4":
       // The same for all layers.
       return [context.table(pairTable(nibbleValues(code))), code.block];
+    case "int8":
     case "float16":
       return [];
   }
@@ -196,7 +203,7 @@ function align(bytes: number): number {
   return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 }
 
-const KINDS: readonly CodedKind[] = ["codebook4", "codebook8", "int4", "float16"];
+const KINDS: readonly CodedKind[] = ["codebook4", "codebook8", "int4", "int8", "float16"];
 
 export const CODED_F32: readonly Candidate<FloatProblem>[] = KINDS.flatMap((kind) => [
   coded(kind, "vector"),

@@ -1,5 +1,5 @@
 /**
- * Candidates that keep weights in fewer bits: a compact code (codebook, int4 blocks, float16), or two of every four values and their places.
+ * Candidates that keep weights in fewer bits: a compact code (codebook, int4 blocks, int8, float16), or two of every four values and their places.
  * GPU memory holds only that; kernels decode in registers, or while they fill workgroup memory.
  */
 import { invariant } from "../../../../errors.ts";
@@ -20,7 +20,7 @@ type Kind = CodedKind | "nm24";
 type Tile = "4x4" | "1x4" | "32x32" | "split_1x4";
 
 /** Bytes of a table in workgroup memory. */
-const TABLE_BYTES: Readonly<Record<Kind, number>> = { codebook4: 2048, codebook8: 1024, int4: 0, float16: 0, nm24: 0 };
+const TABLE_BYTES: Readonly<Record<Kind, number>> = { codebook4: 2048, codebook8: 1024, int4: 0, int8: 0, float16: 0, nm24: 0 };
 
 /**
  * Time in registers relative to the dense kernel of the same tile, many rows and few: medians of processor times of interleaved runs on
@@ -30,6 +30,7 @@ const SOFTWARE: Readonly<Record<Kind, readonly [tile: number, row: number]>> = {
   codebook4: [1.2, 1.4],
   codebook8: [1.15, 1.4],
   int4: [1.1, 1.3],
+  int8: [1.1, 1.2],
   float16: [1.1, 1],
   nm24: [1.2, 1.4],
 };
@@ -38,6 +39,7 @@ const HARDWARE: Readonly<Record<Kind, readonly [tile: number, row: number]>> = {
   codebook4: [1.1, 0.5],
   codebook8: [1.1, 0.6],
   int4: [1.1, 0.5],
+  int8: [1.05, 0.6],
   float16: [1, 0.7],
   nm24: [1.05, 0.8],
 };
@@ -110,6 +112,8 @@ function contents(kind: Kind, problem: FloatProblem): string | undefined {
       return `${code.table.length} shared values, ${kind === "codebook4" ? 4 : 8}-bit indices`;
     case "int4":
       return `int4 weights in blocks of ${code.block}`;
+    case "int8":
+      return "int8 weights with a scale per output";
     case "float16":
       return "float16 weights";
   }
@@ -135,7 +139,7 @@ function weightsOf(
   };
 }
 
-const KINDS: readonly Kind[] = ["codebook4", "codebook8", "int4", "float16", "nm24"];
+const KINDS: readonly Kind[] = ["codebook4", "codebook8", "int4", "int8", "float16", "nm24"];
 
 export const CODED_F32: readonly Candidate<FloatProblem>[] = KINDS.flatMap((kind) =>
   ACCESSES.flatMap((access) => [
