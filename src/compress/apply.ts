@@ -9,6 +9,7 @@ import { pruneChannels } from "./prune/channels/prune.ts";
 import { prune } from "./prune/prune.ts";
 import { pruneWhereFaster } from "./prune/where.ts";
 import { quantizeInt8 } from "./quantize/int8.ts";
+import { quantizeWeights } from "./quantize/int8-weights.ts";
 import { stepText } from "./recipe.ts";
 import type { Recipe, Step } from "./recipe.ts";
 import { matchesAny, suggestion } from "./names.ts";
@@ -24,6 +25,8 @@ export interface StepReport {
   /** Names of the nodes that it changed. */
   readonly layers: readonly string[];
   readonly skipped: readonly SkippedLayer[];
+  /** What the user should know: one sentence each. */
+  readonly notes?: readonly string[];
 }
 
 export interface Compressed {
@@ -55,7 +58,8 @@ export async function runSteps(original: Graph, steps: readonly RunnableStep[]):
     validateGraph(graph);
     promises = [...followCut(promises, result.survivors), ...result.promises];
     checkPromises(graph, promises, text);
-    reports.push({ step: text, layers: result.layers, skipped: result.skipped });
+    const { layers, skipped, notes = [] } = result;
+    reports.push({ step: text, layers, skipped, ...(notes.length > 0 && { notes }) });
   }
   return { graph, steps: reports };
 }
@@ -83,6 +87,8 @@ function runStep(graph: Graph, step: Step, context: CompressContext): StepResult
       return pruneChannels(graph, step);
     case "int8":
       return quantizeInt8(graph, step, context);
+    case "int8weights":
+      return quantizeWeights(graph, step);
     case "cluster":
       return cluster(graph, step);
     case "fp16":

@@ -102,6 +102,15 @@ export class Fields {
     return n;
   }
 
+  /** @param expected for the message */
+  numberOption(key: string, expected: string, valid: (n: number) => boolean): number | undefined {
+    const text = this.option(key);
+    if (text === undefined) return undefined;
+    const n = text.trim() === "" ? Number.NaN : Number(text);
+    if (!Number.isFinite(n) || !valid(n)) throw this.error(`${key}: got "${text}", expected ${expected}`);
+    return n;
+  }
+
   filter(): LayerFilter {
     const [only, include, exclude] = [this.#list("only"), this.#list("include"), this.#list("exclude")];
     if (only !== undefined && include !== undefined) throw this.error("include: only names the layers already. Keep one");

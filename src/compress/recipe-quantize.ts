@@ -1,8 +1,12 @@
 /** The forms of the step `int8`. */
+import { CALIBRATION_KEYS, calibrationText, parseCalibration } from "./recipe-calibrate.ts";
+import type { CalibrationOptions } from "./recipe-calibrate.ts";
+import { parseInt8Weights } from "./recipe-int8-forms.ts";
+import type { Int8WeightsStep } from "./recipe-int8-forms.ts";
 import { filterText } from "./recipe-fields.ts";
 import type { Fields, PlainFilter } from "./recipe-fields.ts";
 
-export interface Int8Step extends PlainFilter {
+export interface Int8Step extends PlainFilter, CalibrationOptions {
   readonly kind: "int8";
 }
 
@@ -10,12 +14,13 @@ const FORMS = ["static", "dynamic", "weights"] as const;
 
 /** Canonical text. */
 export function int8Text(step: Int8Step): string {
-  return `int8${filterText(step)}`;
+  return `int8${calibrationText(step)}${filterText(step)}`;
 }
 
-export function parseInt8(fields: Fields): Int8Step {
+export function parseInt8(fields: Fields): Int8Step | Int8WeightsStep {
   const form = fields.word(FORMS, "static");
-  fields.onlyOptions(["only", "exclude"]);
+  if (form === "weights") return parseInt8Weights(fields);
+  fields.onlyOptions([...CALIBRATION_KEYS, "only", "exclude"]);
   if (form !== "static") throw fields.unsupported(`int8:${form}`, "Use int8 (static)");
-  return { kind: "int8", ...fields.filter() };
+  return { kind: "int8", ...parseCalibration(fields), ...fields.filter() };
 }

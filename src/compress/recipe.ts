@@ -9,8 +9,11 @@ import { Fields, LIST_SEPARATOR, STEP_NAMES, filterText } from "./recipe-fields.
 import type { LayerFilter, PlainFilter, StepName } from "./recipe-fields.ts";
 import { STARTS } from "./cluster/starts.ts";
 import type { Start } from "./cluster/starts.ts";
+import { overrideOptions } from "./recipe-calibrate.ts";
 import { parsePrune, pruneText } from "./recipe-prune.ts";
 import type { ChannelStep, PruneStep } from "./recipe-prune.ts";
+import { int8WeightsText } from "./recipe-int8-forms.ts";
+import type { Int8WeightsStep } from "./recipe-int8-forms.ts";
 import { int8Text, parseInt8 } from "./recipe-quantize.ts";
 import type { Int8Step } from "./recipe-quantize.ts";
 
@@ -32,9 +35,9 @@ export interface Int4Step extends PlainFilter {
   readonly block: number;
 }
 
-export type { ChannelStep, Int8Step, PruneStep };
+export type { ChannelStep, Int8Step, Int8WeightsStep, PruneStep };
 
-export type Step = { readonly kind: "fp32" } | Int8Step | PruneStep | ChannelStep | ClusterStep | Float16Step | Int4Step;
+export type Step = { readonly kind: "fp32" } | Int8Step | Int8WeightsStep | PruneStep | ChannelStep | ClusterStep | Float16Step | Int4Step;
 
 /** Indices are bytes. */
 const MOST_SHARED_VALUES = 256;
@@ -61,7 +64,7 @@ export function parseRecipe(text: string): Recipe {
 
 /**
  * A recipe file: `{"steps": ["prune:0.7,block=1x8", {"step": "int8", "exclude": ["fc*"]}]}`: each entry a step as text, or an object with
- * `step`, `value` and the options as keys; lists of strings where an option takes several.
+ * `step`, `value` and the options as keys; lists of strings where an option takes several; `overrides` as an object of tensor names.
  * @throws FormatError, UsageError, UnsupportedError
  */
 export function readRecipeFile(path: string): Recipe {
@@ -93,6 +96,10 @@ function fieldsOfObject(step: unknown, where: string, recipe: string): Fields {
   const { step: name, value, ...rest } = step;
   const options = new Map<string, string>();
   for (const [key, option] of Object.entries(rest)) {
+    if (key === "overrides") {
+      for (const [word, text] of overrideOptions(option, `${where}.overrides`)) options.set(word, text);
+      continue;
+    }
     const list: unknown[] = Array.isArray(option) ? option : [option];
     if (!list.every((item) => typeof item === "string" || typeof item === "number")) {
       throw new FormatError(`${where}.${key}: expected a text, a number or a list of texts`);
@@ -159,6 +166,8 @@ export function stepText(step: Step): string {
       return `fp16${filterText(step)}`;
     case "int8":
       return int8Text(step);
+    case "int8weights":
+      return int8WeightsText(step);
     case "int4":
       return `int4${step.block === DEFAULT_INT4_BLOCK ? "" : `,block=${step.block}`}${filterText(step)}`;
     case "cluster":

@@ -2,6 +2,7 @@
 import type { TypedArray } from "../graph/dtype.ts";
 import type { Graph } from "../graph/ir.ts";
 import type { Promised } from "./promises.ts";
+import type { CalibrationTable } from "./quantize/table.ts";
 
 /** Runs a graph and shows its inputs and every tensor that a node writes, after the fused activation. */
 export interface Observer {
@@ -21,6 +22,8 @@ export interface CompressContext {
    */
   readonly calibration?: () => Iterable<readonly TypedArray[]> | AsyncIterable<readonly TypedArray[]>;
   readonly observe?: (graph: Graph) => Observer;
+  /** Gets what calibration found, for later runs of the same recipe on the same model. */
+  readonly onCalibration?: (table: CalibrationTable) => void;
   /** For pruning that asks where it pays; such a step fails without it. */
   readonly sparseGain?: SparseGain;
 }
@@ -37,6 +40,8 @@ export interface StepResult {
   readonly layers: readonly string[];
   readonly skipped: readonly SkippedLayer[];
   readonly promises: readonly Promised[];
+  /** What the user should know: one sentence each. */
+  readonly notes?: readonly string[];
   /** Constants that lost elements (removed channels): where the ones that are left stood before. Earlier promises follow them. */
   readonly survivors?: ReadonlyMap<string, Int32Array>;
 }

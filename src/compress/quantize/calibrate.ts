@@ -1,55 +1,76 @@
-/** Min-max calibration: the smallest and largest value that each float tensor took over the calibration samples. */
+/**
+ * The calibration pass: a float graph runs over the samples, and every float tensor that it computes leaves a histogram. One pass and a fixed number of
+ * bytes for each tensor, however many samples.
+ */
 import { FormatError, UsageError } from "../../errors.ts";
 import type { TypedArray } from "../../graph/dtype.ts";
 import { tensorOf } from "../../graph/access.ts";
 import type { Graph } from "../../graph/ir.ts";
 import type { CompressContext } from "../steps.ts";
+import { MINMAX, movingAverage, rangeFor } from "./calibrators.ts";
+import type { Calibrator, TensorStatistics } from "./calibrators.ts";
+import { Histogram, extentOf } from "./histogram.ts";
 import type { Range } from "./params.ts";
 
 export interface Calibration {
-  /** Float graph inputs and every float tensor that a node writes. */
-  readonly ranges: ReadonlyMap<string, Range>;
+  /** Of float graph inputs and every float tensor that a node writes. */
+  readonly statistics: ReadonlyMap<string, TensorStatistics>;
   readonly samples: number;
 }
 
 /**
  * @param step text of the recipe step, for messages
+ * @param calibrator "moving" averages while the samples pass; the others only read the histograms
  * @throws UsageError without samples, FormatError on a value that is not finite
  */
-export async function calibrate(graph: Graph, context: CompressContext, step: string): Promise<Calibration> {
+export async function calibrate(
+  graph: Graph,
+  context: CompressContext,
+  step: string,
+  calibrator: Calibrator = MINMAX,
+): Promise<Calibration> {
+  const statistics = new Map<string, { readonly histogram: Histogram; moving?: Range }>();
+  const samples = await observeSamples(graph, context, step, (name, data) => {
+    let seen = statistics.get(name);
+    if (seen === undefined) statistics.set(name, (seen = { histogram: new Histogram() }));
+    const extent = extentOf(data);
+    if (extent === undefined) {
+      throw new FormatError(`calibration: tensor "${name}" takes a value that is not finite. Check the model and the dataset`);
+    }
+    seen.histogram.add(data, extent);
+    if (calibrator.kind === "moving") seen.moving = movingAverage(seen.moving, extent, calibrator.average);
+  });
+  return { statistics, samples };
+}
+
+/** @param levels steps of the integer grid */
+export function rangesOf({ statistics }: Calibration, calibrator: Calibrator, levels = 255): ReadonlyMap<string, Range> {
+  return new Map([...statistics].map(([name, seen]) => [name, rangeFor(seen, calibrator, levels)]));
+}
+
+/**
+ * Runs the graph over the calibration samples and shows its float tensors.
+ * @returns how many samples there were
+ * @throws UsageError without samples
+ */
+export async function observeSamples(
+  graph: Graph,
+  context: CompressContext,
+  step: string,
+  visit: (name: string, data: TypedArray) => void,
+): Promise<number> {
   if (context.calibration === undefined || context.observe === undefined) {
     throw new UsageError(`recipe step ${step}: needs calibration samples. Name a dataset with --dataset`);
   }
-  const ranges = new Map<string, { min: number; max: number }>();
-  const visit = (name: string, data: TypedArray): void => {
-    if (tensorOf(graph, name).dtype !== "float32") return;
-    let range = ranges.get(name);
-    if (range === undefined) ranges.set(name, (range = { min: Infinity, max: -Infinity }));
-    widen(range, data, name);
-  };
   const observer = context.observe(graph);
+  const floats = new Set([...graph.tensors.keys()].filter((name) => tensorOf(graph, name).dtype === "float32"));
   let samples = 0;
   for await (const inputs of context.calibration()) {
-    await observer.run(inputs, visit);
+    await observer.run(inputs, (name, data) => {
+      if (floats.has(name)) visit(name, data);
+    });
     samples++;
   }
   if (samples === 0) throw new UsageError(`recipe step ${step}: got 0 calibration samples, expected at least 1. Raise --samples`);
-  return { ranges, samples };
-}
-
-function widen(range: { min: number; max: number }, data: TypedArray, name: string): void {
-  let { min, max } = range;
-  let sum = 0;
-  for (let i = 0; i < data.length; i++) {
-    const x = data[i]!;
-    if (x < min) min = x;
-    if (x > max) max = x;
-    sum += x;
-  }
-  // NaN compares false with everything and infinities do not add up to a number, so the sum tells both.
-  if (!Number.isFinite(sum) && !data.every((x) => Number.isFinite(x))) {
-    throw new FormatError(`calibration: tensor "${name}" takes a value that is not finite. Check the model and the dataset`);
-  }
-  range.min = min;
-  range.max = max;
+  return samples;
 }

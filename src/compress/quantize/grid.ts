@@ -3,9 +3,12 @@
  * select values share their input's; everything else has the grid of its own calibrated range. A Concat joins the ranges of its
  * inputs, except pinned ones, which it requantizes.
  */
+import { UsageError } from "../../errors.ts";
 import { isConstant, tensorOf } from "../../graph/access.ts";
 import type { Graph, Node, Quantization } from "../../graph/ir.ts";
-import { asymmetricParams, perTensorQuant } from "./params.ts";
+import { isGrid } from "./overrides.ts";
+import type { GridParams } from "./overrides.ts";
+import { asymmetricParams, perTensorQuant, sameQuant } from "./params.ts";
 import type { Range } from "./params.ts";
 
 const PINNED_UNIT = { scale: 1 / 256, zeroPoint: -128 };
@@ -38,12 +41,17 @@ export function sharesInput(node: Node): boolean {
 
 /**
  * @param integerNodes the nodes that will run on integers; only they pass grids on
+ * @param overrides grids or ranges of tensors; those that share a grid with them follow
+ * @param step text of the recipe step, for messages
  * @returns quantization of each calibrated tensor
+ * @throws UsageError where an override cannot be followed
  */
 export function chooseGrids(
   graph: Graph,
   ranges: ReadonlyMap<string, Range>,
   integerNodes: ReadonlySet<Node>,
+  overrides: ReadonlyMap<string, Range | GridParams>,
+  step: string,
 ): ReadonlyMap<string, Quantization> {
   const parents = new Map<string, string>();
   const rootOf = (name: string): string => {
@@ -80,7 +88,7 @@ export function chooseGrids(
     }
   }
   const grids = new Map<string, Quantization>();
-  const ofRoot = new Map<string, Quantization>();
+  const ofRoot = settled(overrides, rootOf, pinned, step);
   for (const name of ranges.keys()) {
     const root = rootOf(name);
     let quant = ofRoot.get(root);
@@ -88,4 +96,29 @@ export function chooseGrids(
     grids.set(name, quant);
   }
   return grids;
+}
+
+/** Grids that the recipe sets, by the root of those who share them. */
+function settled(
+  overrides: ReadonlyMap<string, Range | GridParams>,
+  rootOf: (name: string) => string,
+  pinned: ReadonlyMap<string, GridParams>,
+  step: string,
+): Map<string, Quantization> {
+  const ofRoot = new Map<string, { readonly name: string; readonly quant: Quantization }>();
+  for (const [name, set] of overrides) {
+    const root = rootOf(name);
+    if (pinned.has(root))
+      throw new UsageError(
+        `recipe step ${step}: the grid of "${name}" is that of a softmax, sigmoid or tanh, which is fixed. Leave it out`,
+      );
+    if (isGrid(set) && (set.zeroPoint < -128 || set.zeroPoint > 127))
+      throw new UsageError(`recipe step ${step}: the zero point of "${name}": got ${set.zeroPoint}, expected -128..127`);
+    const quant = perTensorQuant(isGrid(set) ? set : asymmetricParams(set));
+    const other = ofRoot.get(root);
+    if (other !== undefined && !sameQuant(other.quant, quant))
+      throw new UsageError(`recipe step ${step}: "${other.name}" and "${name}" share a grid, but two are set. Set one of them`);
+    ofRoot.set(root, { name, quant });
+  }
+  return new Map([...ofRoot].map(([root, { quant }]) => [root, quant]));
 }

@@ -12,9 +12,10 @@ import { leftOut } from "../recipe-fields.ts";
 import { stepText } from "../recipe.ts";
 import type { Int8Step } from "../recipe.ts";
 import type { CompressContext, SkippedLayer, StepResult } from "../steps.ts";
-import { calibrate } from "./calibrate.ts";
+import { activationRanges } from "./activations.ts";
 import { activationInputs, followsInput, reasonForFloat } from "./forms.ts";
 import { chooseGrids } from "./grid.ts";
+import { resolveOverrides } from "./overrides.ts";
 import type { Range } from "./params.ts";
 import { rewriteInt8 } from "./rewrite.ts";
 import { splitHardswish } from "./split.ts";
@@ -32,10 +33,12 @@ export async function quantizeInt8(original: Graph, step: Int8Step, context: Com
   const { integer, skipped } = partition(graph, step);
   if (integer.size === 0) throw new UsageError(`recipe step ${text}: no op of "${graph.name}" has an integer form. Use another recipe`);
 
-  const { ranges } = await calibrate(graph, context, text);
-  const grids = settleGrids(graph, new Map([...ranges, ...constantRanges(graph, integer)]), integer, skipped);
+  const { ranges, notes } = await activationRanges(graph, step, context, text);
+  const overrides = resolveOverrides(graph, ranges.keys(), step.overrides ?? [], text);
+  const all = new Map([...ranges, ...constantRanges(graph, integer)]);
+  const grids = settleGrids(integer, skipped, () => chooseGrids(graph, all, integer, overrides, text));
   const { graph: rewritten, promises } = rewriteInt8(graph, integer, grids, text);
-  return { graph: rewritten, layers: [...integer].map((node) => node.name), skipped, promises };
+  return { graph: rewritten, layers: [...integer].map((node) => node.name), skipped, promises, notes };
 }
 
 /** Nodes that run on integers, and why the others do not. */
@@ -77,13 +80,12 @@ function constantRanges(graph: Graph, integer: ReadonlySet<Node>): ReadonlyMap<s
 
 /** Grids, with the additions whose scales lie too far apart for 20-bit multipliers sent back to float (which moves other grids). */
 function settleGrids(
-  graph: Graph,
-  ranges: ReadonlyMap<string, Range>,
   integer: Set<Node>,
   skipped: SkippedLayer[],
+  choose: () => ReadonlyMap<string, Quantization>,
 ): ReadonlyMap<string, Quantization> {
   for (;;) {
-    const grids = chooseGrids(graph, ranges, integer);
+    const grids = choose();
     const gridOf = (name: string): Quantization => {
       const quant = grids.get(name);
       invariant(quant !== undefined, `tensor "${name}" was not calibrated`);

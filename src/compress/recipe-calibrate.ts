@@ -1,0 +1,114 @@
+/** The options of a step that say how activations get their grids: calibrator, table, grids that the recipe sets itself. */
+import { FormatError } from "../errors.ts";
+import { DEFAULT_AVERAGE, DEFAULT_PERCENTILE, MINMAX } from "./quantize/calibrators.ts";
+import type { Calibrator } from "./quantize/calibrators.ts";
+import { isGrid } from "./quantize/overrides.ts";
+import type { GridOverride } from "./quantize/overrides.ts";
+import { LIST_SEPARATOR } from "./recipe-fields.ts";
+import type { Fields } from "./recipe-fields.ts";
+
+export interface CalibrationOptions {
+  /** Absent: min-max, or what the table has. */
+  readonly calibrator?: Calibrator;
+  /** A calibration table to take ranges from, in place of samples. */
+  readonly table?: string;
+  readonly overrides?: readonly GridOverride[];
+}
+
+export const CALIBRATION_KEYS = ["calibrator", "average", "percentile", "table", "range", "grid"] as const;
+
+const CALIBRATORS = ["minmax", "moving", "entropy", "percentile", "mse"] as const;
+
+export function parseCalibration(fields: Fields): CalibrationOptions {
+  const calibrator = parseCalibrator(fields);
+  const table = fields.option("table");
+  if (table === "") throw fields.error("table: got nothing, expected the path of a calibration table");
+  const overrides = [
+    ...parseOverrides(fields, "range", "NAME:MIN:MAX", ([min, max]) => (min <= max ? { min, max } : undefined)),
+    ...parseOverrides(fields, "grid", "NAME:SCALE:ZEROPOINT", ([scale, zeroPoint]) =>
+      scale > 0 && Number.isInteger(zeroPoint) ? { scale, zeroPoint } : undefined,
+    ),
+  ];
+  // A table says which calibrator made it, so that only there the default is worth saying.
+  const said = calibrator.kind !== "minmax" || (table !== undefined && fields.option("calibrator") !== undefined);
+  return { ...(said && { calibrator }), ...(table !== undefined && { table }), ...(overrides.length > 0 && { overrides }) };
+}
+
+function parseCalibrator(fields: Fields): Calibrator {
+  const kind = fields.wordOption("calibrator", CALIBRATORS, "minmax");
+  const [average, percentile] = [
+    fields.numberOption("average", "a number above 0, at most 1, e.g. 0.01", (n) => n > 0 && n <= 1),
+    fields.numberOption("percentile", "a number 50..100, e.g. 99.99", (n) => n >= 50 && n <= 100),
+  ];
+  if (average !== undefined && kind !== "moving") throw fields.error("average: is of calibrator=moving. Add that, or leave it out");
+  if (percentile !== undefined && kind !== "percentile")
+    throw fields.error("percentile: is of calibrator=percentile. Add that, or leave it out");
+  switch (kind) {
+    case "minmax":
+      return MINMAX;
+    case "moving":
+      return { kind, average: average ?? DEFAULT_AVERAGE };
+    case "percentile":
+      return { kind, percentile: percentile ?? DEFAULT_PERCENTILE };
+    default:
+      return { kind };
+  }
+}
+
+function parseOverrides(
+  fields: Fields,
+  key: string,
+  form: string,
+  read: (numbers: readonly [number, number]) => GridOverride["set"] | undefined,
+): readonly GridOverride[] {
+  const text = fields.option(key);
+  if (text === undefined) return [];
+  return text.split(LIST_SEPARATOR).map((entry) => {
+    // Names may hold colons, numbers do not.
+    const parts = entry.split(":");
+    const numbers = parts.splice(-2).map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+    const tensor = parts.join(":");
+    const [a = Number.NaN, b = Number.NaN] = numbers;
+    const set = tensor !== "" && Number.isFinite(a) && Number.isFinite(b) ? read([a, b]) : undefined;
+    if (set === undefined) throw fields.error(`${key}: got "${entry}", expected ${form}, several joined by "${LIST_SEPARATOR}"`);
+    return { tensor, set };
+  });
+}
+
+/** Canonical text, to follow the step's form. */
+export function calibrationText({ calibrator, table, overrides = [] }: CalibrationOptions): string {
+  const parts: string[] = [];
+  if (calibrator !== undefined) parts.push(`calibrator=${calibrator.kind}`);
+  if (calibrator?.kind === "moving" && calibrator.average !== DEFAULT_AVERAGE) parts.push(`average=${calibrator.average}`);
+  if (calibrator?.kind === "percentile" && calibrator.percentile !== DEFAULT_PERCENTILE) parts.push(`percentile=${calibrator.percentile}`);
+  if (table !== undefined) parts.push(`table=${table}`);
+  const ranges = overrides.flatMap(({ tensor, set }) => (isGrid(set) ? [] : [`${tensor}:${set.min}:${set.max}`]));
+  const grids = overrides.flatMap(({ tensor, set }) => (isGrid(set) ? [`${tensor}:${set.scale}:${set.zeroPoint}`] : []));
+  if (ranges.length > 0) parts.push(`range=${ranges.join(LIST_SEPARATOR)}`);
+  if (grids.length > 0) parts.push(`grid=${grids.join(LIST_SEPARATOR)}`);
+  return parts.map((part) => `,${part}`).join("");
+}
+
+/**
+ * The `overrides` of a recipe file, `{"conv1.out": {"min": 0, "max": 6}, "image": {"scale": 0.02, "zeroPoint": -5}}`, as the options `range` and `grid`.
+ * @param where for messages
+ * @throws FormatError
+ */
+export function overrideOptions(overrides: unknown, where: string): ReadonlyMap<string, string> {
+  const expected = `an object of tensor names with {"min", "max"} or {"scale", "zeroPoint"}`;
+  if (typeof overrides !== "object" || overrides === null || Array.isArray(overrides))
+    throw new FormatError(`${where}: expected ${expected}`);
+  const [ranges, grids]: [string[], string[]] = [[], []];
+  for (const [tensor, set] of Object.entries(overrides as Readonly<Record<string, unknown>>)) {
+    const keys = typeof set === "object" && set !== null ? Object.keys(set).sort().join() : "";
+    const value = set as Readonly<Record<string, unknown>>;
+    const pair = keys === "max,min" ? [value["min"], value["max"]] : keys === "scale,zeroPoint" ? [value["scale"], value["zeroPoint"]] : [];
+    if (pair.length === 0 || !pair.every((item) => typeof item === "number"))
+      throw new FormatError(`${where}: ${tensor}: got ${JSON.stringify(set)}, expected ${expected}`);
+    (keys === "max,min" ? ranges : grids).push(`${tensor}:${pair.join(":")}`);
+  }
+  const options = new Map<string, string>();
+  if (ranges.length > 0) options.set("range", ranges.join(LIST_SEPARATOR));
+  if (grids.length > 0) options.set("grid", grids.join(LIST_SEPARATOR));
+  return options;
+}
