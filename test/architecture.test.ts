@@ -20,9 +20,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   results: ["stats"],
   hosts: ["graph", "data", "engines", "stats"],
   harness: ["graph", "formats", "data", "compress", "engines", "hosts", "kernels", "stats", "results"],
+  study: ["graph", "data", "compress", "engines", "hosts", "harness", "stats", "results"],
   report: ["stats", "results"],
   web: ["data", "engines", "hosts", "harness", "graph", "stats", "results", "report"],
-  cli: ["graph", "formats", "data", "compress", "engines", "hosts", "harness", "kernels", "stats", "results", "report"],
+  cli: ["graph", "formats", "data", "compress", "engines", "hosts", "harness", "kernels", "stats", "results", "study", "report"],
 };
 
 function sources(folder: string): string[] {

@@ -50,26 +50,47 @@ function realValues(tensor: Tensor, data: TypedArray): ArrayLike<number> {
   return Float64Array.from(data, (q) => (q - zeroPoint) * scale);
 }
 
-/**
- * Signal to quantization noise of a compressed model's outputs against the original's, 10 log10(Σ x² / Σ (x - y)²) decibels over all
- * outputs and samples. Undefined when there is no noise, no signal, or when the outputs cannot be compared.
- */
-export function sqnrDb(original: Graph, reference: readonly Outputs[], compressed: Graph, actual: readonly Outputs[]): number | undefined {
+/** Sums of squares over outputs: of the original's values, and of what a compressed model's differ from them. */
+export interface Noise {
+  readonly signal: number;
+  readonly noise: number;
+}
+
+/** Of one inference. Undefined where the outputs cannot be compared. */
+export function noiseOf(original: Graph, reference: Outputs, compressed: Graph, actual: Outputs): Noise | undefined {
   let signal = 0;
   let noise = 0;
-  for (const [s, outputs] of reference.entries()) {
-    for (const [o, data] of outputs.entries()) {
-      const other = actual[s]?.[o];
-      if (other?.length !== data.length) return undefined;
-      const x = realValues(tensorOf(original, original.outputs[o] ?? ""), data);
-      const y = realValues(tensorOf(compressed, compressed.outputs[o] ?? ""), other);
-      for (let i = 0; i < x.length; i++) {
-        const want = x[i] ?? 0;
-        signal += want * want;
-        noise += (want - (y[i] ?? 0)) ** 2;
-      }
+  for (const [o, data] of reference.entries()) {
+    const other = actual[o];
+    if (other?.length !== data.length) return undefined;
+    const x = realValues(tensorOf(original, original.outputs[o] ?? ""), data);
+    const y = realValues(tensorOf(compressed, compressed.outputs[o] ?? ""), other);
+    for (let i = 0; i < x.length; i++) {
+      const want = x[i] ?? 0;
+      signal += want * want;
+      noise += (want - (y[i] ?? 0)) ** 2;
     }
+  }
+  return { signal, noise };
+}
+
+/**
+ * Signal to quantization noise, 10 log10(Σ x² / Σ (x - y)²) decibels over all inferences. Undefined when there is no noise, no signal, or
+ * when the outputs of one cannot be compared.
+ */
+export function noiseDb(inferences: readonly (Noise | undefined)[]): number | undefined {
+  let signal = 0;
+  let noise = 0;
+  for (const one of inferences) {
+    if (one === undefined) return undefined;
+    signal += one.signal;
+    noise += one.noise;
   }
   const ratio = 10 * Math.log10(signal / noise);
   return Number.isFinite(ratio) ? ratio : undefined;
+}
+
+/** Of a compressed model's outputs against the original's. */
+export function sqnrDb(original: Graph, reference: readonly Outputs[], compressed: Graph, actual: readonly Outputs[]): number | undefined {
+  return noiseDb(reference.map((outputs, s) => noiseOf(original, outputs, compressed, actual[s] ?? [])));
 }

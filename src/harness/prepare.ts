@@ -106,7 +106,7 @@ export async function preparePair(
     readonly weightsOnly?: boolean;
   },
 ): Promise<PreparedPair> {
-  const { graph, steps } = await compress(model, recipe, options.seed);
+  const { graph, steps } = await compressModel(model, recipe, options.seed);
   const graphPath = join(
     options.folder,
     `${model.planned.name}-${createHash("sha256").update(recipe.text).digest("hex").slice(0, 12)}.graph`,
@@ -127,13 +127,19 @@ export async function preparePair(
   };
 }
 
-async function compress(
+/**
+ * The model under a recipe, as every record of it is made.
+ * @param onNoise calibrate on noise where there is no dataset, rather than fail: for what is not a record
+ * @throws what the steps throw
+ */
+export async function compressModel(
   model: PreparedModel,
   recipe: Recipe,
   seed: number,
+  onNoise = false,
 ): Promise<{ readonly graph: Graph; readonly steps: readonly StepReport[] }> {
   const [{ applyRecipe }, { observeGraph }] = await Promise.all([import("../compress/apply.ts"), import("../engines/cpu/observe.ts")]);
-  const calibration = await openCalibration(model, recipe, seed);
+  const calibration = await openCalibration(model, recipe, seed, onNoise);
   return applyRecipe(model.graph, recipe, {
     observe: observeGraph,
     sparseGain: sparseGain(),
@@ -141,9 +147,14 @@ async function compress(
   });
 }
 
-async function openCalibration(model: PreparedModel, recipe: Recipe, seed: number): Promise<(() => Iterable<Inputs>) | undefined> {
+async function openCalibration(
+  model: PreparedModel,
+  recipe: Recipe,
+  seed: number,
+  onNoise: boolean,
+): Promise<(() => Iterable<Inputs>) | undefined> {
   if (!recipe.steps.some((step) => step.kind === "int8")) return undefined;
-  if (isKernelModel(model.planned.path)) {
+  if (isKernelModel(model.planned.path) || (onNoise && model.dataset === undefined)) {
     return () => Array.from({ length: LAYER_CALIBRATION.samples }, (_, i) => randomInputs(model.graph, seed + LAYER_CALIBRATION.seed + i));
   }
   if (model.dataset === undefined) {
@@ -169,7 +180,7 @@ export function calibrationSamples(graph: Graph): number {
 }
 
 /** The original weighs what its file weighs; a compressed model what it takes as ONNX. */
-async function artifactOf(model: PreparedModel, graph: Graph, recipe: Recipe): Promise<Uint8Array> {
+export async function artifactOf(model: PreparedModel, graph: Graph, recipe: Recipe): Promise<Uint8Array> {
   if (recipe.text === "fp32") return model.bytes;
   const { exportOnnx } = await import("../formats/onnx/export.ts");
   return exportOnnx(graph);
@@ -184,7 +195,7 @@ function sampleInputs(graph: Graph, dataset: Dataset | undefined, count: number,
 }
 
 /** Uniform noise: -0.5..0.5 for floats, the whole range for 8-bit integers, zeros for indices and flags. */
-function randomInputs(graph: Graph, seed: number): Inputs {
+export function randomInputs(graph: Graph, seed: number): Inputs {
   const random = mulberry32(seed);
   return graph.inputs.map((name) => {
     const { dtype, shape } = tensorOf(graph, name);

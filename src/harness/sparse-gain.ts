@@ -1,15 +1,12 @@
 /** What zeros win on the WASM engine, by its own choice of kernels: it is asked to plan the layer alone, in this process. For recipes with `where=faster`. */
-import { readFile } from "node:fs/promises";
 import type { SparseGain } from "../compress/steps.ts";
-import type { EngineContext } from "../engines/engine.ts";
 import { invariant } from "../errors.ts";
 import { skipsZeros } from "../kernels/names.ts";
-
-const PACKAGE_ROOT = new URL("../../", import.meta.url);
+import { engineContextHere } from "./here.ts";
 
 /** On one thread, by estimates: the choice that an untuned run makes. */
 export function sparseGain(): SparseGain {
-  const context: EngineContext = { readAsset: (path) => readFile(new URL(path, PACKAGE_ROOT)), now: () => performance.now() };
+  const context = engineContextHere();
   return async (graph, name) => {
     const [{ wasmEngine }, { layerGraph }] = await Promise.all([import("../engines/wasm/index.ts"), import("../engines/tune/layer.ts")]);
     const node = graph.nodes.find((other) => other.name === name);

@@ -151,10 +151,10 @@ export class Agent {
     return { ...opened, index, outputs, ms, memory: session.memory() };
   }
 
-  async #race({ engine, options, added, settings }: Commands["race"]["args"]): Promise<Commands["race"]["result"]> {
+  async #race({ engine, options, added, settings, bounds = true }: Commands["race"]["args"]): Promise<Commands["race"]["result"]> {
     const implementation = await loadEngine(engine);
     const graphs = added.map((index) => this.#added[index] ?? noGraph(index));
-    const peaks = (await implementation.peaks?.(await this.#host.context(engine === "webgpu"), options)) ?? [];
+    const peaks = bounds ? ((await implementation.peaks?.(await this.#host.context(engine === "webgpu"), options)) ?? []) : [];
     const begin = performance.now();
     const mostMs = (graphs.length + peaks.length) * (settings.limitMs + settings.warmup.floorMs);
     try {

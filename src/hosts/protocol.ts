@@ -30,7 +30,8 @@ export interface Commands {
   };
   /** Times the products (convolutions, dense layers) of added graphs in turn, and loops that bound them. */
   race: {
-    readonly args: EngineWord & { readonly added: readonly number[]; readonly settings: RaceSettings };
+    /** `bounds: false` leaves the bounding loops out. */
+    readonly args: EngineWord & { readonly added: readonly number[]; readonly settings: RaceSettings; readonly bounds?: boolean };
     readonly result: Raced;
   };
   run: { readonly args: { readonly inputs: readonly TypedArray[] }; readonly result: RunResult };

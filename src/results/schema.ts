@@ -310,7 +310,7 @@ export const resultSchema = z.looseObject({
 });
 
 /** The fields we know, read-only: writing a misspelt one is a type error, though unknown ones in a file are kept. */
-type Known<T> = T extends readonly [infer A, infer B]
+export type Known<T> = T extends readonly [infer A, infer B]
   ? readonly [A, B]
   : T extends readonly (infer U)[]
     ? readonly Known<U>[]

@@ -83,7 +83,7 @@ describe("result store", () => {
     expect(() => writeResult(folder, sample)).toThrow("it is a folder");
     expect(existsSync(`${folder}.${process.pid}.tmp`)).toBe(false);
     expect(() => readResult(join(folder, "none.json"))).toThrow("none.json: cannot be read, no such file. Check the path");
-    expect(() => readResult(folder)).toThrow("is a folder, expected a result file");
+    expect(() => readResult(folder)).toThrow("is a folder, expected a file");
   });
 
   it.runIf(existsSync("/dev/full"))("says that the disk is full, and writes devices in place", () => {
