@@ -224,6 +224,8 @@ export const stepSchema = z.looseObject({
   layers: z.array(z.string()),
   /** Layers or ops that it left alone, each with the reason. */
   skipped: z.array(z.looseObject({ layer: z.string(), op: z.string(), why: z.string() })),
+  /** What the user should know. */
+  notes: z.array(z.string()).optional(),
 });
 
 /** What every record may carry, whatever its status: a failed record keeps what was measured before it failed. */
