@@ -2,6 +2,7 @@
 import { Command, Option } from "commander";
 import { applyRecipe } from "../compress/apply.ts";
 import type { StepReport } from "../compress/apply.ts";
+import { calibrates } from "../compress/recipe-calibrate.ts";
 import { parseRecipe, readRecipeFile } from "../compress/recipe.ts";
 import { modelSize } from "../compress/size.ts";
 import { graphStats } from "../compress/stats.ts";
@@ -26,6 +27,7 @@ interface CompressOptions {
   readonly out: string;
   readonly dataset?: string;
   readonly samples?: number;
+  readonly saveCalibration?: string;
   readonly shape?: ReadonlyMap<string, readonly number[]>;
   readonly seed: number;
   readonly format: string;
@@ -39,6 +41,7 @@ export function compressCommand(): Command {
     .requiredOption("-o, --out <file>", "the ONNX file to write")
     .option("--dataset <name>", "what int8 calibrates on: mnist, textlines, or a header .json; its training half is used")
     .option("--samples <n>", "calibration samples (default: 32 to 512, by the model's size)", wholeNumber)
+    .option("--save-calibration <file>", "also write the ranges that calibration found; int8,table=FILE takes them up")
     .option("--shape <NAME=DIMS>", "bind an input's dynamic dimensions, e.g. x=1,3,48,192; repeatable", collectShape)
     .option("--seed <n>", "chooses the calibration samples", wholeNumber, 1)
     .addOption(new Option("--format <format>", "form of the report").choices(["table", "json"]).default("table"))
@@ -52,12 +55,18 @@ async function compress(word: string, options: CompressOptions): Promise<void> {
   const chosen = chooseModel(word, { dataset: options.dataset, shapes: options.shape });
   const { graph, bytes } = await openModel(chosen.path, { shapes: chosen.shapes });
 
-  const calibrates = recipe.steps.some((step) => step.kind === "int8");
-  const calibration = calibrates && chosen.dataset !== undefined ? await openCalibration(graph, chosen.dataset, options) : undefined;
+  const calibration =
+    calibrates(recipe) && chosen.dataset !== undefined ? await openCalibration(graph, chosen.dataset, options) : undefined;
+  const { saveCalibration } = options;
+  if (saveCalibration !== undefined && !calibrates(recipe))
+    throw new UsageError(`--save-calibration ${saveCalibration}: recipe ${recipe.text} calibrates nothing. Use it with int8`);
   const compressed = await applyRecipe(graph, recipe, {
     observe: observeGraph,
     sparseGain: sparseGain(),
     ...(calibration && { calibration }),
+    ...(saveCalibration !== undefined && {
+      onCalibration: (table) => writeFileAtomic(saveCalibration, `${JSON.stringify(table, null, 2)}\n`, "--save-calibration"),
+    }),
   });
   const file = exportOnnx(compressed.graph);
   writeFileAtomic(options.out, file, "--out");
@@ -84,6 +93,7 @@ async function compress(word: string, options: CompressOptions): Promise<void> {
   console.log(`${graph.name}: ${recipe.text} → ${options.out}`);
   console.log(beforeAfterTable(before, after, sizes, renderOptionsFor(process.stdout, process.env).colour));
   for (const line of compressed.steps.flatMap(skippedLines)) console.log(line);
+  for (const { step, notes = [] } of compressed.steps) for (const note of notes) console.log(`${step}: ${note}`);
 }
 
 async function openCalibration(

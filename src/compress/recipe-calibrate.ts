@@ -75,6 +75,11 @@ function parseOverrides(
   });
 }
 
+/** Whether a recipe runs the model over training samples; a table spares it that. */
+export function calibrates({ steps }: { readonly steps: readonly (CalibrationOptions & { readonly kind: string })[] }): boolean {
+  return steps.some(({ kind, table }) => kind === "int8" && table === undefined);
+}
+
 /** Canonical text, to follow the step's form. */
 export function calibrationText({ calibrator, table, overrides = [] }: CalibrationOptions): string {
   const parts: string[] = [];

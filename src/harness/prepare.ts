@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { StepReport } from "../compress/apply.ts";
+import { calibrates } from "../compress/recipe-calibrate.ts";
 import type { Recipe } from "../compress/recipe.ts";
 import { modelSize, weightSize } from "../compress/size.ts";
 import { graphStats } from "../compress/stats.ts";
@@ -153,7 +154,7 @@ async function openCalibration(
   seed: number,
   onNoise: boolean,
 ): Promise<(() => Iterable<Inputs>) | undefined> {
-  if (!recipe.steps.some((step) => step.kind === "int8")) return undefined;
+  if (!calibrates(recipe)) return undefined;
   if (isKernelModel(model.planned.path) || (onNoise && model.dataset === undefined)) {
     return () => Array.from({ length: LAYER_CALIBRATION.samples }, (_, i) => randomInputs(model.graph, seed + LAYER_CALIBRATION.seed + i));
   }

@@ -2,6 +2,7 @@
  * What one record measures, given a host that lives: it compiles the graph, proves its outputs, and only then is timed; memory and
  * accuracy come after, apart from the timing. Further hosts add their times. The same code for a child process, a driven browser and a page opened by hand.
  */
+import { calibrates } from "../compress/recipe-calibrate.ts";
 import type { KernelChoice } from "../engines/tune/types.ts";
 import type { ProbeResult } from "../engines/engine.ts";
 import type { Host } from "../hosts/host.ts";
@@ -131,8 +132,8 @@ export async function measure(
   if (excluded.length > 0) warnings.push(kernelExcluded(excluded));
   if (elsewhere.length > 0) warnings.push(opsOnCpu(elsewhere, opened.placement.length));
   const { dataset } = pair.model;
-  const calibrates = planned.recipe.steps.some((step) => step.kind === "int8");
-  if (calibrates && dataset !== undefined && dataset.trainPath === dataset.path) warnings.push(calibratedOnTestSet(dataset.test.name));
+  if (calibrates(planned.recipe) && dataset !== undefined && dataset.trainPath === dataset.path)
+    warnings.push(calibratedOnTestSet(dataset.test.name));
   const total = dataset?.test.count ?? 0;
   if (predictions !== undefined && predictions.indices.length < total) warnings.push(accuracySampled(predictions.indices.length, total));
   const timing: Timing = {

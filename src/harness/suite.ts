@@ -7,6 +7,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
+import { calibrates } from "../compress/recipe-calibrate.ts";
 import { parseRecipe } from "../compress/recipe.ts";
 import { FormatError, UsageError } from "../errors.ts";
 import { hint } from "./hint.ts";
@@ -189,7 +190,7 @@ function resolveFiles({ models: listed = [], ...suite }: SuiteFile, path: string
 }
 
 function needsCalibration(recipe: string): boolean {
-  return parseRecipe(recipe).steps.some((step) => step.kind === "int8");
+  return calibrates(parseRecipe(recipe));
 }
 
 export interface SuiteDescription {
