@@ -118,7 +118,7 @@ export class ImportContext {
   }
 
   constant(base: string, dtype: DType, shape: Shape, data: TypedArray, quant?: Quantization): Constant {
-    const name = this.#fresh(base);
+    const name = this.fresh(base);
     this.builder.constant(name, dtype, shape, data, quant && { quant });
     return this.builder.tensor(name) as Constant;
   }
@@ -149,7 +149,7 @@ export class ImportContext {
     attrs: OpAttrs[O],
     output: OutputSpec = {},
   ): Tensor {
-    return this.#add(op, `${node.name}/${role}`, this.#fresh(`${node.name}/${role}`), inputs, attrs, output);
+    return this.#add(op, `${node.name}/${role}`, this.fresh(`${node.name}/${role}`), inputs, attrs, output);
   }
 
   /** The op that is the node's result: carries its name, writes and binds its i-th output. */
@@ -162,7 +162,7 @@ export class ImportContext {
     index = 0,
   ): Tensor {
     const own = node.outputs[index] ?? "";
-    const name = own === "" || this.builder.has(own) ? this.#fresh(`${node.name}/out`) : own;
+    const name = own === "" || this.builder.has(own) ? this.fresh(`${node.name}/out`) : own;
     const tensor = this.#add(op, index === 0 ? node.name : `${node.name}:${index}`, name, inputs, attrs, output);
     this.bind(node, tensor, index);
     return tensor;
@@ -173,7 +173,7 @@ export class ImportContext {
    * @returns the float result
    */
   standIn(node: OnnxNode, run: (inner: OnnxNode) => void): Tensor {
-    const output = this.#fresh(`${node.outputs[0] ?? node.name}/float`);
+    const output = this.fresh(`${node.outputs[0] ?? node.name}/float`);
     run(node.withOutputs([output]));
     const tensor = this.lookup(output);
     return tensor ?? node.fail("no result");
@@ -182,13 +182,13 @@ export class ImportContext {
   /** The node's output: a float tensor put on an integer grid. */
   quantizedResult(node: OnnxNode, x: Tensor, dtype: DType, quant: Quantization): void {
     const own = node.outputs[0] ?? "";
-    const name = own === "" || this.builder.has(own) ? this.#fresh(`${node.name}/out`) : own;
+    const name = own === "" || this.builder.has(own) ? this.fresh(`${node.name}/out`) : own;
     this.bind(node, this.#add("Quantize", `${node.name}/quantize`, name, [x], {}, { dtype, quant }));
   }
 
   /** The channels-last op at the heart of a node: carries the node's name, its output is brought back by a Transpose. */
   spatial<O extends OpName>(node: OnnxNode, op: O, inputs: readonly Tensor[], attrs: OpAttrs[O]): Tensor {
-    return this.#add(op, node.name, this.#fresh(`${node.outputs[0] ?? node.name}/nhwc`), inputs, attrs, {});
+    return this.#add(op, node.name, this.fresh(`${node.outputs[0] ?? node.name}/nhwc`), inputs, attrs, {});
   }
 
   transpose(node: OnnxNode, role: string, x: Tensor, perm: Perm): Tensor {
@@ -267,7 +267,8 @@ export class ImportContext {
     return this.builder.tensor(name);
   }
 
-  #fresh(base: string): string {
+  /** `base`, or a name like it that neither the graph nor the file uses. */
+  fresh(base: string): string {
     let name = base;
     for (let i = 2; this.builder.has(name) || this.#reserved.has(name); i++) name = `${base}_${i}`;
     return name;

@@ -105,6 +105,7 @@ export function emitNode(writer: OnnxWriter, exported: ExportedNode): void {
       return resize(exported, node);
     case "Cast":
       return plain("Cast", { to: { int: onnxType(tensor.dtype) } });
+    case "TreeEnsemble":
     case "Quantize":
     case "Dequantize":
     case "Requantize":

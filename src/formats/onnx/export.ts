@@ -7,8 +7,9 @@
 import { UnsupportedError } from "../../errors.ts";
 import { inputTensor, outputTensor, requireInput, tensorOf } from "../../graph/access.ts";
 import { createArray, type DType } from "../../graph/dtype.ts";
-import type { Activation, Graph, Node, Quantization, Shape, Tensor } from "../../graph/ir.ts";
+import type { Activation, Graph, Int8Code, Node, Quantization, Shape, Tensor } from "../../graph/ir.ts";
 import { toChannelsFirstGraph } from "./channels-first.ts";
+import { TREE_DOMAIN, emitTrees } from "./export-trees.ts";
 import { emitNode, type ExportedNode } from "./export-ops.ts";
 import { encodeModel } from "./proto.ts";
 import { onnxType } from "./tensor.ts";
@@ -44,6 +45,10 @@ class Exporter {
     const output = outputTensor(this.#graph, node);
     if (node.op === "Quantize") return this.#quantize(node.name, this.#stored(requireInput(this.#graph, node, 0)), output);
     if (node.op === "Dequantize") return this.#dequantizeNode(node, output);
+    if (node.op === "TreeEnsemble") {
+      emitTrees(this.#writer, this.#graph, node, this.#stored(requireInput(this.#graph, node, 0)), output.name);
+      return;
+    }
     const first = inputTensor(this.#graph, node, 0);
     if (INTEGER_MOVES.has(node.op) && first?.quant !== undefined && sameQuant(first.quant, output.quant)) {
       const inputs = node.inputs.map((name) => (name === "" ? "" : this.#stored(tensorOf(this.#graph, name))));
@@ -71,7 +76,10 @@ class Exporter {
     return encodeModel({
       irVersion: IR_VERSION,
       producerName: "slimbench",
-      opsetImport: [{ domain: "", version: OPSET }],
+      opsetImport: [
+        { domain: "", version: OPSET },
+        ...(this.#writer.domains.has(TREE_DOMAIN.name) ? [{ domain: TREE_DOMAIN.name, version: TREE_DOMAIN.version }] : []),
+      ],
       graph: {
         name: this.#graph.name,
         node: this.#writer.nodes,
@@ -109,6 +117,7 @@ class Exporter {
   /** The node's i-th input as float where it is on an integer grid. */
   #float(node: Node, index: number): string {
     const tensor = requireInput(this.#graph, node, index);
+    if (tensor.code?.kind === "int8" && !this.#graph.outputs.includes(tensor.name)) return this.#decoded(tensor, tensor.code);
     const stored = this.#stored(tensor);
     const quant = tensor.quant ?? (index === 2 ? this.#biasGrid(node, tensor) : undefined);
     if (quant === undefined) return stored;
@@ -118,6 +127,18 @@ class Exporter {
     const real = this.#writer.helper();
     this.#dequantize("", stored, tensor, quant, real);
     if (tensor.quant !== undefined) this.#real.set(stored, real);
+    return real;
+  }
+
+  /** A float constant written as its int8 codes, which are all that the file then holds of it. */
+  #decoded(tensor: Tensor, { axis, scales, codes }: Int8Code): string {
+    const known = this.#real.get(tensor.name);
+    if (known !== undefined) return known;
+    const real = this.#writer.helper();
+    const { name, shape } = tensor;
+    const stored: Tensor = { name, shape, dtype: "int8", data: codes };
+    this.#dequantize("", this.#stored(stored), stored, { scales, zeroPoints: new Int32Array(scales.length), axis }, real);
+    this.#real.set(name, real);
     return real;
   }
 

@@ -68,6 +68,11 @@ export class OnnxNode {
     return this.#get(name, ATTRIBUTE.FLOATS)?.floats;
   }
 
+  strings(name: string): readonly string[] | undefined {
+    const decoder = new TextDecoder();
+    return this.#get(name, ATTRIBUTE.STRINGS)?.strings.map((bytes) => decoder.decode(Uint8Array.from(bytes)));
+  }
+
   tensor(name: string): TensorProto | undefined {
     return this.#get(name, ATTRIBUTE.TENSOR)?.t ?? undefined;
   }

@@ -5,13 +5,20 @@ import { ATTRIBUTE } from "./proto.ts";
 import { writeTensor } from "./tensor.ts";
 
 export type AttributeValue =
-  { readonly int: number } | { readonly ints: readonly number[] } | { readonly float: number } | { readonly string: string };
+  | { readonly int: number }
+  | { readonly ints: ArrayLike<number> }
+  | { readonly float: number }
+  | { readonly floats: ArrayLike<number> }
+  | { readonly string: string }
+  | { readonly strings: readonly string[] };
 
 export type Attributes = Readonly<Record<string, AttributeValue>>;
 
 export class OnnxWriter {
   readonly nodes: object[] = [];
   readonly initializers: object[] = [];
+  /** Other domains than ONNX's own that nodes are of. */
+  readonly domains = new Set<string>();
   readonly #names: Set<string>;
   readonly #nodeNames = new Set<string>();
   readonly #shared = new Map<string, string>();
@@ -46,6 +53,13 @@ export class OnnxWriter {
     return output;
   }
 
+  /** A node of another domain than ONNX's own, with all its outputs. */
+  foreign(domain: string, op: string, name: string, inputs: readonly string[], outputs: readonly string[], attributes: Attributes): void {
+    this.node(op, name, inputs, "", attributes);
+    this.domains.add(domain);
+    this.nodes.push({ ...this.nodes.pop(), domain, output: [...outputs] });
+  }
+
   initializer(name: string, dtype: DType, shape: Shape, data: TypedArray): string {
     this.initializers.push(writeTensor(name, dtype, shape, data));
     return name;
@@ -75,7 +89,9 @@ function claim(names: Set<string>, base: string): string {
 
 function attributeProto(name: string, value: AttributeValue): object {
   if ("int" in value) return { name, type: ATTRIBUTE.INT, i: value.int };
-  if ("ints" in value) return { name, type: ATTRIBUTE.INTS, ints: [...value.ints] };
+  if ("ints" in value) return { name, type: ATTRIBUTE.INTS, ints: Array.from(value.ints) };
+  if ("floats" in value) return { name, type: ATTRIBUTE.FLOATS, floats: Array.from(value.floats) };
+  if ("strings" in value) return { name, type: ATTRIBUTE.STRINGS, strings: value.strings.map((text) => new TextEncoder().encode(text)) };
   if ("float" in value) return { name, type: ATTRIBUTE.FLOAT, f: value.float };
   return { name, type: ATTRIBUTE.STRING, s: new TextEncoder().encode(value.string) };
 }

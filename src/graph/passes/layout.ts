@@ -134,6 +134,7 @@ class Walker {
       case "MaxPool2D":
       case "AveragePool2D":
       case "BatchNorm":
+      case "TreeEnsemble":
         return this.#state.emit(node, node.op, this.#ownOrder(node), node.attrs);
     }
   }

@@ -21,7 +21,13 @@ export interface TestTensor {
 }
 
 type AttributeValue =
-  number | string | readonly number[] | { readonly float: number } | { readonly floats: readonly number[] } | TestTensor;
+  | number
+  | string
+  | readonly number[]
+  | { readonly float: number }
+  | { readonly floats: readonly number[] }
+  | { readonly strings: readonly string[] }
+  | TestTensor;
 
 export interface TestNode {
   readonly op: string;
@@ -34,6 +40,8 @@ export interface TestNode {
 
 export interface TestModel {
   readonly opset?: number;
+  /** Version of ai.onnx.ml. */
+  readonly mlOpset?: number;
   readonly inputs: Readonly<Record<string, readonly Dim[] | undefined>>;
   readonly inputTypes?: Readonly<Record<string, number>>;
   readonly initializers?: Readonly<Record<string, TestTensor>>;
@@ -62,6 +70,7 @@ function attribute(name: string, value: AttributeValue): object {
   if (typeof value === "string") return { name, type: 3, s: new TextEncoder().encode(value) };
   if (Array.isArray(value)) return { name, type: 7, ints: value as number[] };
   if ("float" in value) return { name, type: 1, f: value.float };
+  if ("strings" in value) return { name, type: 8, strings: value.strings.map((text) => new TextEncoder().encode(text)) };
   if ("floats" in value) return { name, type: 6, floats: value.floats };
   const tensor = value as TestTensor;
   return { name, type: 4, t: writeTensor("", dtypeOf(tensor), tensor.shape, tensor.data) };
@@ -82,6 +91,7 @@ export function onnxFile(model: TestModel): Uint8Array {
     opsetImport: [
       { domain: "", version: model.opset ?? 17 },
       { domain: "com.microsoft", version: 1 },
+      { domain: "ai.onnx.ml", version: model.mlOpset ?? 3 },
     ],
     graph: {
       name: "test",

@@ -6,6 +6,7 @@ import { QUANTIZED_OPS } from "./quantized.ts";
 import { RESIZE_OPS } from "./resize.ts";
 import { SHAPE_OPS } from "./shapes.ts";
 import { SPATIAL_OPS } from "./spatial.ts";
+import { TREE_OPS } from "./trees.ts";
 
 const IMPORTERS: ReadonlyMap<string, OpImporter> = new Map([
   ...ELEMENTWISE_OPS,
@@ -14,6 +15,7 @@ const IMPORTERS: ReadonlyMap<string, OpImporter> = new Map([
   ...RESIZE_OPS,
   ...SHAPE_OPS,
   ...SPATIAL_OPS,
+  ...TREE_OPS,
 ]);
 
 /** @param domain `ai.onnx` for the default one */
