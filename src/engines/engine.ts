@@ -100,10 +100,12 @@ export interface Placement {
 /** A compiled graph with its weights resident. Not reentrant: await one `run` before the next. */
 export interface Session {
   /**
-   * One inference. `inputs` in the order of `graph.inputs`, each with the tensor's dtype and element count; returns fresh arrays in
-   * the order of `graph.outputs`, owned by the caller. On a GPU it resolves when the outputs are mapped and copied.
+   * One inference. `inputs` in the order of `graph.inputs`, each with the tensor's dtype and element count; returns arrays in the
+   * order of `graph.outputs`, owned by the caller. On a GPU it resolves when the outputs are mapped and copied.
+   * @param outputs arrays to write into and return, as `createOutputs` makes them; absent: fresh ones
+   * @throws ShapeError for outputs of another number, type or length
    */
-  run(inputs: readonly TypedArray[]): Promise<readonly TypedArray[]>;
+  run(inputs: readonly TypedArray[], outputs?: readonly TypedArray[]): Promise<readonly TypedArray[]>;
   memory(): SessionMemory;
   placement(): readonly Placement[];
   /** One separately instrumented inference; its times are not those of `run`. */

@@ -5,6 +5,7 @@
 import { KERNEL_OPTION, checkForced } from "../engines/candidates.ts";
 import { evaluateNode } from "../engines/cpu/evaluate.ts";
 import type { EngineContext, GpuTime, NodeProfile, Session } from "../engines/engine.ts";
+import { createOutputs } from "../engines/outputs.ts";
 import { loadEngine } from "../engines/registry.ts";
 import type { TuningStore } from "../engines/tune/types.ts";
 import { invariant, UsageError } from "../errors.ts";
@@ -174,9 +175,11 @@ export class Agent {
   }
 
   async #time({ inputs, settings }: Commands["time"]["args"]): Promise<Commands["time"]["result"]> {
-    const { session } = this.#opened();
+    const { session, graph } = this.#opened();
     const endWatch = await this.#host.watch?.();
-    const sampled = await sampleLatency((index) => session.run(inputs[index % inputs.length] ?? []), settings, {
+    // The same arrays for every run: what a caller does with outputs is not the engine's time.
+    const outputs = createOutputs(graph);
+    const sampled = await sampleLatency((index) => session.run(inputs[index % inputs.length] ?? [], outputs), settings, {
       now: () => performance.now(),
       progress: (phase, fraction, ms) => this.#report({ phase, fraction, ...(ms === undefined ? {} : { ms }) }),
     });
@@ -191,7 +194,8 @@ export class Agent {
   }
 
   async #profile({ inputs, runs }: Commands["profile"]["args"]): Promise<Commands["profile"]["result"]> {
-    const { session } = this.#opened();
+    const { session, graph } = this.#opened();
+    const outputs = createOutputs(graph);
     const end = performance.now() + PROFILE_WARMUP_MS;
     do await session.profile(inputs);
     while (performance.now() < end);
@@ -200,7 +204,7 @@ export class Agent {
     const samples = new OpSamples();
     for (let i = 0; i < runs; i++) {
       const begin = performance.now();
-      await session.run(inputs);
+      await session.run(inputs, outputs);
       const between = performance.now();
       samples.add(await session.profile(inputs));
       instrumented.push(performance.now() - between);

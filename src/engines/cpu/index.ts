@@ -6,6 +6,7 @@ import { UsageError } from "../../errors.ts";
 import type { TypedArray } from "../../graph/dtype.ts";
 import type { Graph } from "../../graph/ir.ts";
 import type { Engine, EngineContext, EngineOptions, NodeProfile, Peak, Placement, ProbeResult, Session, SessionMemory } from "../engine.ts";
+import { checkOutputs } from "../outputs.ts";
 import type { SparsePolicy } from "./kernel.ts";
 import { copyLoop, timedLoop } from "../peak.ts";
 import { cpuPeaks } from "./peak.ts";
@@ -40,12 +41,13 @@ class CpuSession implements Session {
     this.#now = now;
   }
 
-  run(inputs: readonly TypedArray[]): Promise<readonly TypedArray[]> {
+  run(inputs: readonly TypedArray[], outputs?: readonly TypedArray[]): Promise<readonly TypedArray[]> {
     return settle(() => {
+      checkOutputs(this.#program.graph, outputs);
       loadInputs(this.#program, inputs);
       const { steps } = this.#program;
       for (let i = 0; i < steps.length; i++) steps[i]!.run();
-      return copyOutputs(this.#program);
+      return copyOutputs(this.#program, outputs);
     });
   }
 

@@ -7,6 +7,7 @@ import { isConstant, outputTensor, requireInput, tensorOf } from "../../graph/ac
 import { elementCount, viewArray } from "../../graph/dtype.ts";
 import type { TypedArray } from "../../graph/dtype.ts";
 import type { Graph, Node } from "../../graph/ir.ts";
+import { deliver } from "../outputs.ts";
 import { planArena } from "../plan.ts";
 import { createCpuKernel } from "./kernel.ts";
 import type { CpuKernel, SparsePolicy } from "./kernel.ts";
@@ -100,6 +101,7 @@ export function loadInputs(program: Program, inputs: readonly TypedArray[]): voi
   });
 }
 
-export function copyOutputs(program: Program): TypedArray[] {
-  return program.graph.outputs.map((name) => program.data.get(name)!.slice());
+/** @param to checked; absent: fresh arrays */
+export function copyOutputs(program: Program, to?: readonly TypedArray[]): TypedArray[] {
+  return program.graph.outputs.map((name, i) => deliver(program.data.get(name)!, to?.[i]));
 }

@@ -5,6 +5,7 @@ import { elementCount } from "../../graph/dtype.ts";
 import type { TypedArray } from "../../graph/dtype.ts";
 import type { Graph } from "../../graph/ir.ts";
 import type { NodeProfile, Placement, Session, SessionMemory } from "../engine.ts";
+import { checkOutputs, deliver } from "../outputs.ts";
 import type { Backend, CompiledCall, Storage } from "./backend.ts";
 import type { Call, Lowered } from "./lower/context.ts";
 
@@ -55,11 +56,12 @@ export class GpuJsSession<S extends Storage> implements Session {
     }
   }
 
-  run(inputs: readonly TypedArray[]): Promise<readonly TypedArray[]> {
+  run(inputs: readonly TypedArray[], outputs?: readonly TypedArray[]): Promise<readonly TypedArray[]> {
     return settle(() => {
+      checkOutputs(this.#graph, outputs);
       this.#writeInputs(inputs);
       for (const { run } of this.#calls) run();
-      return this.#readOutputs();
+      return this.#readOutputs(outputs);
     });
   }
 
@@ -110,10 +112,12 @@ export class GpuJsSession<S extends Storage> implements Session {
     });
   }
 
-  #readOutputs(): readonly TypedArray[] {
-    const outputs = this.#graph.outputs.map((name) => {
+  #readOutputs(to: readonly TypedArray[] | undefined): readonly TypedArray[] {
+    const outputs = this.#graph.outputs.map((name, i) => {
       const root = tensorOf(this.#graph, this.#lowered.aliases.get(name) ?? name);
-      return isConstant(root) ? root.data.slice() : this.#backend.read(this.#storageOf(root.name));
+      if (isConstant(root)) return deliver(root.data, to?.[i]);
+      const read = this.#backend.read(this.#storageOf(root.name));
+      return to === undefined ? read : deliver(read, to[i]);
     });
     this.#backend.assertUsable();
     return outputs;

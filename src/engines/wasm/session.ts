@@ -1,6 +1,6 @@
 /**
  * A compiled graph: one memory, one list of bound calls. `run` copies inputs in, makes the calls and copies outputs out; it allocates
- * nothing but the outputs. With threads, the memory is shared and calls that pay are split into groups of pieces, one group after another.
+ * nothing but the outputs, unless the caller gave arrays for them. With threads, the memory is shared and calls that pay are split into groups of pieces, one group after another.
  */
 import { DeviceLimitError, ShapeError, formatShape } from "../../errors.ts";
 import { isConstant, tensorOf } from "../../graph/access.ts";
@@ -11,6 +11,7 @@ import { createCpuKernel } from "../cpu/kernel.ts";
 import type { CpuKernel } from "../cpu/kernel.ts";
 import { Scratch } from "../cpu/kernels/shared.ts";
 import type { NodeProfile, Placement, Session, SessionMemory, ThreadHost } from "../engine.ts";
+import { checkOutputs, deliver } from "../outputs.ts";
 import { planArena } from "../plan.ts";
 import type { WasmModule } from "./api.ts";
 import { LinearMemory } from "./memory.ts";
@@ -117,7 +118,8 @@ export class WasmSession implements Session {
     this.#pool = await this.#startPool?.(host);
   }
 
-  async run(inputs: readonly TypedArray[]): Promise<readonly TypedArray[]> {
+  async run(inputs: readonly TypedArray[], outputs?: readonly TypedArray[]): Promise<readonly TypedArray[]> {
+    checkOutputs(this.#graph, outputs);
     this.#pool?.begin();
     try {
       this.#load(inputs);
@@ -129,7 +131,7 @@ export class WasmSession implements Session {
     } finally {
       this.#pool?.end();
     }
-    return this.#graph.outputs.map((name) => this.#views.get(name)!.slice());
+    return this.#graph.outputs.map((name, i) => deliver(this.#views.get(name)!, outputs?.[i]));
   }
 
   memory(): SessionMemory {

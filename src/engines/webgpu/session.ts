@@ -8,6 +8,7 @@ import type { TypedArray } from "../../graph/dtype.ts";
 import { tensorOf } from "../../graph/access.ts";
 import type { Graph, Tensor } from "../../graph/ir.ts";
 import type { GpuTime, NodeProfile, Placement, Session, SessionMemory } from "../engine.ts";
+import { checkOutputs, deliver } from "../outputs.ts";
 import type { SharedDevice } from "./device.ts";
 import { encodeStep } from "./encode.ts";
 import type { ReadyStep } from "./encode.ts";
@@ -146,8 +147,9 @@ export class WebGpuSession implements Session {
   }
 
   /** @throws UsageError when the inputs do not match the graph, DeviceFailure when the device was lost */
-  async run(inputs: readonly TypedArray[]): Promise<readonly TypedArray[]> {
+  async run(inputs: readonly TypedArray[], outputs?: readonly TypedArray[]): Promise<readonly TypedArray[]> {
     const { device } = this.shared;
+    checkOutputs(this.graph, outputs);
     this.writeInputs(inputs);
     const encoder = device.createCommandEncoder({ label: this.graph.name });
     if (this.steps.length > 0) {
@@ -155,7 +157,7 @@ export class WebGpuSession implements Session {
       for (const step of this.steps) encodeStep(pass, step);
       pass.end();
     }
-    return this.submitAndRead(encoder);
+    return this.submitAndRead(encoder, outputs);
   }
 
   private writeInputs(inputs: readonly TypedArray[]): void {
@@ -174,7 +176,7 @@ export class WebGpuSession implements Session {
     });
   }
 
-  private async submitAndRead(encoder: GPUCommandEncoder): Promise<readonly TypedArray[]> {
+  private async submitAndRead(encoder: GPUCommandEncoder, to: readonly TypedArray[] | undefined): Promise<readonly TypedArray[]> {
     const { staging } = this;
     invariant(staging !== undefined, "session without staging buffer");
     for (const { source, offset, bytes } of this.outputs) {
@@ -183,8 +185,8 @@ export class WebGpuSession implements Session {
     this.shared.device.queue.submit([encoder.finish()]);
     await this.shared.guard(staging.mapAsync(GPUMapMode.READ));
     const mapped = staging.getMappedRange();
-    const results = this.outputs.map(({ tensor, source, offset, bytes }) =>
-      source === undefined ? tensor.data!.slice() : fromStored(tensor, mapped.slice(offset, offset + bytes)),
+    const results = this.outputs.map(({ tensor, source, offset }, i) =>
+      source === undefined ? deliver(tensor.data!, to?.[i]) : fromStored(tensor, mapped, offset, to?.[i]),
     );
     staging.unmap();
     this.shared.assertUsable();

@@ -119,24 +119,31 @@ function toPackedRows(tensor: TensorType, data: TypedArray): Uint32Array {
   return new Uint32Array(bytes.buffer);
 }
 
-/** The reverse: `stored` holds at least the tensor's bytes. */
-export function fromStored(tensor: TensorType, stored: ArrayBuffer): TypedArray {
-  const count = elementCount(tensor.shape);
-  const out = createArray(tensor.dtype, count);
+/**
+ * The reverse: `stored` holds at least the tensor's bytes, from a multiple of 4.
+ * @param out of the tensor's type and length, which is filled and returned; absent: a fresh one
+ */
+export function fromStored(
+  tensor: TensorType,
+  stored: ArrayBuffer,
+  from = 0,
+  out: TypedArray = createArray(tensor.dtype, elementCount(tensor.shape)),
+): TypedArray {
+  const count = out.length;
   switch (formatOf(tensor)) {
     case "f32":
-      out.set(new Float32Array(stored, 0, count));
+      out.set(new Float32Array(stored, from, count));
       return out;
     case "i32":
-      out.set(tensor.dtype === "uint32" ? new Uint32Array(stored, 0, count) : new Int32Array(stored, 0, count));
+      out.set(tensor.dtype === "uint32" ? new Uint32Array(stored, from, count) : new Int32Array(stored, from, count));
       return out;
     case "i8": {
       const length = rowLength(tensor.shape);
       const padded = rowWords(tensor.shape) * 4;
       const flip = storedShift(tensor.dtype);
-      const bytes = tensor.dtype === "int8" ? new Int8Array(stored) : new Uint8Array(stored);
-      for (let from = 0, to = 0; to < count; from += padded) {
-        for (let c = 0; c < length; c++) out[to++] = bytes[from + c]! ^ flip;
+      const bytes = tensor.dtype === "int8" ? new Int8Array(stored, from) : new Uint8Array(stored, from);
+      for (let row = 0, to = 0; to < count; row += padded) {
+        for (let c = 0; c < length; c++) out[to++] = bytes[row + c]! ^ flip;
       }
       return out;
     }
