@@ -43,13 +43,18 @@ export interface Int4Grid extends PromiseOf {
   readonly kind: "int4Grid";
 }
 
+/** The weights have an int8 code without -128; that it stands for the data is validated with the graph. */
+export interface Int8CodeGrid extends PromiseOf {
+  readonly kind: "int8Code";
+}
+
 /** The weights, or biases, keep the shape that removing channels left. */
 export interface FixedShape extends PromiseOf {
   readonly kind: "shape";
   readonly shape: Shape;
 }
 
-export type Promised = ZeroMask | Int8Grid | DistinctValues | Float16Grid | Int4Grid | FixedShape;
+export type Promised = ZeroMask | Int8Grid | DistinctValues | Float16Grid | Int4Grid | Int8CodeGrid | FixedShape;
 
 /**
  * Promises after a step that took elements out of constants: a mask loses the same elements, a shape is that step's to promise anew.
@@ -95,6 +100,8 @@ function breach(graph: Graph, promise: Promised): string | undefined {
       return float16Breach(tensor);
     case "int4Grid":
       return int4Breach(tensor);
+    case "int8Code":
+      return int8CodeBreach(tensor);
     case "shape":
       return formatShape(tensor.shape) === formatShape(promise.shape)
         ? undefined
@@ -140,6 +147,12 @@ function int4Breach({ code }: Constant): string | undefined {
   if (code?.kind !== "int4") return `its weights have ${code === undefined ? "no code" : `a ${code.kind} code`}, expected int4`;
   const at = code.codes.indexOf(-8);
   return at < 0 ? undefined : `weight ${at} has code -8, expected -7..7`;
+}
+
+function int8CodeBreach({ code }: Constant): string | undefined {
+  if (code?.kind !== "int8") return `its weights have ${code === undefined ? "no code" : `a ${code.kind} code`}, expected int8`;
+  const at = code.codes.indexOf(-128);
+  return at < 0 ? undefined : `weight ${at} has code -128, expected -127..127`;
 }
 
 /** Whether element i of a constant is the real value 0. */

@@ -3,6 +3,7 @@
  * additional form: `data` beside it holds exactly the decoded values, so passes and engines that know nothing of codes stay right.
  */
 import { bytesPerElement, elementCount } from "./dtype.ts";
+import type { TypedArray } from "./dtype.ts";
 import { fromFloat16Bits } from "./float16.ts";
 import type { Constant, Int4Code, Shape, Tensor, WeightCode } from "./ir.ts";
 import { permuteData } from "./permute.ts";
@@ -155,6 +156,29 @@ export function permuteCode(code: WeightCode, shape: Shape, perm: Perm): WeightC
     case "int8":
       return { ...code, axis: perm.indexOf(code.axis), codes: permuteData(code.codes, "int8", shape, perm) as Int8Array };
   }
+}
+
+/** The code of a matrix [N, K] whose column j is old column `columns[j]`; undefined where it has no such form, as above. */
+export function permuteColumns(code: WeightCode, columns: Int32Array): WeightCode | undefined {
+  const moved = <T extends TypedArray>(data: T): T => movedColumns(data, columns);
+  switch (code.kind) {
+    case "codebook":
+      return { ...code, indices: moved(code.indices) };
+    case "float16":
+      return { ...code, bits: moved(code.bits) };
+    case "int4":
+      return undefined;
+    case "int8":
+      return code.axis === 0 ? { ...code, codes: moved(code.codes) } : undefined;
+  }
+}
+
+/** A matrix [N, K] whose column j is old column `columns[j]`. */
+export function movedColumns<T extends TypedArray>(data: T, columns: Int32Array): T {
+  const k = columns.length;
+  const to = data.slice() as T;
+  for (let row = 0; row + k <= data.length; row += k) for (let j = 0; j < k; j++) to[row + j] = data[row + columns[j]!]!;
+  return to;
 }
 
 /** The tensor without its code: for whoever changes its data. */

@@ -11,6 +11,7 @@ describe("recipe text", () => {
     ["fp32", "fp32"],
     ["int8", "int8"],
     ["int8:static", "int8"],
+    ["int8:weights,exclude=fc*", "int8:weights,exclude=fc*"],
     ["prune:.70", "prune:0.7"],
     ["prune:0.70,scope=layer", "prune:0.7"],
     ["prune:0.8,scope=global", "prune:0.8,scope=global"],
@@ -45,6 +46,16 @@ describe("recipe text", () => {
     ["prune:0.5,exclude=b,only=a|b", "prune:0.5,only=a|b,exclude=b"],
     ["prune,only=a,channels=0.5+fp16,only=fc*", "prune,channels=0.5,only=a+fp16,only=fc*"],
     ["int8,only=a", "int8,only=a"],
+    ["int8,calibrator=minmax", "int8"],
+    ["int8,percentile=99.990,exclude=fc,calibrator=percentile", "int8,calibrator=percentile,percentile=99.99,exclude=fc"],
+    ["int8,calibrator=percentile,percentile=99.999", "int8,calibrator=percentile"],
+    ["int8,average=.05,calibrator=moving", "int8,calibrator=moving,average=0.05"],
+    ["int8,calibrator=moving,average=0.01", "int8,calibrator=moving"],
+    ["int8,calibrator=entropy", "int8,calibrator=entropy"],
+    ["int8,table=a/b.json,calibrator=mse", "int8,calibrator=mse,table=a/b.json"],
+    ["int8,table=t.json", "int8,table=t.json"],
+    ["int8,table=t.json,calibrator=minmax", "int8,calibrator=minmax,table=t.json"],
+    ["int8,grid=x:0:.5:3,range=a:-1.0:2|b:0:6", "int8,range=a:-1:2|b:0:6,grid=x:0:0.5:3"],
     ["int4,only=a,block=64", "int4,block=64,only=a"],
   ])("%j becomes %j, which is a fixed point", (text, canonical) => {
     expect(parseRecipe(text).text).toBe(canonical);
@@ -75,6 +86,21 @@ describe("recipe text", () => {
     ["fp32:1", 'recipe "fp32:1": fp32: got the value "1", expected none'],
     ["fp32,a=1", 'recipe "fp32,a=1": fp32: got option "a", expected none'],
     ["int8:dynamc", 'recipe "int8:dynamc": int8: got "dynamc", expected static, dynamic, weights. Did you mean dynamic?'],
+    [
+      "int8,calibrator=kl",
+      'recipe "int8,calibrator=kl": int8: calibrator: got "kl", expected minmax, moving, entropy, percentile, mse. Known: minmax, moving, entropy, percentile, mse',
+    ],
+    ["int8,percentile=99", 'recipe "int8,percentile=99": int8: percentile: is of calibrator=percentile. Add that, or leave it out'],
+    ["int8,average=0.1", 'recipe "int8,average=0.1": int8: average: is of calibrator=moving. Add that, or leave it out'],
+    [
+      "int8,calibrator=percentile,percentile=40",
+      'recipe "int8,calibrator=percentile,percentile=40": int8: percentile: got "40", expected a number 50..100, e.g. 99.99',
+    ],
+    ["int8,table=", 'recipe "int8,table=": int8: table: got nothing, expected the path of a calibration table'],
+    ["int8,range=a:2:1", 'recipe "int8,range=a:2:1": int8: range: got "a:2:1", expected NAME:MIN:MAX, several joined by "|"'],
+    ["int8,range=1:2", 'recipe "int8,range=1:2": int8: range: got "1:2", expected NAME:MIN:MAX, several joined by "|"'],
+    ["int8,grid=a:0:1", 'recipe "int8,grid=a:0:1": int8: grid: got "a:0:1", expected NAME:SCALE:ZEROPOINT, several joined by "|"'],
+    ["int8,grid=a:1:0.5", 'recipe "int8,grid=a:1:0.5": int8: grid: got "a:1:0.5", expected NAME:SCALE:ZEROPOINT, several joined by "|"'],
     ["prune", 'recipe "prune": prune: got no value, expected a fraction 0 ≤ X < 1 (0.7 makes 70 % of the weights zero)'],
     ["prune:", 'recipe "prune:": prune: got "", expected a fraction 0 ≤ X < 1 (0.7 makes 70 % of the weights zero)'],
     ["prune:70", 'recipe "prune:70": prune: got "70", expected a fraction 0 ≤ X < 1 (0.7 makes 70 % of the weights zero)'],
@@ -153,7 +179,7 @@ describe("recipe text", () => {
     expect(() => parseRecipe(text)).toThrow(new UsageError(message));
   });
 
-  it.each(["int8:dynamic", "int8:weights", "int16x8", "cluster:257", "finetune:2", "qat:1", "distill,student=x,loss=kd"])(
+  it.each(["int8:dynamic", "int16x8", "cluster:257", "finetune:2", "qat:1", "distill,student=x,loss=kd"])(
     "parses %s and says that it is not implemented yet",
     (text) => {
       let error: unknown;

@@ -4,6 +4,7 @@ import { fuseActivations } from "./activations.ts";
 import { adoptGrids } from "./adopt-grids.ts";
 import { foldAffine } from "./affine.ts";
 import { foldBatchNorm } from "./batch-norm.ts";
+import { codeWeights } from "./coded-weights.ts";
 import { orderConversions } from "./conversion-order.ts";
 import { removeDeadCode } from "./dead-code.ts";
 import { foldConstants, widenWeights } from "./fold-constants.ts";
@@ -16,6 +17,7 @@ import { matMulToDense, moveIntoConstants } from "./weight-layout.ts";
 
 export {
   adoptGrids,
+  codeWeights,
   foldAffine,
   foldBatchNorm,
   foldConstants,
@@ -54,6 +56,7 @@ export function standardPasses(graph: Graph, evaluate: ConstantEvaluator): Graph
     removeIdentities,
     fuseQdq,
     normalizeBytes,
+    codeWeights,
     (g) => foldConstants(g, evaluate, "weights"),
     fuseActivations,
     foldPads,

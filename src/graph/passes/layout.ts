@@ -7,7 +7,7 @@
  * the exporter uses the same walk on channels-first images.
  */
 import { consumersOf, isConstant, tensorOf } from "../access.ts";
-import { withoutCode } from "../code.ts";
+import { movedColumns, permuteColumns, withoutCode } from "../code.ts";
 import { elementCount } from "../dtype.ts";
 import type { Constant, Graph, Node, NodeWith, OpName, Shape, Tensor } from "../ir.ts";
 import {
@@ -262,10 +262,8 @@ class Walker {
     const view = this.#state.view(name);
     const { constant } = view.base;
     if (constant === undefined || !isIdentity(view.perm)) throw new Error(`internal: weights "${name}" are not a plain constant`);
-    const [n, k] = [constant.shape[0]!, constant.shape[1]!];
-    const data = constant.data.slice();
-    for (let row = 0; row < n; row++) for (let j = 0; j < k; j++) data[row * k + j] = constant.data[row * k + columns[j]!]!;
-    const permuted: Constant = { ...withoutCode(constant), data };
+    const code = constant.code && permuteColumns(constant.code, columns);
+    const permuted: Constant = { ...withoutCode(constant), data: movedColumns(constant.data, columns), ...(code && { code }) };
     return this.#state.form({ ...view, base: { ...view.base, constant: permuted, forms: new Map() } });
   }
 

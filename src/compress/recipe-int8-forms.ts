@@ -1,0 +1,17 @@
+/** The forms of the step `int8` that need no calibration: `int8:weights` and `int8:dynamic`. */
+import { filterText } from "./recipe-fields.ts";
+import type { Fields, PlainFilter } from "./recipe-fields.ts";
+
+/** Weights in 8 bits, all arithmetic in float32. */
+export interface Int8WeightsStep extends PlainFilter {
+  readonly kind: "int8weights";
+}
+
+export function int8WeightsText(step: Int8WeightsStep): string {
+  return `int8:weights${filterText(step)}`;
+}
+
+export function parseInt8Weights(fields: Fields): Int8WeightsStep {
+  fields.onlyOptions(["only", "exclude"]);
+  return { kind: "int8weights", ...fields.filter() };
+}
