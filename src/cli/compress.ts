@@ -3,7 +3,7 @@ import { Command, Option } from "commander";
 import { applyRecipe } from "../compress/apply.ts";
 import type { StepReport } from "../compress/apply.ts";
 import { calibrates } from "../compress/recipe-calibrate.ts";
-import { parseRecipe, readRecipeFile } from "../compress/recipe.ts";
+import { openRecipe } from "../compress/recipe.ts";
 import { modelSize } from "../compress/size.ts";
 import { graphStats } from "../compress/stats.ts";
 import type { CompressContext } from "../compress/steps.ts";
@@ -49,7 +49,7 @@ export function compressCommand(): Command {
 }
 
 async function compress(word: string, options: CompressOptions): Promise<void> {
-  const recipe = options.recipe.endsWith(".json") ? readRecipeFile(options.recipe) : parseRecipe(options.recipe);
+  const recipe = openRecipe(options.recipe);
   if (!options.out.endsWith(".onnx"))
     throw new UsageError(`--out ${options.out}: expected a name that ends in .onnx, the format that is written`);
   const chosen = chooseModel(word, { dataset: options.dataset, shapes: options.shape });

@@ -62,6 +62,11 @@ export function parseRecipe(text: string): Recipe {
   return build(fields, text);
 }
 
+/** A recipe as a user types it: the name of a file that ends in `.json` (a text can end so too, in the name of a table), or a text. */
+export function openRecipe(word: string): Recipe {
+  return word.endsWith(".json") && !word.includes("table=") ? readRecipeFile(word) : parseRecipe(word);
+}
+
 /**
  * A recipe file: `{"steps": ["prune:0.7,block=1x8", {"step": "int8", "exclude": ["fc*"]}]}`: each entry a step as text, or an object with
  * `step`, `value` and the options as keys; lists of strings where an option takes several; `overrides` as an object of tensor names.

@@ -1,6 +1,6 @@
 /** What a run will do: models × recipes × targets, every word parsed, before anything is loaded or started. */
 import { existsSync } from "node:fs";
-import { parseRecipe, readRecipeFile } from "../compress/recipe.ts";
+import { openRecipe } from "../compress/recipe.ts";
 import type { Recipe } from "../compress/recipe.ts";
 import { UsageError } from "../errors.ts";
 import { recordKey } from "../results/schema.ts";
@@ -193,7 +193,7 @@ function datasetOf(word: string | undefined): { readonly dataset?: string } {
 
 /** Parsed, each once, the original first: the others are compared with it. */
 function orderRecipes(texts: readonly string[]): readonly Recipe[] {
-  const recipes = texts.map((text) => (text.endsWith(".json") ? readRecipeFile(text) : parseRecipe(text)));
+  const recipes = texts.map(openRecipe);
   const unique = [...new Map(recipes.map((recipe) => [recipe.text, recipe])).values()];
   return unique.sort((a, b) => Number(b.text === "fp32") - Number(a.text === "fp32"));
 }

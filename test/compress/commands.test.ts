@@ -68,6 +68,23 @@ describe("bench compress", () => {
     expect(same.length).toBeGreaterThan(30);
   });
 
+  it("saves a calibration table that the next run takes up", async () => {
+    const table = join(folder, "table.json");
+    const common = ["-o", out, "--dataset", header, "--samples", "40"];
+    await run(compressCommand(), [model, "-r", "int8,calibrator=percentile", ...common, "--save-calibration", table]);
+    const first = readFileSync(out);
+    expect(JSON.parse(readFileSync(table, "utf8"))).toMatchObject({
+      model: "plain.onnx",
+      calibrator: "percentile,percentile=99.999",
+      samples: 40,
+    });
+    await run(compressCommand(), [model, "-r", `int8,table=${table}`, "-o", out]);
+    expect(readFileSync(out).equals(first)).toBe(true);
+    await expect(run(compressCommand(), [model, "-r", "prune:0.5", "-o", out, "--save-calibration", table])).rejects.toThrow(
+      new UsageError(`--save-calibration ${table}: recipe prune:0.5 calibrates nothing. Use it with int8`),
+    );
+  });
+
   it("shows removed channels per layer and in total", async () => {
     const text = await run(compressCommand(), [model, "-r", "prune,channels=0.5", "-o", out]);
     expect(text).toMatch(/conv2 +Conv2D +1,100 → 280 +1,100 → 280 +4\.40 KB → 1\.12 KB +38\.9 k → 9\.72 k +38\.9 k → 9\.72 k/);

@@ -60,7 +60,8 @@ export function movingAverage(before: Range | undefined, now: Range, average: nu
 /** The bins that hold all values but (100 - percentile) / 2 percent at either end, within the values' extent. */
 export function percentileRange(histogram: Histogram, percentile: number): Range {
   const { counts, total } = histogram;
-  const cut = ((100 - percentile) / 200) * total;
+  // The factor makes up for 100 - 99.9 being a little less than 0.1.
+  const cut = ((100 - percentile) / 200) * total * (1 + 1e-12);
   let [low, below] = [0, 0];
   while (below + counts[low]! <= cut) below += counts[low++]!;
   let [high, above] = [counts.length, 0];
@@ -84,6 +85,7 @@ export function entropyRange(histogram: Histogram, levels = ENTROPY_LEVELS): Ran
     const [left, right] = [sums[from]!, total - sums[to]!];
     const [first, last] = [counts[from]!, counts[to - 1]!];
     const inside = sums[to]! - sums[from]!;
+    if (inside === 0) return Infinity;
     // Σ P log P, in counts, the outermost bins with what lies outside.
     const own = logs[to]! - logs[from]! - xlogx(first) - xlogx(last) + xlogx(first + left) + xlogx(last + right);
     let cross = 0;
