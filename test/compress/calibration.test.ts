@@ -131,7 +131,7 @@ describe("grids that a recipe sets", () => {
     expect(gridOf(set, "fc2")).toEqual(gridOf(await run("int8"), "fc2"));
   });
 
-  it("come from a recipe file too, and then have a text", async () => {
+  it("come from a recipe file too, and then have a text", () => {
     const path = join(folder, "recipe.json");
     const overrides = { conv1: { min: 0, max: 6 }, "fc*.out": { scale: 0.25, zeroPoint: -7 } };
     writeFileSync(path, JSON.stringify({ steps: [{ step: "int8", calibrator: "mse", overrides, exclude: ["fc2"] }] }));
