@@ -34,6 +34,11 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import("./profile.ts")).profileCommand(),
   },
   {
+    name: "sensitivity",
+    about: "change each layer alone: what it does to accuracy, and to the layer's time",
+    load: async () => (await import("./sensitivity.ts")).sensitivityCommand(),
+  },
+  {
     name: "compare",
     about: "compare two result files and fail on a regression",
     load: async () => (await import("./compare.ts")).compareCommand(),
@@ -61,4 +66,4 @@ export const COMMANDS: readonly CommandRow[] = [
 ];
 
 /** Part of the language, not of this version. */
-export const PLANNED_COMMANDS = ["sensitivity", "search", "ab", "noise", "history", "verify", "merge"] as const;
+export const PLANNED_COMMANDS = ["search", "ab", "noise", "history", "verify", "merge"] as const;

@@ -1,6 +1,5 @@
 /** `bench [run]`: plan, measure, print, save, gate. */
-import { accessSync, constants, existsSync, statSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { existsSync } from "node:fs";
 import { Command, Option } from "commander";
 import { UsageError } from "../errors.ts";
 import { makePlan, plannedKey } from "../harness/plan.ts";
@@ -15,8 +14,10 @@ import { compareResults } from "../results/compare.ts";
 import type { Result, ResultRecord } from "../results/schema.ts";
 import { readResult, writeResult } from "../results/store.ts";
 import { sentences } from "./errors.ts";
+import { Interrupt } from "./interrupt.ts";
 import { addBrowserOptions, browserChoice, collectShape, percent, positiveNumber, seconds, wholeNumber } from "./options.ts";
 import type { BrowserWords } from "./options.ts";
+import { checkWritable } from "./out-file.ts";
 import { printComparison, printResult } from "./output.ts";
 import { createReporter } from "./progress-bar.ts";
 
@@ -163,50 +164,10 @@ function openResume({ resume, out }: RunWords): Result | undefined {
   return existsSync(out) ? readResult(out) : undefined;
 }
 
-/** The folder must exist and take files; the file itself is only ever replaced by a finished one. */
-function checkWritable(path: string): void {
-  const folder = dirname(resolve(path));
-  if (!existsSync(folder)) throw new UsageError(`--out ${path}: the folder ${folder} does not exist. Create it first`);
-  if (existsSync(path) && statSync(path).isDirectory()) throw new UsageError(`--out ${path}: is a folder. Name a file`);
-  try {
-    accessSync(folder, constants.W_OK);
-  } catch {
-    throw new UsageError(`--out ${path}: no permission to write in ${folder}. Name another place`);
-  }
-}
-
 function printPlan(plan: Plan): void {
   for (const record of plan.records) {
     const { dataset, path } = record.model;
     console.log(`${plannedKey(record)}  (${path}${dataset === undefined ? "" : `, dataset ${dataset}`})`);
   }
   console.log(`${plan.records.length} records, preset ${plan.preset}`);
-}
-
-/** Ctrl-C once: end the children, keep and print what is done. Twice: leave at once. */
-class Interrupt {
-  readonly #controller = new AbortController();
-  exitCode: 130 | 143 = 130;
-  readonly #onInt = (): void => this.#stop(130);
-  readonly #onTerm = (): void => this.#stop(143);
-
-  constructor() {
-    process.on("SIGINT", this.#onInt);
-    process.on("SIGTERM", this.#onTerm);
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  release(): void {
-    process.off("SIGINT", this.#onInt);
-    process.off("SIGTERM", this.#onTerm);
-  }
-
-  #stop(exitCode: 130 | 143): void {
-    if (this.#controller.signal.aborted) process.exit(exitCode);
-    this.exitCode = exitCode;
-    this.#controller.abort();
-  }
 }

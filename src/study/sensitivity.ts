@@ -2,10 +2,9 @@
  * Sensitivity: every layer changed alone, in every way that was asked for; what that does to the outputs, and to the time of the layers
  * that it changes. Layer after layer; what is measured is handed out as soon as it is, and is not measured again when the study goes on.
  */
-import { basename } from "node:path";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { layersOf } from "../compress/layers.ts";
 import type { Layer } from "../compress/layers.ts";
 import { matchesAny } from "../compress/names.ts";
@@ -21,7 +20,7 @@ import type { PreparedModel } from "../harness/prepare.ts";
 import { presetOf } from "../harness/presets.ts";
 import type { PresetName } from "../harness/presets.ts";
 import { probeTarget } from "../harness/probe.ts";
-import type { ProbeOptions, TargetProbe } from "../harness/probe.ts";
+import type { TargetProbe } from "../harness/probe.ts";
 import type { Target } from "../harness/target.ts";
 import type { TuneSetting } from "../harness/tuning.ts";
 import { readTool } from "../harness/version.ts";
@@ -34,6 +33,7 @@ import { changedProducts, graphOfNodes } from "./cut.ts";
 import { Evaluator } from "./evaluator.ts";
 import { raceChanges } from "./layer-times.ts";
 import type { ChangedLayers } from "./layer-times.ts";
+import type { StudyOptions } from "./reporter.ts";
 import { defaultSamples, openSamples } from "./samples.ts";
 
 export interface SensitivityPlan {
@@ -50,25 +50,6 @@ export interface SensitivityPlan {
   readonly preset: PresetName;
   readonly processes?: number | undefined;
   readonly tune: TuneSetting;
-}
-
-/** What a study tells whoever watches. */
-export interface StudyReporter {
-  begin(total: number): void;
-  /** What is under way; `fraction` of the next unit of the total. */
-  phase(label: string, fraction: number): void;
-  /** Units of the total that are over, with a line about it. */
-  done(line: string): void;
-  note(line: string): void;
-  output(text: string): void;
-  end(): void;
-}
-
-export interface StudyOptions extends ProbeOptions {
-  readonly reporter: StudyReporter;
-  readonly signal: AbortSignal;
-  readonly silenceMs: number;
-  readonly childPath?: string | undefined;
 }
 
 export interface SensitivityOptions extends StudyOptions {
@@ -137,7 +118,12 @@ class Study {
       throw new UsageError(`--layers ${plan.layers?.join(",") ?? ""}: matches none of ${this.#names.join(", ")}`);
     }
     for (const layer of options.resume?.layers ?? []) {
-      this.#cells.set(layer.layer, new Map(layer.cells.map((cell) => [cell.change, cell])));
+      // What could not be timed then may be possible now.
+      const cells = layer.cells.map((cell) => ({
+        ...cell,
+        ...(cell.times && { times: cell.times.filter(({ status }) => status === "ok") }),
+      }));
+      this.#cells.set(layer.layer, new Map(cells.map((cell) => [cell.change, cell])));
     }
     if (options.resume !== undefined) this.#checkSame(options.resume);
   }
