@@ -13,7 +13,7 @@
  * dense kernel reaches 41 from a cache and 18 from memory. What limits the pairs is the front end: 56 instructions for 48 flops, none to spare,
  * and nearly as much the load ports, at 25 loads. Interleaved in one process with the pairs (then 17.5; 18.6 on Node 24.21): 4 vectors instead of 6
  * the same; a table of the 256 sums of two inputs' products, one load and one addition for two weights, 15.6 (18.4); swizzles for 16 outputs beside
- * pairs for 4, 8, 12 more, 5 to 6 (10 to 12), with relaxed swizzles no better. Weights that are int8 anyway need none of this.
+ * pairs for 4, 8, 12 more, 5 to 6 (10 to 12), with relaxed swizzles no better.
  */
 import { F32_IMPORTS, f32Stores } from "./epilogue.ts";
 import { range, source } from "./text.ts";
