@@ -26,7 +26,10 @@ export interface PruneStep extends LayerFilter {
   readonly where?: "faster";
 }
 
-/** Its own choice is every layer, so `include` restricts it, as `only` does. */
+/**
+ * Its own choice is every layer, so `include` restricts it: other layers keep their channels, and those that share them. `only` takes along
+ * what shares channels with the layers that it names.
+ */
 export interface ChannelStep extends LayerFilter {
   readonly kind: "channels";
   /** Share of channels to remove, 0 < amount < 1. */

@@ -4,7 +4,7 @@ export interface HeatCell {
   readonly text: string;
   /** Colour of the cell; absent: there is nothing to show. */
   readonly fill?: string;
-  /** Shown pale: the number does not differ from none. */
+  /** In italics: the number does not differ from none. */
   readonly faint?: boolean;
   readonly details: string;
 }
@@ -45,6 +45,7 @@ const STYLE = [
   ".g{text-anchor:middle;font-weight:600;fill:#57606a;font-size:11px}",
   ".r{text-anchor:end}",
   ".k{font-size:11px}",
+  ".f{font-style:italic;opacity:.75}",
 ].join("");
 
 export function heatMapSvg(map: HeatMap): string {
@@ -84,7 +85,10 @@ export function heatMapSvg(map: HeatMap): string {
     });
     panel.legend.forEach(({ fill, text: label }, i) => {
       const x = left + i * LEGEND_BOX;
-      parts.push(`<rect x="${x}" y="${y + 8}" width="${LEGEND_BOX}" height="8" fill="${fill}"/>`, text("k", x, y + PANEL.legend, label));
+      parts.push(
+        `<rect x="${x}" y="${y + 8}" width="${LEGEND_BOX}" height="8" fill="${fill}" stroke="#d0d7de" stroke-width=".5"/>`,
+        text("k", x, y + PANEL.legend, label),
+      );
     });
     y += PANEL.legend + PANEL.gap - 8;
   }
@@ -137,8 +141,8 @@ function groupsOf({ columns }: HeatMap): readonly { readonly name: string; reado
 function drawCell({ text: label, fill, faint, details }: HeatCell, x: number, y: number): string {
   const [w, h] = [CELL.width - 1, CELL.height - 1];
   const box = `<rect x="${x}" y="${y}" width="${w}" height="${h}" fill="${fill ?? "#f0f1f3"}"/>`;
-  const ink = fill === undefined ? "#8c959f" : isDark(fill) ? "#fff" : faint === true ? "#6e7781" : "#1f2328";
-  return titled(box + text("c", x + w / 2, y + 15, label, ink), details);
+  const ink = fill === undefined ? "#8c959f" : isDark(fill) ? "#fff" : "#1f2328";
+  return titled(box + text(faint === true ? "c f" : "c", x + w / 2, y + 15, label, ink), details);
 }
 
 function titled(content: string, details: string): string {

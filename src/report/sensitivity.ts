@@ -82,8 +82,8 @@ export function sensitivityMap(result: Sensitivity): HeatMap {
     notes: [
       ...(targets.length === 0
         ? []
-        : ["Times: the changed layers' own kernels, raced in turn with the original's; grey where the 95 % interval holds 1."]),
-      "· no such form for the layer (hover for the reason)   = identical outputs",
+        : ["Times: the changed layers' own kernels, raced in turn with the original's. Italics: the 95 % interval holds no change."]),
+      "· the layer has no such form (hover for the reason); = the outputs are identical",
     ],
   };
 }

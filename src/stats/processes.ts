@@ -83,6 +83,20 @@ export interface ProcessRatio {
 }
 
 /**
+ * b over a where both were measured in each process, in turn: what a process does to all alike cancels. Student's interval of the mean log ratio;
+ * undefined of fewer than two processes, or where one is 0.
+ * @param a,b medians of the same processes, in order
+ */
+export function ratioInPairs(a: readonly number[], b: readonly number[]): ProcessRatio | undefined {
+  if (a.length < 2 || a.length !== b.length || Math.min(...a, ...b) <= 0) return undefined;
+  const logs = a.map((value, i) => Math.log(b[i]! / value));
+  const ratio = Math.exp(median(logs));
+  const half = (student975(logs.length - 1) * standardDeviation(logs)!) / Math.sqrt(logs.length);
+  const center = mean(logs);
+  return { ratio, ci95: [Math.min(ratio, Math.exp(center - half)), Math.max(ratio, Math.exp(center + half))] };
+}
+
+/**
  * b over a. Welch's interval of the difference of mean log medians: processes of the two need neither be as many nor vary alike.
  * @param a,b medians of processes; undefined where one has fewer than two, or one is 0
  */

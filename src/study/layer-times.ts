@@ -22,7 +22,7 @@ import { openHost } from "../hosts/open.ts";
 import { HostError } from "../hosts/protocol.ts";
 import type { LayerTime } from "../results/sensitivity.ts";
 import { median } from "../stats/describe.ts";
-import { ratioOfProcesses } from "../stats/processes.ts";
+import { ratioInPairs } from "../stats/processes.ts";
 
 export interface LayerTimesOptions {
   readonly preset: Preset;
@@ -150,7 +150,7 @@ function describe({ text }: Target, before: Racer, after: Racer): LayerTime {
   const why = before.fault ?? after.fault;
   if (why !== undefined || before.medians.length === 0) return { target: text, status: "failed", why: why ?? "not timed" };
   const [beforeMs, afterMs] = [median(before.medians), median(after.medians)];
-  const compared = ratioOfProcesses(before.medians, after.medians);
+  const compared = ratioInPairs(before.medians, after.medians);
   return {
     target: text,
     status: "ok",

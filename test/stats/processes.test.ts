@@ -1,7 +1,7 @@
 /** Medians of processes, their interval, and how two sets of processes compare: numbers worked out by hand, and coverage by simulation. */
 import { describe, expect, it } from "vitest";
 import { mulberry32 } from "../../src/data/random.ts";
-import { disagreement, ratioOfProcesses, summarizeProcesses } from "../../src/stats/processes.ts";
+import { disagreement, ratioInPairs, ratioOfProcesses, summarizeProcesses } from "../../src/stats/processes.ts";
 import { student975 } from "../../src/stats/student.ts";
 
 /** `count` samples from `low` to `high` in equal steps. */
@@ -103,6 +103,27 @@ describe("disagreement", () => {
         [1, 1],
       ]),
     ).toBeUndefined();
+  });
+});
+
+describe("ratioInPairs", () => {
+  it("is Student's interval of the log ratios: what a process does to both cancels", () => {
+    // Log ratios d, 2d, 3d: mean 2d, deviation d, freedom 2.
+    const d = 0.1;
+    const a = [1, 10, 100];
+    const b = [Math.exp(d), 10 * Math.exp(2 * d), 100 * Math.exp(3 * d)];
+    const found = ratioInPairs(a, b)!;
+    expect(found.ratio).toBeCloseTo(Math.exp(2 * d), 12);
+    const half = (4.30265 * d) / Math.sqrt(3);
+    expect(Math.log(found.ci95[0])).toBeCloseTo(2 * d - half, 6);
+    expect(Math.log(found.ci95[1])).toBeCloseTo(2 * d + half, 6);
+    expect(ratioInPairs([1, 2], [2, 4])).toEqual({ ratio: 2, ci95: [2, 2] });
+  });
+
+  it("says nothing of a single process, of sides that do not match, and of a clock that stood still", () => {
+    expect(ratioInPairs([1], [2])).toBeUndefined();
+    expect(ratioInPairs([1, 2], [1, 2, 3])).toBeUndefined();
+    expect(ratioInPairs([1, 0], [1, 2])).toBeUndefined();
   });
 });
 

@@ -7,7 +7,7 @@ import { UsageError } from "../../../errors.ts";
 import type { Graph } from "../../../graph/ir.ts";
 import { layersOf } from "../../layers.ts";
 import type { Layer } from "../../layers.ts";
-import { leftOut } from "../../recipe-fields.ts";
+import { NOT_NAMED, leftOut } from "../../recipe-fields.ts";
 import { matchesAny } from "../../names.ts";
 import type { Promised } from "../../promises.ts";
 import { stepText } from "../../recipe.ts";
@@ -25,11 +25,17 @@ import { channelScores } from "./score.ts";
 export function pruneChannels(graph: Graph, step: ChannelStep): StepResult {
   const by = stepText(step);
   const classes = coupleIndices(graph);
-  const { groups, held } = channelGroups(graph, classes, (layer) => reasonToHold(layer, step));
+  const { groups: all, held } = channelGroups(graph, classes, (layer) => reasonToHold(layer, step));
+  const groups = all.filter((group) => isAskedFor(group, step));
   const scores = groups.map((group, i) => channelScores(group, step.importance, { graph, classes, seed: step.seed + i }));
   const removed = new Set<ClassId>();
   const changed = new Set<string>();
-  const skipped: SkippedLayer[] = held.map(({ layer, why }) => ({ layer: layer.node.name, op: layer.node.op, why }));
+  const others = all.filter((group) => !groups.includes(group)).flatMap(({ filters }) => filters);
+  const skipped: SkippedLayer[] = [...held, ...others.map(({ layer }) => ({ layer, why: NOT_NAMED }))].map(({ layer, why }) => ({
+    layer: layer.node.name,
+    op: layer.node.op,
+    why,
+  }));
   keptCounts(groups, scores, step).forEach((keep, g) => {
     const { channels, filters } = groups[g]!;
     const gone = smallest(scores[g]!, channels.length - keep);
@@ -58,7 +64,12 @@ function remedy(groups: readonly ChannelGroup[], step: ChannelStep): string {
   return step.multiple > 1 ? `Use a smaller multiple than ${step.multiple}, or more than ${step.amount}` : `Use more than ${step.amount}`;
 }
 
-function reasonToHold({ node, weight }: Layer, step: ChannelStep): string | undefined {
+/** Layers that share channels lose them together: it takes one of them to be named. */
+function isAskedFor({ filters }: ChannelGroup, { only }: ChannelStep): boolean {
+  return only === undefined || filters.some(({ layer }) => matchesAny(layer.node.name, only));
+}
+
+function reasonToHold({ node, weight }: Layer, { only: _, ...step }: ChannelStep): string | undefined {
   const why = leftOut(node.name, step);
   if (why !== undefined) return why;
   if (step.include !== undefined && !matchesAny(node.name, step.include)) return "not included by the recipe";
