@@ -19,12 +19,15 @@ export interface LayerFilter {
 /** The filters of a step that has no choice of its own to override. */
 export type PlainFilter = Omit<LayerFilter, "include">;
 
+/** Why a step leaves a layer alone that `exclude` names. */
+export const EXCLUDED = "excluded by the recipe";
+
 /** Why a step leaves a layer alone that `only` does not name. */
 export const NOT_NAMED = "not among the recipe's layers";
 
 /** Why a recipe keeps a step from a layer; undefined: it does not. */
 export function leftOut(layer: string, { only, exclude = [] }: LayerFilter): string | undefined {
-  if (matchesAny(layer, exclude)) return "excluded by the recipe";
+  if (matchesAny(layer, exclude)) return EXCLUDED;
   return only === undefined || matchesAny(layer, only) ? undefined : NOT_NAMED;
 }
 

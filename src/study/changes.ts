@@ -1,6 +1,7 @@
 /** What a layer can undergo, as recipe steps: the user's words, and what stands for a kind of change where only that is named. */
 import { parseRecipe } from "../compress/recipe.ts";
 import type { Step } from "../compress/recipe.ts";
+import type { LayerFilter } from "../compress/recipe-fields.ts";
 import { matchesAny } from "../compress/names.ts";
 import { UsageError } from "../errors.ts";
 
@@ -52,7 +53,8 @@ export function parseChange(text: string, option: string): string {
   const [step, ...more] = recipe.steps;
   if (step === undefined || more.length > 0) throw new UsageError(`${option} ${text}: got ${recipe.steps.length} steps, expected one`);
   if (step.kind === "fp32") throw new UsageError(`${option} ${text}: fp32 changes nothing. Name a step that does, e.g. int8`);
-  if (step.only !== undefined || ("include" in step && step.include !== undefined) || step.exclude !== undefined)
+  const { only, include, exclude }: LayerFilter = step;
+  if (only !== undefined || include !== undefined || exclude !== undefined)
     throw new UsageError(
       `${option} ${text}: names layers, expected a step without only, include and exclude: each layer is changed in turn`,
     );

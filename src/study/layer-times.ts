@@ -69,14 +69,15 @@ export async function raceChanges(
   const folder = await mkdtemp(join(tmpdir(), "slimbench-"));
   try {
     const racers = new Map<Graph, Racer>();
-    for (const graph of new Set(changes.flatMap(({ before, after }) => [before, after]))) {
-      const path = join(folder, `${racers.size}.graph`);
-      await writeFile(path, serializeGraph(graph));
-      racers.set(graph, { graph, path, kernels: [], medians: [] });
-    }
-    const all = [...racers.values()];
-    await race(all, target, probe, options);
-    return changes.map(({ before, after }) => describe(target, racers.get(before)!, racers.get(after)!));
+    const racerOf = (graph: Graph): Racer => {
+      const racer = racers.get(graph) ?? { graph, path: join(folder, `${racers.size}.graph`), kernels: [], medians: [] };
+      racers.set(graph, racer);
+      return racer;
+    };
+    const pairs = changes.map(({ before, after }) => ({ before: racerOf(before), after: racerOf(after) }));
+    for (const { graph, path } of racers.values()) await writeFile(path, serializeGraph(graph));
+    await race([...racers.values()], target, probe, options);
+    return pairs.map(({ before, after }) => describe(target, before, after));
   } catch (error) {
     if (!(error instanceof HostError || error instanceof UnavailableError) || error.code === "interrupted") throw error;
     return changes.map(() => failed(error.message));
@@ -106,13 +107,13 @@ async function race(racers: readonly Racer[], target: Target, probe: TargetProbe
       for (const [i, racer] of racers.entries()) {
         if (racer.fault === undefined) await add(host, racer, target, reports[i]?.choices ?? [], added);
       }
-      const live = racers.filter((racer) => added.has(racer));
+      const live = [...added.keys()];
       if (live.length === 0) return;
       const { engine, options: words } = target;
       const { times } = await host.request("race", {
         engine,
         options: words,
-        added: live.map((racer) => added.get(racer)!),
+        added: [...added.values()],
         settings: preset.race,
         bounds: false,
       });

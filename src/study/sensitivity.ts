@@ -216,7 +216,7 @@ class Study {
         onNote: (line) => reporter.note(line),
       },
     );
-    rows.forEach(({ change }, i) => this.#addTime(layer, change, times[i]!));
+    times.forEach((time, i) => this.#addTime(layer, rows[i]?.change ?? "", time));
   }
 
   /** What a change changes, before and after; a sentence where the two cannot be compared. */

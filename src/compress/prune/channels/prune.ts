@@ -7,7 +7,7 @@ import { UsageError } from "../../../errors.ts";
 import type { Graph } from "../../../graph/ir.ts";
 import { layersOf } from "../../layers.ts";
 import type { Layer } from "../../layers.ts";
-import { NOT_NAMED, leftOut } from "../../recipe-fields.ts";
+import { EXCLUDED, NOT_NAMED } from "../../recipe-fields.ts";
 import { matchesAny } from "../../names.ts";
 import type { Promised } from "../../promises.ts";
 import { stepText } from "../../recipe.ts";
@@ -69,9 +69,8 @@ function isAskedFor({ filters }: ChannelGroup, { only }: ChannelStep): boolean {
   return only === undefined || filters.some(({ layer }) => matchesAny(layer.node.name, only));
 }
 
-function reasonToHold({ node, weight }: Layer, { only: _, ...step }: ChannelStep): string | undefined {
-  const why = leftOut(node.name, step);
-  if (why !== undefined) return why;
+function reasonToHold({ node, weight }: Layer, step: ChannelStep): string | undefined {
+  if (matchesAny(node.name, step.exclude ?? [])) return EXCLUDED;
   if (step.include !== undefined && !matchesAny(node.name, step.include)) return "not included by the recipe";
   if (!(weight.data instanceof Float32Array)) return `weights are ${weight.dtype}, expected float32`;
   return weight.data.every(Number.isFinite) ? undefined : "weights are not all finite";
