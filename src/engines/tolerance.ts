@@ -8,11 +8,15 @@
  * amplify nor damp on the way to the output (gain 1; trained networks with normalized or saturating layers stay near it, and the
  * worst case K_l is itself about sqrt(K_l) times what happens), the relative error of an output is the sum over the compute nodes that
  * it depends on: tolerance = eps × Σ K_l × max|reference output|. Integer results have no tolerance at all.
+ *
+ * A layer that quantizes its input at run time (`dynamic`) computes the same bits everywhere from the same bits. Where its input is not the same to the
+ * bit, any of its values may fall onto the neighbouring one of 255 steps: a relative error of 1/255, which it passes on like any other.
  */
 import { invariant } from "../errors.ts";
 import { inputTensor, outputTensor, producersOf, requireInput, tensorOf } from "../graph/access.ts";
 import { isFloat } from "../graph/dtype.ts";
 import type { TypedArray } from "../graph/dtype.ts";
+import { isDynamic } from "../graph/dynamic.ts";
 import { TREE_INPUT } from "../graph/tree.ts";
 import type { Graph, Node, UnaryFn } from "../graph/ir.ts";
 
@@ -52,6 +56,7 @@ export function roundings(graph: Graph, node: Node): number {
   switch (node.op) {
     case "Conv2D":
     case "ConvTranspose2D": {
+      if (isDynamic(node)) return activation;
       const [, kh = 1, kw = 1, c = 1] = requireInput(graph, node, 1).shape;
       return kh * kw * c + biasTerm(graph, node) + activation;
     }
@@ -60,6 +65,7 @@ export function roundings(graph: Graph, node: Node): number {
       return kh * kw + biasTerm(graph, node) + activation;
     }
     case "Dense":
+      if (isDynamic(node)) return activation;
       return x[x.length - 1]! + biasTerm(graph, node) + activation;
     case "MatMul":
       return node.attrs.transposeA && x.length > 1 ? x[x.length - 2]! : x[x.length - 1]!;
@@ -90,6 +96,9 @@ export function roundings(graph: Graph, node: Node): number {
       return 0;
   }
 }
+
+/** One step of an 8-bit grid, relative to its range. */
+const DYNAMIC_STEP = 1 / 255;
 
 function biasTerm(graph: Graph, node: Node): number {
   return inputTensor(graph, node, 2) === undefined ? 0 : 1;
@@ -125,18 +134,27 @@ export function graphTolerance(graph: Graph, reference: readonly TypedArray[]): 
   const producers = producersOf(graph);
   return graph.outputs.map((output, i) => {
     if (!isFloat(tensorOf(graph, output).dtype)) return 0;
-    const seen = new Set<Node>();
-    const pending = [output];
-    let total = 0;
-    for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
-      const node = producers.get(name);
-      if (node === undefined || seen.has(node)) continue;
-      seen.add(node);
+    let [total, steps] = [0, 0];
+    for (const node of behind(producers, output)) {
       total += roundings(graph, node);
-      pending.push(...node.inputs);
+      const isInexact = isDynamic(node) && behind(producers, node.inputs[0]!).some((before) => roundings(graph, before) > 0);
+      if (isInexact) steps++;
     }
-    return EPSILON_32 * total * maxMagnitude(reference[i]!);
+    return (EPSILON_32 * total + DYNAMIC_STEP * steps) * maxMagnitude(reference[i]!);
   });
+}
+
+/** The nodes that a tensor depends on. */
+function behind(producers: ReadonlyMap<string, Node>, tensor: string): readonly Node[] {
+  const seen = new Set<Node>();
+  const pending = [tensor];
+  for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
+    const node = producers.get(name);
+    if (node === undefined || seen.has(node)) continue;
+    seen.add(node);
+    pending.push(...node.inputs);
+  }
+  return [...seen];
 }
 
 /** Largest finite |x|; 0 when there is none. */

@@ -97,6 +97,11 @@ export interface Conv2DAttrs {
   readonly pads: Pads2D;
   readonly groups: number;
   readonly activation?: Activation;
+  /**
+   * Conv2D: x is float32 and quantized when the node runs, to the grid of its own smallest and largest value (`dynamicGrid` of numerics.ts), w int8
+   * per tensor or axis 0, bias float32; the integer sums are scaled back to float32.
+   */
+  readonly dynamic?: true;
 }
 
 export interface ConvTranspose2DAttrs {
@@ -187,8 +192,8 @@ export interface OpAttrs {
   DepthwiseConv2D: Conv2DAttrs;
   /** x [N,H,W,C], w [O,KH,KW,C/groups], bias? [O] → [N,OH,OW,O] */
   ConvTranspose2D: ConvTranspose2DAttrs;
-  /** x [...,K], w [N,K], bias? [N] → [...,N]. Integer as Conv2D. */
-  Dense: { readonly activation?: Activation };
+  /** x [...,K], w [N,K], bias? [N] → [...,N]. Integer and dynamic as Conv2D. */
+  Dense: { readonly activation?: Activation; readonly dynamic?: true };
   /** a [...,M,K], b [...,K,N] → [...,M,N]; leading dimensions broadcast; transpose swaps the last two first. Numpy rules for rank 1. */
   MatMul: { readonly transposeA: boolean; readonly transposeB: boolean };
   /** a, b → broadcast as numpy. Integer add/sub/mul: int8 tensors with quantization. */

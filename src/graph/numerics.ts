@@ -4,7 +4,8 @@
  *
  * Requantization (XNNPACK's "fp32"): int32 accumulator → float32, × float32 scale, round half to even, + zero point, clamp.
  * Addition: int32 multipliers with 20 fractional bits and one rounding shift (XNNPACK qs8-vadd). Everything unary on 8 bits
- * (activations, requantization) is a table of 256 entries. Softmax uses integer exponentials and an integer division.
+ * (activations, requantization) is a table of 256 entries. Softmax uses integer exponentials and an integer division. A grid that is found at run time
+ * takes two float32 divisions, which WGSL does bit by bit.
  */
 import { invariant } from "../errors.ts";
 import type { DType } from "./dtype.ts";
@@ -72,6 +73,38 @@ export function quantizeValue(x: number, inverseScale: number, zeroPoint: number
 /** The float32 reciprocal that `quantizeValue` takes. */
 export function inverseScale(scale: number): number {
   return Math.fround(1 / scale);
+}
+
+/** An int8 grid found at run time. */
+export interface DynamicGrid {
+  readonly scale: number;
+  /** float32 reciprocal of the scale. */
+  readonly inverse: number;
+  /** -128..127 */
+  readonly zeroPoint: number;
+}
+
+/** Ranges below this are taken for 0: their scale would be no normal float32. */
+export const SMALLEST_RANGE = 2 ** -100;
+
+/**
+ * The grid that a dynamic layer quantizes its input to: ONNX's DynamicQuantizeLinear on int8 (its uint8 codes less 128), one grid for the whole
+ * tensor, 0 always a step. Two things differ from ONNX Runtime in the last place: values and zero point are multiplied by the float32
+ * reciprocal of the scale instead of divided by it, and a range below 2^-100 has scale 1.
+ * @param min, max smallest and largest value, finite
+ */
+export function dynamicGrid(min: number, max: number): DynamicGrid {
+  const low = Math.min(min, 0);
+  const range = Math.fround(Math.max(max, 0) - low);
+  if (!(range >= SMALLEST_RANGE)) return { scale: 1, inverse: 1, zeroPoint: -128 };
+  const scale = Math.fround(range / 255);
+  const inverse = inverseScale(scale);
+  return { scale, inverse, zeroPoint: Math.min(Math.max(roundHalfEven(Math.fround(-low * inverse)) - 128, -128), 127) };
+}
+
+/** Float32 result of an integer sum in a dynamic layer: two float32 products and a float32 sum, each rounded. */
+export function dynamicResult(acc: number, inputScale: number, weightScale: number, bias: number): number {
+  return Math.fround(Math.fround(Math.fround(acc) * Math.fround(inputScale * weightScale)) + bias);
 }
 
 /** Integer clamp bounds of a fused activation on a quantized output. */

@@ -5,6 +5,7 @@
 import { FormatError, ShapeError, formatShape } from "../errors.ts";
 import { codeFault } from "./code.ts";
 import { elementCount } from "./dtype.ts";
+import { dynamicFault } from "./dynamic.ts";
 import { inferNode } from "./infer.ts";
 import type { Graph, Tensor } from "./ir.ts";
 import { isTree, treeFault } from "./tree.ts";
@@ -42,7 +43,7 @@ export function validateGraph(graph: Graph): void {
       );
     }
     ready.add(output.name);
-    const fault = isTree(node) ? treeFault(graph, node) : undefined;
+    const fault = isTree(node) ? treeFault(graph, node) : dynamicFault(graph, node);
     if (fault !== undefined) throw new FormatError(`${where}: ${fault}`);
   }
   if (graph.outputs.length === 0) throw new FormatError(`graph "${graph.name}": no outputs`);

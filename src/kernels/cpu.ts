@@ -76,6 +76,8 @@ const MATRIX: readonly KernelRow[] = [
     ["Conv2D"],
     "The same over gathered patches.",
   ),
+  row("i8_gemm_dynamic_8x4", ["Conv2D", "Dense"], "float32 input quantized to its own range, the 8×4 tile, sums scaled back to float32."),
+  row("i8_conv_dynamic_8x4", ["Conv2D"], "The same over gathered patches."),
   row("any_conv_general", [...MATRIX_OPS, "DepthwiseConv2D"], "Direct loops in doubles, for types without a kernel of their own."),
   row("any_matmul_general", ["MatMul"], "Direct loops in doubles, for types without a kernel of their own."),
   ...rows(

@@ -3,7 +3,7 @@
  * registers; weights stream in panels of 8 columns, each input value is loaded as a splat. The K loop is not unrolled: on V8's x64
  * back end an unrolled loop spills accumulators (52 against 34 GFLOP/s on Node 20).
  */
-import { F32_IMPORTS, I8_IMPORTS, f32Stores, i8Stores } from "./epilogue.ts";
+import { F32_IMPORTS, I8_IMPORTS, dynamicResults, f32Stores, i8Stores } from "./epilogue.ts";
 import type { TileRow } from "./epilogue.ts";
 import { range, source } from "./text.ts";
 
@@ -13,7 +13,8 @@ export type Access = "rows" | "table";
 export interface Tile {
   /** Start of the tile functions' names, unique within a file. */
   readonly prefix: string;
-  readonly dtype: "f32" | "i8";
+  /** `dynamic`: integer sums that become floats by the scale at `grid`, times the weights', plus a float bias. */
+  readonly dtype: "f32" | "i8" | "dynamic";
   /** Rows of a whole tile. */
   readonly rows: number;
   /** Statement that adds one step's products of the splatted input x and the weights b to the accumulator c. */
@@ -33,6 +34,15 @@ const I8_TILE: Tile = {
   rows: 4,
   accumulate: (c, x, b) => `${c} = i32x4.add(${c}, i32x4.dot_i16x8_s(${x}, ${b}));`,
 };
+
+const DYNAMIC_TILE: Tile = { ...I8_TILE, prefix: "dynamic", dtype: "dynamic" };
+
+/** What ends a tile, beyond the number of columns. */
+const END: Readonly<Record<Tile["dtype"], readonly string[]>> = { f32: ["act", "post"], i8: ["post"], dynamic: ["act", "post", "grid"] };
+
+function endParams({ dtype }: Tile): string {
+  return END[dtype].map((name) => `${name}: usize`).join(", ");
+}
 
 /** How a tile finds its input rows: at a fixed stride, or through a table of byte offsets plus segment offsets (convolution). */
 function rowPointers(rows: number, access: Access): string[] {
@@ -93,30 +103,31 @@ function tileFunction(tile: Tile, rows: number, width: Width, access: Access): s
     ]),
   ];
   const count = width === "x8" ? undefined : "columns";
-  const params = `k: usize, w: usize, c: usize, ldc: usize${count === undefined ? "" : ", columns: usize"}, ${dtype === "f32" ? "act: usize, " : ""}post: usize`;
+  const params = `k: usize, w: usize, c: usize, ldc: usize${count === undefined ? "" : ", columns: usize"}, ${endParams(tile)}`;
   return source(
     rows === tile.rows && width === "x8",
     `function ${tileName(tile, rows, width, access)}(${INPUT_PARAMS[access]}, ${params}): void`,
     [
       ...rowPointers(rows, access),
-      ...(dtype === "i8" ? ["const scales = w + 32;"] : []),
-      ...range(vectors).map((v) => `let c0${v} = v128.load(w, ${v * 16});`),
+      ...(dtype === "f32" ? [] : ["const scales = w + 32;"]),
+      ...range(vectors).map((v) => `let c0${v} = ${dtype === "dynamic" ? "i32x4.splat(0)" : `v128.load(w, ${v * 16})`};`),
       ...range(rows - 1).flatMap((r) => range(vectors).map((v) => `let c${r + 1}${v} = c0${v};`)),
       `w += ${dtype === "f32" ? 32 : 64};`,
       ...reduction(rows, access, step, 4, 32),
       ...(dtype === "f32"
         ? f32Stores(outputs, count)
-        : [`const s0 = v128.load(scales), s1 = v128.load(scales${vectors === 2 ? ", 16" : ""});`, ...i8Stores(outputs, count)]),
+        : dtype === "dynamic"
+          ? [...dynamicResults(outputs), ...f32Stores(outputs, count)]
+          : [`const s0 = v128.load(scales), s1 = v128.load(scales${vectors === 2 ? ", 16" : ""});`, ...i8Stores(outputs, count)]),
     ],
   );
 }
 
 /** Loops over blocks of `mb` rows, panels of 8 columns, and a tile's rows at a time, so that a panel stays in L1 and a row block in L2. */
 function driver(name: string, tile: Tile, access: Access): string[] {
-  const isFloat = tile.dtype === "f32";
-  const bytes = isFloat ? 4 : 1;
-  const post = isFloat ? "act, post" : "post";
-  const header = isFloat ? "32" : "64";
+  const bytes = tile.dtype === "i8" ? 1 : 4;
+  const post = END[tile.dtype].join(", ");
+  const header = tile.dtype === "f32" ? "32" : "64";
   const length = access === "rows" ? "k" : "k * segmentCount";
   const call = (rows: number, width: Width): string =>
     `${tileName(tile, rows, width, access)}(${INPUT_ARGS[access]}, k, w0, c0 + i * ldc, ldc${width === "x8" ? "" : ", n - j"}, ${post});`;
@@ -128,7 +139,7 @@ function driver(name: string, tile: Tile, access: Access): string[] {
   ];
   return source(
     false,
-    `export function ${name}(${INPUT_PARAMS[access]}, k: usize, w: usize, c: usize, ldc: usize, m: usize, n: usize, mb: usize, ${isFloat ? "act: usize, " : ""}post: usize): void`,
+    `export function ${name}(${INPUT_PARAMS[access]}, k: usize, w: usize, c: usize, ldc: usize, m: usize, n: usize, mb: usize, ${endParams(tile)}): void`,
     [
       `const panelBytes: usize = ${header} + ${length} * 32;`,
       "for (let m0: usize = 0; m0 < m; m0 += mb) {",
@@ -221,6 +232,16 @@ export function denseF32(): string[] {
     ...family("f32_gemm_packed_4x8__wasm_simd", F32_TILE, "rows"),
     ...family("f32_conv_indirect_4x8__wasm_simd", F32_TILE, "table"),
     ...gemv(),
+  ];
+}
+
+/** Layers that quantize their input at run time: it comes as int16, its zero point taken off. */
+export function dynamicI8(): string[] {
+  return [
+    F32_IMPORTS,
+    "",
+    ...family("i8_gemm_dynamic_4x8__wasm_simd", DYNAMIC_TILE, "rows"),
+    ...family("i8_conv_dynamic_4x8__wasm_simd", DYNAMIC_TILE, "table"),
   ];
 }
 

@@ -30,6 +30,21 @@ export function f32Stores(rows: readonly TileRow[], count?: string): string[] {
   ];
 }
 
+/** int32 sums → floats: × (input's scale × weights' scale) + bias, rounded after each; bias [8] and scales [8] lie in front of the panel's weights. */
+export function dynamicResults(rows: readonly TileRow[]): string[] {
+  const vectors = [...rows[0]!.accumulators.keys()];
+  return [
+    "const input = v128.load32_splat(grid);",
+    ...vectors.flatMap((v) => [
+      `const s${v} = f32x4.mul(input, v128.load(scales, ${v * 16}));`,
+      `const b${v} = v128.load(scales - 32, ${v * 16});`,
+    ]),
+    ...rows.flatMap(({ accumulators }) =>
+      accumulators.map((c, v) => `${c} = f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(${c}), s${v}), b${v});`),
+    ),
+  ];
+}
+
 /** 8 columns a row (or the same 4 twice), requantized with the scales s0 and s1; two rows fill one vector of bytes. */
 export function i8Stores(rows: readonly TileRow[], count?: string): string[] {
   return rows.flatMap((row, i) => {

@@ -1,6 +1,6 @@
 /** The catalogue of generated AssemblyScript files. */
 import { codedF32 } from "./coded.ts";
-import { denseF32, denseI8 } from "./dense.ts";
+import { denseF32, denseI8, dynamicI8 } from "./dense.ts";
 import { depthwiseF32, depthwiseI8 } from "./depthwise.ts";
 import { relaxedDepthwise } from "./relaxed-depthwise.ts";
 import { relaxedF32, relaxedI8 } from "./relaxed.ts";
@@ -19,6 +19,7 @@ export function generatedFiles(): ReadonlyMap<string, string> {
     ["dense-i8.ts", denseI8()],
     ["depthwise-f32.ts", depthwiseF32()],
     ["depthwise-i8.ts", depthwiseI8()],
+    ["dynamic-i8.ts", dynamicI8()],
     ["relaxed-depthwise.ts", relaxedDepthwise()],
     ["relaxed-f32.ts", relaxedF32()],
     ["relaxed-i8.ts", relaxedI8()],

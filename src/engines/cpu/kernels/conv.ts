@@ -4,8 +4,10 @@
  */
 import { inputTensor, outputTensor, requireInput } from "../../../graph/access.ts";
 import { isByRows } from "../../../graph/code.ts";
+import { dynamicLayer, isDynamic } from "../../../graph/dynamic.ts";
 import type { Tensor } from "../../../graph/ir.ts";
 import { createCodedConv, keepsCode } from "./conv_coded.ts";
+import { createDynamicConv } from "./conv_dynamic.ts";
 import { convGeometry, convTransposeGeometry, denseGeometry, isPointwise, phaseMatrix } from "./conv_geometry.ts";
 import { gatherF32, gatherI8, panelRows } from "./gather.ts";
 import type { ConvGeometry } from "./conv_geometry.ts";
@@ -32,6 +34,7 @@ export function createConv(context: KernelContext<ConvOp>): CpuKernel {
   const bias = inputTensor(graph, node, 2);
   const out = outputTensor(graph, node);
   const geometry = geometryOf(node, x, w, out);
+  if (isDynamic(node)) return createDynamicConv(context.scratch, geometry, dynamicLayer(graph, node), floatFinish(node.attrs.activation));
   if (x.dtype === "float32" && out.dtype === "float32" && (w.dtype === "float32" || isQuantized(w))) {
     return createFloatConv(context, geometry, w, bias);
   }

@@ -188,6 +188,24 @@ function tile2x4(a: Float64Array, pair: number, from: number, to: number, w: Int
   sums[pair * 4 + 3] = c3;
 }
 
+/** acc [2 × pairs][4] = Σ_k x(r, k) × w(j + c, k), for columns j … j + 3. */
+export function accumulateDenseI8(
+  { k, values }: DenseI8,
+  a: Float64Array,
+  pairs: number,
+  j: number,
+  sums: Float64Array,
+  acc: Int32Array,
+): void {
+  acc.fill(0, 0, pairs * 8);
+  for (let from = 0; from < k; from += MAX_TERMS) {
+    const to = from + MAX_TERMS < k ? from + MAX_TERMS : k;
+    if (pairs === 4) tile8x4(a, from, to, values, j * k, sums);
+    else for (let p = 0; p < pairs; p++) tile2x4(a, p, from, to, values, j * k, sums);
+    splitSums(sums, pairs, acc);
+  }
+}
+
 /** Splits sums of pairs [pairs][4] and adds them to the accumulators [2*pairs][4]. */
 export function splitSums(sums: Float64Array, pairs: number, acc: Int32Array): void {
   for (let p = 0; p < pairs; p++) {

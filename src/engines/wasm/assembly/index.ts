@@ -4,6 +4,7 @@ export * from "./gen/dense-f32";
 export { i8_conv_pairs_4x8__wasm_simd } from "./gen/dense-i8";
 export * from "./gen/depthwise-f32";
 export * from "./gen/depthwise-i8";
+export * from "./gen/dynamic-i8";
 export * from "./gen/sparse";
 export * from "./gen/sparse-pixels-f32";
 export * from "./gen/sparse-pixels-i8";
@@ -19,6 +20,7 @@ export {
   f32_pack_panels__wasm_simd,
   i8_widen_rows__wasm_simd,
 } from "./layout";
+export * from "./dynamic";
 export * from "./pairs";
 export * from "./pooling";
 export * from "./elementwise";

@@ -49,7 +49,7 @@ export function widen(x: usize, c: usize, count: usize, zeroPoint: v128, isSigne
 }
 
 /** An even number of zero bytes; memory.fill is a call out of the module, which costs as much as a short row. */
-function clear(c: usize, bytes: usize): void {
+export function clear(c: usize, bytes: usize): void {
   const end = c + bytes;
   for (; c + 16 <= end; c += 16) v128.store(c, i32x4.splat(0));
   for (; c < end; c += 2) store<u16>(c, 0);

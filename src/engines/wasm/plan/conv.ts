@@ -1,9 +1,11 @@
 /** Conv2D, DepthwiseConv2D, Dense, and MatMul with a constant right side: from nodes to problems for the tiles. */
 import { elementCount } from "../../../graph/dtype.ts";
+import { isDynamic } from "../../../graph/dynamic.ts";
 import type { Activation, Node, NodeWith } from "../../../graph/ir.ts";
 import { floatWeights, integerFinish } from "../../cpu/kernels/weights.ts";
 import type { NodePlan, PlanContext, Planner } from "../program.ts";
 import { planDepthwiseTiles } from "./depthwise/index.ts";
+import { planDynamic } from "./dynamic.ts";
 import { planFloat } from "./float/index.ts";
 import { planInteger } from "./integer/index.ts";
 import { centered, operandsOf } from "./operands.ts";
@@ -67,6 +69,7 @@ function planLayer(context: PlanContext, layer: Layer): NodePlan | undefined {
 }
 
 export const planConv2D: Planner<"Conv2D"> = (context, node) => {
+  if (isDynamic(node)) return planDynamic(context, node);
   const operands = operandsOf(context, node);
   if (operands === undefined) return undefined;
   const { x, w, out } = operands;
@@ -85,6 +88,7 @@ export const planConv2D: Planner<"Conv2D"> = (context, node) => {
 };
 
 export const planDense: Planner<"Dense"> = (context, node) => {
+  if (isDynamic(node)) return planDynamic(context, node);
   const operands = operandsOf(context, node);
   if (operands === undefined) return undefined;
   const [channels = 1, k = 1] = operands.w.shape;
