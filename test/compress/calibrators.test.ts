@@ -132,13 +132,22 @@ describe("entropy", () => {
         const values = weights.flatMap((n, i) => Array.from({ length: n }, () => i - 15.5)).concat([15.5, -15.5]);
         const histogram = histogramOf(values, 32);
         const counts = [...histogram.counts];
-        const found = entropyRange(histogram, 8);
+        const found = entropyRange(histogram, 8, 1);
         const all = Array.from({ length: 13 }, (_, i) => ({ k: i + 4, d: divergence(counts, 12 - i, 20 + i, 8) }));
         const least = Math.min(...all.map(({ d }) => d));
         const k = Math.ceil(Math.max(found.max, -found.min));
         expect(all.find((one) => one.k === k)!.d).toBeCloseTo(least, 9);
       }),
     );
+  });
+
+  it("does not count exact zeros, and leaves one value in a hundred outside at most", () => {
+    const values = withOutliers(14);
+    const zeros = new Float64Array(500_000);
+    expect(entropyRange(histogramOf([...values, ...zeros]))).toEqual(entropyRange(histogramOf(values)));
+    const piled = values.map((x, i) => (i % 2 === 0 ? 0.01 : x));
+    const { min, max } = entropyRange(histogramOf(piled));
+    expect(piled.filter((x) => x < min || x > max).length).toBeLessThanOrEqual(500);
   });
 
   it("takes a window that holds values, where none is near zero", () => {

@@ -1,7 +1,9 @@
 /**
  * Calibrators: what range an activation gets, given what calibration saw of it. All work on one pass's statistics. After onnxruntime's
- * quantization/calibrate.py, with these differences: histograms grow by doubling widths (histogram.ts), percentiles keep the whole outer bin, entropy
- * has bins enough to choose from and cuts them into equal groups.
+ * quantization/calibrate.py, with these differences: histograms grow by doubling widths (histogram.ts), percentiles keep the whole outer bin, and entropy
+ * has 4,096 bins to choose from, cuts them into equal groups, and is kept from its known failure: quantized, a value that very many share seems to lose much
+ * information, so that windows of a few percent of the range win. Exact zeros, which every grid holds, do not count, and one value in a hundred
+ * may lie outside. (2026-11-24, without these: dsnet 11 %, lenet5 15 % on MNIST, of 99 %.)
  */
 import type { Histogram } from "./histogram.ts";
 import type { Range } from "./params.ts";
@@ -31,6 +33,8 @@ export const DEFAULT_PERCENTILE = 99.999;
 
 /** Levels that the entropy calibrator compares with; onnxruntime's and TensorRT's 128. */
 const ENTROPY_LEVELS = 128;
+/** Share of the values that the entropy calibrator may leave outside. */
+const ENTROPY_CUT = 0.01;
 /** Counts that stand for none where a logarithm needs some. */
 const SMOOTHING = 1e-4;
 
@@ -71,12 +75,14 @@ export function percentileRange(histogram: Histogram, percentile: number): Range
 
 /**
  * Tries the windows of k bins to either side of zero, from as many bins as levels up to all of them. A window's reference P has the values outside in
- * its outermost bins; the candidate Q has the values inside, spread over the non-empty bins of each of `levels` groups.
+ * its outermost bins; the candidate Q has the values inside, spread over the non-empty bins of each of `levels` groups. Exact zeros do not count.
+ * @param mostCut share of the values that may lie outside
  * @returns the window with the smallest divergence Σ P log(P / Q), the narrower of equals, within the values' extent
  */
-export function entropyRange(histogram: Histogram, levels = ENTROPY_LEVELS): Range {
-  const { counts, total } = histogram;
-  const half = counts.length / 2;
+export function entropyRange(histogram: Histogram, levels = ENTROPY_LEVELS, mostCut = ENTROPY_CUT): Range {
+  const half = histogram.counts.length / 2;
+  const counts = histogram.counts.map((count, i) => (i === half ? count - histogram.zeros : count));
+  const total = histogram.total - histogram.zeros;
   const sums = prefixSums(counts, (count) => count);
   const filled = prefixSums(counts, (count) => (count > 0 ? 1 : 0));
   const logs = prefixSums(counts, (count) => xlogx(count));
@@ -85,7 +91,7 @@ export function entropyRange(histogram: Histogram, levels = ENTROPY_LEVELS): Ran
     const [left, right] = [sums[from]!, total - sums[to]!];
     const [first, last] = [counts[from]!, counts[to - 1]!];
     const inside = sums[to]! - sums[from]!;
-    if (inside === 0) return Infinity;
+    if (inside === 0 || total - inside > mostCut * total) return Infinity;
     // Σ P log P, in counts, the outermost bins with what lies outside.
     const own = logs[to]! - logs[from]! - xlogx(first) - xlogx(last) + xlogx(first + left) + xlogx(last + right);
     let cross = 0;
