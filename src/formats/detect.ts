@@ -6,19 +6,43 @@ import { validateGraph } from "../graph/validate.ts";
 import { importOnnx } from "./onnx/import.ts";
 import type { ImportOptions } from "./options.ts";
 import { importTflite } from "./tflite/import.ts";
+import { importTrees, looksLikeTrees } from "./tree/read.ts";
 
-const REMEDY = "Give an .onnx or a .tflite file.";
+const REMEDY = "Give an .onnx or a .tflite file, or decision trees as .json.";
 
 /**
  * Reads, simplifies and validates a model.
  * @throws FormatError (what the file looks like instead, or where it is damaged), UnsupportedError, ShapeError
  */
 export function importModel(bytes: Uint8Array, options: ImportOptions): Graph {
-  const graph = detectFormat(bytes, options.name) === "tflite" ? importTflite(bytes, options) : importOnnx(bytes, options);
+  const graph = importBytes(bytes, options);
   validateGraph(graph);
   const simplified = standardPasses(graph, options.evaluate);
   validateGraph(simplified);
   return simplified;
+}
+
+function importBytes(bytes: Uint8Array, options: ImportOptions): Graph {
+  const trees = readTreesText(bytes, options.name);
+  if (trees !== undefined) return importTrees(trees, options);
+  return detectFormat(bytes, options.name) === "tflite" ? importTflite(bytes, options) : importOnnx(bytes, options);
+}
+
+/** Decision trees as JSON; undefined where the bytes are something else. @throws FormatError for damaged ones */
+function readTreesText(bytes: Uint8Array, name: string): Readonly<Record<string, unknown>> | undefined {
+  if (!/^\s*\{/.test(ascii(bytes, 0, Math.min(bytes.length, 64)))) return undefined;
+  const text = new TextDecoder().decode(bytes);
+  try {
+    const value: unknown = JSON.parse(text);
+    return looksLikeTrees(value) ? value : undefined;
+  } catch (error) {
+    if (!/"(children_left|trees)"/.test(text)) return undefined;
+    throw new FormatError(
+      `${name}: decision trees as JSON, but ${error instanceof Error ? error.message : "unreadable"}`,
+      "Get the file again",
+      error,
+    );
+  }
 }
 
 /**

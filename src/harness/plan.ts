@@ -123,7 +123,7 @@ function chooseSuite({ suite, models, modelsDir }: PlanRequest): Suite | undefin
 }
 
 function isModelFile(text: string): boolean {
-  return text.startsWith("npm:") || isKernelModel(text) || /\.(onnx|tflite)$/i.test(text) || text.includes("/") || existsSync(text);
+  return text.startsWith("npm:") || isKernelModel(text) || /\.(onnx|tflite|json)$/i.test(text) || text.includes("/") || existsSync(text);
 }
 
 interface ChosenModel {
@@ -179,7 +179,7 @@ function fromFile(word: string, request: PlanRequest, suite: Suite | undefined):
       "Name a .onnx or .tflite file, npm:PACKAGE/PATH, or a model of the suite",
     );
   }
-  const name = (word.split("/").at(-1) ?? word).replace(/\.(onnx|tflite)$/i, "");
+  const name = (word.split("/").at(-1) ?? word).replace(/\.(onnx|tflite|json)$/i, "");
   return {
     model: { name, path: word, shapes: request.shapes ?? new Map(), ...datasetOf(request.dataset) },
     // int8 calibrates on data, so it is no default without any.
