@@ -3,6 +3,7 @@
 // #param ROWS = 1 | 4
 // #param ACCESS = i8_rows | i8_conv
 // #param DOT4 = dot4I8Packed | dot4_unpack
+// #param STORE = i8_store | dynamic_store
 // #include common/flat.wgsl
 // #include common/gemm_params.wgsl
 // #include common/bytes.wgsl
@@ -10,7 +11,7 @@
 // #include common/dot_columns.wgsl
 // #include common/requantize.wgsl
 // #include access/{{ACCESS}}.wgsl
-// #include common/i8_store.wgsl
+// #include common/{{STORE}}.wgsl
 @group(0) @binding(3) var<storage, read> w: array<vec4<u32>>;
 
 @compute @workgroup_size(WG)

@@ -3,13 +3,14 @@
 // Grid: x tiles (columns fastest), folded into y; z groups.
 // #param ACCESS = i8_rows | i8_conv
 // #param DOT4 = dot4I8Packed | dot4_unpack
+// #param STORE = i8_store | dynamic_store
 // #include common/gemm_params.wgsl
 // #include common/bytes.wgsl
 // #include common/dot4.wgsl
 // #include common/dot_columns.wgsl
 // #include common/requantize.wgsl
 // #include access/{{ACCESS}}.wgsl
-// #include common/i8_store.wgsl
+// #include common/{{STORE}}.wgsl
 @group(0) @binding(3) var<storage, read> w: array<vec4<u32>>;
 
 var<workgroup> tile_a: array<array<u32, 16>, 32>;       // [row][k4]

@@ -21,7 +21,7 @@ export const INTEGER_GEMMS: readonly WgslKernel[] = ACCESS.flatMap(({ family, ac
         `i8_${family}_${dot}_${tile}__wgsl`,
         ops,
         file,
-        { ...sizes, ACCESS: access, DOT4: call },
+        { ...sizes, ACCESS: access, DOT4: call, STORE: "i8_store" },
         `${about}, ${how}; reads ${reads}.`,
         requires,
       ),

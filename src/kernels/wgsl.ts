@@ -1,6 +1,7 @@
 /** Catalogue rows of the WGSL kernels, and which file of shaders/ with which substitutions each one is. */
 import type { BinaryFn, OpName, UnaryFn } from "../graph/ir.ts";
 import { CODED_GEMMS } from "./wgsl-coded.ts";
+import { DYNAMIC_KERNELS } from "./wgsl-dynamic.ts";
 import { INTEGER_GEMMS } from "./wgsl-integer.ts";
 import { FLOAT_ACCESS } from "./wgsl-access.ts";
 import { wgslRow as row } from "./wgsl-row.ts";
@@ -238,6 +239,7 @@ export const WGSL_KERNELS: readonly WgslKernel[] = [
   ...floatGemms(),
   ...quadGemms(),
   ...INTEGER_GEMMS,
+  ...DYNAMIC_KERNELS,
   ...CODED_GEMMS,
   ...SPARSE_GEMMS,
   ...elementwise(),

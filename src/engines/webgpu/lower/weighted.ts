@@ -2,6 +2,7 @@
 import { inputTensor, outputTensor, requireInput } from "../../../graph/access.ts";
 import { permuteCode } from "../../../graph/code.ts";
 import { elementCount } from "../../../graph/dtype.ts";
+import { isDynamic } from "../../../graph/dynamic.ts";
 import type { Conv2DAttrs, NodeWith, Tensor } from "../../../graph/ir.ts";
 import { u } from "../step.ts";
 import type { Operand } from "../step.ts";
@@ -9,6 +10,7 @@ import { formatOf, rowLength, rowWords } from "../storage.ts";
 import { lowerBest } from "./candidates.ts";
 import type { Lowering } from "./context.ts";
 import type { DepthwiseProblem } from "./depthwise.ts";
+import { lowerDynamic } from "./dynamic.ts";
 import { FLOAT_CANDIDATES, FLOAT_DEPTHWISE_CANDIDATES } from "./float/index.ts";
 import { floatProblem } from "./float/problem.ts";
 import type { GeneralConv } from "./general.ts";
@@ -29,6 +31,10 @@ export function lowerConstantMatMul(c: Lowering, x: Tensor, b: Tensor, transpose
 }
 
 export function lowerDense(c: Lowering, node: NodeWith<"Dense">): void {
+  if (isDynamic(node)) {
+    lowerDynamic(c, node);
+    return;
+  }
   const x = requireInput(c.graph, node, 0);
   const w = requireInput(c.graph, node, 1);
   const bias = inputTensor(c.graph, node, 2);
@@ -66,6 +72,10 @@ export function lowerDense(c: Lowering, node: NodeWith<"Dense">): void {
 const IM2COL_MAX_CHANNELS = 2;
 
 export function lowerConv2D(c: Lowering, node: NodeWith<"Conv2D">): void {
+  if (isDynamic(node)) {
+    lowerDynamic(c, node);
+    return;
+  }
   const x = requireInput(c.graph, node, 0);
   const w = requireInput(c.graph, node, 1);
   const bias = inputTensor(c.graph, node, 2);
