@@ -13,10 +13,13 @@ export interface CalibrationOptions {
   /** A calibration table to take ranges from, in place of samples. */
   readonly table?: string;
   readonly overrides?: readonly GridOverride[];
+  /** Biases take back what rounding and clipping shift on average. */
+  readonly bias?: "correct";
 }
 
-export const CALIBRATION_KEYS = ["calibrator", "average", "percentile", "table", "range", "grid"] as const;
+export const CALIBRATION_KEYS = ["calibrator", "average", "percentile", "table", "range", "grid", "bias"] as const;
 
+const BIASES = ["keep", "correct"] as const;
 const CALIBRATORS = ["minmax", "moving", "entropy", "percentile", "mse"] as const;
 
 export function parseCalibration(fields: Fields): CalibrationOptions {
@@ -31,7 +34,13 @@ export function parseCalibration(fields: Fields): CalibrationOptions {
   ];
   // A table says which calibrator made it, so that only there the default is worth saying.
   const said = calibrator.kind !== "minmax" || (table !== undefined && fields.option("calibrator") !== undefined);
-  return { ...(said && { calibrator }), ...(table !== undefined && { table }), ...(overrides.length > 0 && { overrides }) };
+  const bias = fields.wordOption("bias", BIASES, "keep");
+  return {
+    ...(said && { calibrator }),
+    ...(table !== undefined && { table }),
+    ...(overrides.length > 0 && { overrides }),
+    ...(bias === "correct" && { bias }),
+  };
 }
 
 function parseCalibrator(fields: Fields): Calibrator {
@@ -75,13 +84,13 @@ function parseOverrides(
   });
 }
 
-/** Whether a recipe runs the model over training samples; a table spares it that. */
+/** Whether a recipe runs the model over training samples; a table spares it that where it needs ranges only. */
 export function calibrates({ steps }: { readonly steps: readonly (CalibrationOptions & { readonly kind: string })[] }): boolean {
-  return steps.some(({ kind, table }) => kind === "int8" && table === undefined);
+  return steps.some(({ kind, table, bias }) => kind === "int8" && (table === undefined || bias !== undefined));
 }
 
 /** Canonical text, to follow the step's form. */
-export function calibrationText({ calibrator, table, overrides = [] }: CalibrationOptions): string {
+export function calibrationText({ calibrator, table, overrides = [], bias }: CalibrationOptions): string {
   const parts: string[] = [];
   if (calibrator !== undefined) parts.push(`calibrator=${calibrator.kind}`);
   if (calibrator?.kind === "moving" && calibrator.average !== DEFAULT_AVERAGE) parts.push(`average=${calibrator.average}`);
@@ -91,6 +100,7 @@ export function calibrationText({ calibrator, table, overrides = [] }: Calibrati
   const grids = overrides.flatMap(({ tensor, set }) => (isGrid(set) ? [`${tensor}:${set.scale}:${set.zeroPoint}`] : []));
   if (ranges.length > 0) parts.push(`range=${ranges.join(LIST_SEPARATOR)}`);
   if (grids.length > 0) parts.push(`grid=${grids.join(LIST_SEPARATOR)}`);
+  if (bias !== undefined) parts.push(`bias=${bias}`);
   return parts.map((part) => `,${part}`).join("");
 }
 

@@ -54,6 +54,8 @@ describe("recipe text", () => {
     ["int8,calibrator=entropy", "int8,calibrator=entropy"],
     ["int8,table=a/b.json,calibrator=mse", "int8,calibrator=mse,table=a/b.json"],
     ["int8,table=t.json", "int8,table=t.json"],
+    ["int8,bias=keep", "int8"],
+    ["int8,bias=correct,exclude=a,calibrator=mse", "int8,calibrator=mse,bias=correct,exclude=a"],
     ["int8,table=t.json,calibrator=minmax", "int8,calibrator=minmax,table=t.json"],
     ["int8,grid=x:0:.5:3,range=a:-1.0:2|b:0:6", "int8,range=a:-1:2|b:0:6,grid=x:0:0.5:3"],
     ["int4,only=a,block=64", "int4,block=64,only=a"],

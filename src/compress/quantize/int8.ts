@@ -13,6 +13,7 @@ import { stepText } from "../recipe.ts";
 import type { Int8Step } from "../recipe.ts";
 import type { CompressContext, SkippedLayer, StepResult } from "../steps.ts";
 import { activationRanges } from "./activations.ts";
+import { correctBiases } from "./bias.ts";
 import { activationInputs, followsInput, reasonForFloat } from "./forms.ts";
 import { chooseGrids } from "./grid.ts";
 import { resolveOverrides } from "./overrides.ts";
@@ -37,7 +38,8 @@ export async function quantizeInt8(original: Graph, step: Int8Step, context: Com
   const overrides = resolveOverrides(graph, ranges.keys(), step.overrides ?? [], text);
   const all = new Map([...ranges, ...constantRanges(graph, integer)]);
   const grids = settleGrids(integer, skipped, () => chooseGrids(graph, all, integer, overrides, text));
-  const { graph: rewritten, promises } = rewriteInt8(graph, integer, grids, text);
+  const ready = step.bias === "correct" ? await correctBiases(graph, integer, grids, context, text) : { graph, integer };
+  const { graph: rewritten, promises } = rewriteInt8(ready.graph, ready.integer, grids, text);
   return { graph: rewritten, layers: [...integer].map((node) => node.name), skipped, promises, notes };
 }
 
