@@ -39,6 +39,11 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import("./sensitivity.ts")).sensitivityCommand(),
   },
   {
+    name: "search",
+    about: "find the cheapest recipe that keeps the accuracy that is asked for",
+    load: async () => (await import("./search.ts")).searchCommand(),
+  },
+  {
     name: "compare",
     about: "compare two result files and fail on a regression",
     load: async () => (await import("./compare.ts")).compareCommand(),
@@ -66,4 +71,4 @@ export const COMMANDS: readonly CommandRow[] = [
 ];
 
 /** Part of the language, not of this version. */
-export const PLANNED_COMMANDS = ["search", "ab", "noise", "history", "verify", "merge"] as const;
+export const PLANNED_COMMANDS = ["ab", "noise", "history", "verify", "merge"] as const;

@@ -19,7 +19,7 @@ describe("wrong words", () => {
   it.each([
     [["frobnicate"], /unknown command, expected one of run, infer/],
     [["rnu"], /Did you mean run\?/],
-    [["search", "x.onnx"], /bench search: is not available yet/],
+    [["history", "x.onnx"], /bench history: is not available yet/],
     [["--sute", "mobile"], /unknown option '--sute'. Did you mean --suite\?/],
     [["run", "mobile"], /too many arguments/],
     [["--suite", "mobil"], /unknown suite, expected one of kernels, mobile, smoke, tiny.*Did you mean mobile\?/],
