@@ -15,6 +15,7 @@ type Section = (typeof SECTIONS)[number];
 const RECIPES: Readonly<Record<string, string>> = {
   fp32: "the original",
   int8: "static full-integer quantization, weights per channel, calibrated on training samples",
+  "int8:dynamic": "weights in 8 bits, inputs of layers quantized to their own range when they run; needs no calibration",
   "int8:weights": "weights in 8 bits with a scale per output channel, arithmetic in float32",
   prune:
     "prune:X: share X of the weights to zero by magnitude; prune:X,block=1x8: whole blocks, which kernels skip; prune,nm=2:4: 2 of every 4 input channels stay",

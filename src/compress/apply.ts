@@ -9,6 +9,7 @@ import { pruneChannels } from "./prune/channels/prune.ts";
 import { prune } from "./prune/prune.ts";
 import { pruneWhereFaster } from "./prune/where.ts";
 import { quantizeInt8 } from "./quantize/int8.ts";
+import { quantizeDynamic } from "./quantize/int8-dynamic.ts";
 import { quantizeWeights } from "./quantize/int8-weights.ts";
 import { stepText } from "./recipe.ts";
 import type { Recipe, Step } from "./recipe.ts";
@@ -87,6 +88,8 @@ function runStep(graph: Graph, step: Step, context: CompressContext): StepResult
       return pruneChannels(graph, step);
     case "int8":
       return quantizeInt8(graph, step, context);
+    case "int8dynamic":
+      return quantizeDynamic(graph, step);
     case "int8weights":
       return quantizeWeights(graph, step);
     case "cluster":

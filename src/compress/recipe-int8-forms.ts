@@ -7,6 +7,11 @@ export interface Int8WeightsStep extends PlainFilter {
   readonly kind: "int8weights";
 }
 
+/** Int8 weights, inputs quantized to their own range when a layer runs. */
+export interface Int8DynamicStep extends PlainFilter {
+  readonly kind: "int8dynamic";
+}
+
 export function int8WeightsText(step: Int8WeightsStep): string {
   return `int8:weights${filterText(step)}`;
 }
@@ -14,4 +19,13 @@ export function int8WeightsText(step: Int8WeightsStep): string {
 export function parseInt8Weights(fields: Fields): Int8WeightsStep {
   fields.onlyOptions(["only", "exclude"]);
   return { kind: "int8weights", ...fields.filter() };
+}
+
+export function int8DynamicText(step: Int8DynamicStep): string {
+  return `int8:dynamic${filterText(step)}`;
+}
+
+export function parseInt8Dynamic(fields: Fields): Int8DynamicStep {
+  fields.onlyOptions(["only", "exclude"]);
+  return { kind: "int8dynamic", ...fields.filter() };
 }

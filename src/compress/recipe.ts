@@ -12,8 +12,8 @@ import type { Start } from "./cluster/starts.ts";
 import { overrideOptions } from "./recipe-calibrate.ts";
 import { parsePrune, pruneText } from "./recipe-prune.ts";
 import type { ChannelStep, PruneStep } from "./recipe-prune.ts";
-import { int8WeightsText } from "./recipe-int8-forms.ts";
-import type { Int8WeightsStep } from "./recipe-int8-forms.ts";
+import { int8DynamicText, int8WeightsText } from "./recipe-int8-forms.ts";
+import type { Int8DynamicStep, Int8WeightsStep } from "./recipe-int8-forms.ts";
 import { int8Text, parseInt8 } from "./recipe-quantize.ts";
 import type { Int8Step } from "./recipe-quantize.ts";
 
@@ -35,9 +35,10 @@ export interface Int4Step extends PlainFilter {
   readonly block: number;
 }
 
-export type { ChannelStep, Int8Step, Int8WeightsStep, PruneStep };
+export type { ChannelStep, Int8DynamicStep, Int8Step, Int8WeightsStep, PruneStep };
 
-export type Step = { readonly kind: "fp32" } | Int8Step | Int8WeightsStep | PruneStep | ChannelStep | ClusterStep | Float16Step | Int4Step;
+export type Step =
+  { readonly kind: "fp32" } | Int8Step | Int8DynamicStep | Int8WeightsStep | PruneStep | ChannelStep | ClusterStep | Float16Step | Int4Step;
 
 /** Indices are bytes. */
 const MOST_SHARED_VALUES = 256;
@@ -171,6 +172,8 @@ export function stepText(step: Step): string {
       return `fp16${filterText(step)}`;
     case "int8":
       return int8Text(step);
+    case "int8dynamic":
+      return int8DynamicText(step);
     case "int8weights":
       return int8WeightsText(step);
     case "int4":

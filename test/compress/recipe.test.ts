@@ -12,6 +12,7 @@ describe("recipe text", () => {
     ["int8", "int8"],
     ["int8:static", "int8"],
     ["int8:weights,exclude=fc*", "int8:weights,exclude=fc*"],
+    ["int8:dynamic,exclude=b,only=a", "int8:dynamic,only=a,exclude=b"],
     ["prune:.70", "prune:0.7"],
     ["prune:0.70,scope=layer", "prune:0.7"],
     ["prune:0.8,scope=global", "prune:0.8,scope=global"],
@@ -54,7 +55,8 @@ describe("recipe text", () => {
     ["int8,calibrator=entropy", "int8,calibrator=entropy"],
     ["int8,table=a/b.json,calibrator=mse", "int8,calibrator=mse,table=a/b.json"],
     ["int8,table=t.json", "int8,table=t.json"],
-    ["int8,bias=keep", "int8"],
+    ["int8,bias=keep,equalize=none", "int8"],
+    ["int8,smooth=.5,bias=correct,equalize=cle", "int8,equalize=cle,smooth=0.5,bias=correct"],
     ["int8,bias=correct,exclude=a,calibrator=mse", "int8,calibrator=mse,bias=correct,exclude=a"],
     ["int8,table=t.json,calibrator=minmax", "int8,calibrator=minmax,table=t.json"],
     ["int8,grid=x:0:.5:3,range=a:-1.0:2|b:0:6", "int8,range=a:-1:2|b:0:6,grid=x:0:0.5:3"],
@@ -181,7 +183,7 @@ describe("recipe text", () => {
     expect(() => parseRecipe(text)).toThrow(new UsageError(message));
   });
 
-  it.each(["int8:dynamic", "int16x8", "cluster:257", "finetune:2", "qat:1", "distill,student=x,loss=kd"])(
+  it.each(["int16x8", "cluster:257", "finetune:2", "qat:1", "distill,student=x,loss=kd"])(
     "parses %s and says that it is not implemented yet",
     (text) => {
       let error: unknown;

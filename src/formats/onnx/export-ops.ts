@@ -118,7 +118,7 @@ function padsAttribute([top, left, bottom, right]: Pads2D): { ints: readonly num
 }
 
 /** @param weights its last two dimensions are the kernel */
-function convAttributes(
+export function convAttributes(
   node: NodeWith<"Conv2D"> | NodeWith<"DepthwiseConv2D"> | NodeWith<"ConvTranspose2D">,
   weights: Shape,
   groups: number,

@@ -8,8 +8,10 @@ import { UnsupportedError } from "../../errors.ts";
 import { inputTensor, outputTensor, requireInput, tensorOf } from "../../graph/access.ts";
 import { createArray, type DType } from "../../graph/dtype.ts";
 import type { Activation, Graph, Int8Code, Node, Quantization, Shape, Tensor } from "../../graph/ir.ts";
+import { dynamicLayer, isDynamic, type DynamicNode } from "../../graph/dynamic.ts";
 import { toChannelsFirstGraph } from "./channels-first.ts";
 import { TREE_DOMAIN, emitTrees } from "./export-trees.ts";
+import { emitDynamic, type QuantizedInputs } from "./export-dynamic.ts";
 import { emitNode, type ExportedNode } from "./export-ops.ts";
 import { encodeModel } from "./proto.ts";
 import { onnxType } from "./tensor.ts";
@@ -35,6 +37,7 @@ class Exporter {
   /** Quantized tensor → its dequantized form. */
   readonly #real = new Map<string, string>();
   readonly #written = new Set<string>();
+  readonly #quantizedInputs: QuantizedInputs = new Map();
 
   constructor(graph: Graph) {
     this.#graph = graph;
@@ -55,6 +58,7 @@ class Exporter {
       emitNode(this.#writer, this.#exported(node, inputs, output.name));
       return;
     }
+    if (isDynamic(node)) return this.#dynamic(node, output);
     const inputs = node.inputs.map((name, i) => (name === "" ? "" : this.#float(node, i)));
     const quantized = output.quant !== undefined;
     const activation = "activation" in node.attrs ? node.attrs.activation : undefined;
@@ -88,6 +92,15 @@ class Exporter {
         output: this.#graph.outputs.map(info),
       },
     });
+  }
+
+  #dynamic(node: DynamicNode, output: Tensor): void {
+    const { activation } = node.attrs;
+    const plain = activation === undefined ? output.name : this.#writer.helper();
+    emitDynamic(this.#writer, node, dynamicLayer(this.#graph, node), this.#float(node, 0), plain, this.#quantizedInputs, (constant) =>
+      this.#stored(constant),
+    );
+    if (activation !== undefined) this.#activate(activation, "float32", plain, output.name);
   }
 
   #exported(node: Node, inputs: readonly string[], output: string): ExportedNode {

@@ -11,6 +11,7 @@ import { withoutUnused } from "../../graph/passes/layout-state.ts";
 import { validateGraph } from "../../graph/validate.ts";
 import type { ImportOptions } from "../options.ts";
 import { ImportContext } from "./context.ts";
+import { fuseDynamic } from "./fuse-dynamic.ts";
 import { resolveInputs } from "./inputs.ts";
 import { withoutLabels } from "./labels.ts";
 import { OnnxNode, domainName } from "./node.ts";
@@ -22,7 +23,7 @@ import { ELEM, irType, readTensor, toInteger, type TensorValue } from "./tensor.
 export function importOnnx(bytes: Uint8Array, options: ImportOptions): Graph {
   if (bytes.length === 0) throw new FormatError(`${options.name}: the file is empty, expected an ONNX model`);
   const model = decodeModel(bytes, options.name);
-  const proto = model.graph && withoutLabels(model.graph);
+  const proto = model.graph && fuseDynamic(withoutLabels(model.graph));
   if (!proto) throw new FormatError(`${options.name}: no graph in ${bytes.length} bytes, expected an ONNX model`);
   if (proto.sparseInitializer.length > 0) throw new UnsupportedError(`${options.name}: sparse initializers are not supported`);
   const source = new Source(model, proto, options);

@@ -53,6 +53,12 @@ export class OnnxWriter {
     return output;
   }
 
+  /** A node with several outputs. */
+  several(op: string, name: string, inputs: readonly string[], outputs: readonly string[]): void {
+    this.node(op, name, inputs, "");
+    this.nodes.push({ ...this.nodes.pop(), output: [...outputs] });
+  }
+
   /** A node of another domain than ONNX's own, with all its outputs. */
   foreign(domain: string, op: string, name: string, inputs: readonly string[], outputs: readonly string[], attributes: Attributes): void {
     this.node(op, name, inputs, "", attributes);

@@ -1,4 +1,5 @@
 /** The table of importable ops: `Op` for ONNX's own domain, `domain/Op` for others. */
+import { DYNAMIC_IMPORTERS } from "./dynamic.ts";
 import { ELEMENTWISE_OPS } from "./elementwise.ts";
 import type { OpImporter } from "./importer.ts";
 import { MATRIX_OPS } from "./matrix.ts";
@@ -9,6 +10,7 @@ import { SPATIAL_OPS } from "./spatial.ts";
 import { TREE_OPS } from "./trees.ts";
 
 const IMPORTERS: ReadonlyMap<string, OpImporter> = new Map([
+  ...DYNAMIC_IMPORTERS,
   ...ELEMENTWISE_OPS,
   ...MATRIX_OPS,
   ...QUANTIZED_OPS,

@@ -17,7 +17,8 @@ function checkWeights(node: OnnxNode, x: Tensor, w: Tensor): void {
   }
 }
 
-export function convolution(ctx: ImportContext, node: OnnxNode, x: Tensor, w: Tensor, bias: Tensor | undefined): void {
+/** @param dynamic whether it quantizes x when it runs; w is then int8 on a grid */
+export function convolution(ctx: ImportContext, node: OnnxNode, x: Tensor, w: Tensor, bias: Tensor | undefined, dynamic = false): void {
   checkWeights(node, x, w);
   const window = readWindow(node, x, w.shape.slice(2));
   resolveAutoPad(node, window, x.shape.slice(2));
@@ -34,10 +35,10 @@ export function convolution(ctx: ImportContext, node: OnnxNode, x: Tensor, w: Te
   };
   const image = toImage(ctx, node, x);
   const kernel = weights2D(ctx, node, w);
-  const depthwise = groups > 1 && groups === channels;
+  const depthwise = groups > 1 && groups === channels && !dynamic;
   const packed = ctx.transpose(node, "weights", kernel, depthwise ? [1, 2, 3, 0] : [0, 2, 3, 1]);
   const inputs = [image, packed, ...(bias === undefined ? [] : [bias])];
-  const y = ctx.spatial(node, depthwise ? "DepthwiseConv2D" : "Conv2D", inputs, attrs);
+  const y = ctx.spatial(node, depthwise ? "DepthwiseConv2D" : "Conv2D", inputs, dynamic ? { ...attrs, dynamic } : attrs);
   fromImage(ctx, node, y, x.shape.length);
 }
 
