@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { Engine, EngineContext, ThreadHost } from "../../../src/engines/engine.ts";
 import { NO_FEATURES } from "../../../src/engines/wasm/features.ts";
 import { wasmEngine } from "../../../src/engines/wasm/index.ts";
-import { MODULE_PATH, loadModules } from "../../../src/engines/wasm/module.ts";
+import { MODULE_PATH, SCALAR_MODULE_PATH, loadModules } from "../../../src/engines/wasm/module.ts";
 import type { KernelCall, Selection } from "../../../src/engines/wasm/program.ts";
 import { WasmSession } from "../../../src/engines/wasm/session.ts";
 import { cut, shareAmong } from "../../../src/engines/wasm/threads/schedule.ts";
@@ -59,6 +59,13 @@ const SHARED_KERNELS = [
   "i8_table_map_1x8__wasm_simd",
   "i8_widen_rows__wasm_simd",
   "f32_unary_map_1x4__wasm_simd",
+  "any_pad_rows__wasm_scalar",
+  "f32_conv_indirect_2x4__wasm_scalar",
+  "f32_depthwise_direct_4x1__wasm_scalar",
+  "f64_widen_rows__wasm_scalar",
+  "i8_conv_doubles_2x8__wasm_scalar",
+  "i8_depthwise_direct_4x1__wasm_scalar",
+  "i8_unsign_rows__wasm_scalar",
 ];
 
 /** Splits everything that can be split into up to `pieces` pieces; `reversed`: the last first, so that no piece may count on an earlier one. */
@@ -72,17 +79,19 @@ function splitAll(threads: number, pieces: number, reversed: boolean): Sharing {
 }
 
 /** @param host idle threads by default */
-async function open(graph: Graph, sharing: Sharing, host: ThreadHost = idle): Promise<WasmSession> {
-  const session = new WasmSession(graph, await loadModules(context, [MODULE_PATH], "shared"), context.now, SELECTION, sharing);
+async function open(graph: Graph, sharing: Sharing, host: ThreadHost = idle, simd = true): Promise<WasmSession> {
+  const modules = await loadModules(context, [simd ? MODULE_PATH : SCALAR_MODULE_PATH], "shared");
+  const session = new WasmSession(graph, modules, context.now, { ...SELECTION, simd }, sharing);
   await session.startThreads(host);
   return session;
 }
 
-function engineThatSplits(sharing: Sharing): Engine {
-  return { ...wasmEngine, compile: (graph) => open(graph, sharing) };
+function engineThatSplits(sharing: Sharing, simd: boolean): Engine {
+  return { ...wasmEngine, compile: (graph) => open(graph, sharing, idle, simd) };
 }
 
-describeVectors("wasm, calls in pieces, last first", engineThatSplits(splitAll(3, 64, true)), context);
+describeVectors("wasm, calls in pieces, last first", engineThatSplits(splitAll(3, 64, true), true), context);
+describeVectors("wasm:simd=off, calls in pieces, last first", engineThatSplits(splitAll(3, 64, true), false), context);
 
 /** Ops whose cases among the vectors are too small for some of their cuts. */
 const MOVES: readonly (readonly [name: string, build: (b: GraphBuilder) => string])[] = [

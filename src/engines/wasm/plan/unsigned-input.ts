@@ -3,8 +3,8 @@
  * a copy in which int8 is 128 higher. Weights take the shift into their bias.
  */
 import type { KernelCall, PlanContext } from "../program.ts";
-import { padRecord } from "../records.ts";
-import { splitPadded } from "./split.ts";
+import { copyCall, imageRecord } from "./copy.ts";
+import type { Copy } from "./copy.ts";
 import { isPadded } from "./windows.ts";
 
 /** Kernels read whole words: this much scratch may be touched behind what is needed. */
@@ -30,19 +30,15 @@ export function unsignedInput(
 ): { readonly bytes: number; readonly call: (to: number) => KernelCall } | undefined {
   if (!isSigned && !isPadded(pads)) return undefined;
   const [n = 1, h = 1, w = 1, c = 1] = shape;
-  // Without padding the image is one long row.
-  const record = isPadded(pads) ? padRecord(shape, pads, 1) : padRecord([1, 1, n * h * w, c], pads, 1);
-  const geometry = context.table(record);
-  const finish = [unsignedZeroPoint(zeroPoint, isSigned), isSigned ? FLIP : 0];
+  const copy: Copy = {
+    kernel: "i8_unsign_rows__wasm_relaxed",
+    record: imageRecord(shape, pads, 1),
+    outBytes: 1,
+    overrun: 0,
+    finish: [unsignedZeroPoint(zeroPoint, isSigned), isSigned ? FLIP : 0],
+  };
   return {
     bytes: n * (h + pads[0] + pads[2]) * (w + pads[1] + pads[3]) * c + OVERREAD_BYTES,
-    call: (to) => {
-      const args = (inputOffset: number, outputOffset: number, part: number): readonly number[] => [
-        ...[input + inputOffset, to + outputOffset, part],
-        ...finish,
-      ];
-      const split = splitPadded(context, record, 1, 0, args);
-      return { kernel: "i8_unsign_rows__wasm_relaxed", args: args(0, 0, geometry), ...(split && { split }) };
-    },
+    call: (to) => copyCall(context, copy, input, to),
   };
 }

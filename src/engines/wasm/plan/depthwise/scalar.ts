@@ -3,13 +3,16 @@ import { elementCount } from "../../../../graph/dtype.ts";
 import { packScalarDepthwiseF32, packScalarDepthwiseI8 } from "../../pack-scalar.ts";
 import { activationCode, floatPost, padRecord, scalarPost, windowRecord } from "../../records.ts";
 import type { Candidate } from "../candidates.ts";
+import { copyCall, imageRecord } from "../copy.ts";
+import type { Copy } from "../copy.ts";
 import { SCALAR_RATE } from "../split.ts";
 import type { WindowImage } from "../split.ts";
 import { isPadded } from "../windows.ts";
 import { paddedShape, planCall } from "./problem.ts";
 import type { DepthwiseProblem, FloatDepthwise, IntegerDepthwise } from "./problem.ts";
 
-/** A border's copy writes 8 bytes at a time. */
+/** A copy that flips signs writes 8 bytes at a time. */
+const FLIP_OVERRUN = 7;
 const OVERRUN_BYTES = 8;
 const ESTIMATE = { cost: 1, why: "simd=off" };
 
@@ -33,13 +36,19 @@ export const SCALAR_FLOAT: Candidate<FloatDepthwise> = {
   plan(context, problem) {
     const { shape, size, weights, bias, attrs, activation, input } = problem;
     const { copyBytes, ...windows } = bordered(problem, 4);
-    const border = context.table(padRecord(shape, attrs.pads, 4));
+    const copy: Copy = {
+      kernel: "any_pad_rows__wasm_scalar",
+      record: padRecord(shape, attrs.pads, 4),
+      outBytes: 1,
+      overrun: 0,
+      finish: [0],
+    };
     return planCall(context, problem, {
       kernel: this.kernel,
       ...windows,
       rate: SCALAR_RATE.depthwise,
       ...(isPadded(attrs.pads) && {
-        copy: { bytes: copyBytes, call: (to) => ({ kernel: "any_pad_rows__wasm_scalar", args: [input, to, border, 0] }) },
+        copy: { bytes: copyBytes, call: (to) => copyCall(context, copy, input, to) },
       }),
       weights: context.weights(packScalarDepthwiseF32(weights, size[0] * size[1], shape[3]!, bias)),
       finish: [activationCode(activation), context.table(floatPost(activation))],
@@ -56,14 +65,19 @@ export const SCALAR_INTEGER: Candidate<IntegerDepthwise> = {
     const { shape, size, weights, bias, attrs, finish, input, isSigned } = problem;
     const { copyBytes, ...windows } = bordered(problem, 1);
     const zeroPoint = problem.inputZeroPoint + (isSigned ? 128 : 0);
-    const border = context.table(padRecord(shape, attrs.pads, 1));
-    const args = (to: number): readonly number[] => [input, to, border, zeroPoint, isSigned ? 0x80 : 0];
+    const copy: Copy = {
+      kernel: "i8_unsign_rows__wasm_scalar",
+      record: imageRecord(shape, attrs.pads, 1),
+      outBytes: 1,
+      overrun: isSigned ? FLIP_OVERRUN : 0,
+      finish: [zeroPoint, isSigned ? 0x80 : 0],
+    };
     return planCall(context, problem, {
       kernel: this.kernel,
       ...windows,
       rate: SCALAR_RATE.depthwise,
       ...((isSigned || isPadded(attrs.pads)) && {
-        copy: { bytes: copyBytes, call: (to) => ({ kernel: "i8_unsign_rows__wasm_scalar", args: args(to) }) },
+        copy: { bytes: copyBytes, call: (to) => copyCall(context, copy, input, to) },
       }),
       weights: context.weights(packScalarDepthwiseI8(weights, size[0] * size[1], shape[3]!, bias, finish.scales, zeroPoint)),
       finish: [context.table(scalarPost(finish.zeroPoint, finish.lo, finish.hi))],

@@ -2,7 +2,7 @@
 import type { Activation, WeightCode } from "../../../../graph/ir.ts";
 import type { KernelCall, PlanContext } from "../../program.ts";
 import { padRecord } from "../../records.ts";
-import { splitPadded } from "../split.ts";
+import { copyCall } from "../copy.ts";
 import type { Windows } from "../windows.ts";
 
 export interface FloatProblem {
@@ -46,6 +46,5 @@ export function paddedInput(
 
 /** Copies an image with a border of zeros. @param record of padRecord, in float32 elements */
 export function padCall(context: PlanContext, record: Int32Array, from: number, to: number): KernelCall {
-  const split = splitPadded(context, record, 1, 0, (x, c, part) => [from + x, to + c, part, 0]);
-  return { kernel: "any_pad_rows__wasm_simd", args: [from, to, context.table(record), 0], ...(split && { split }) };
+  return copyCall(context, { kernel: "any_pad_rows__wasm_simd", record, outBytes: 1, overrun: 0, finish: [0] }, from, to);
 }

@@ -3,6 +3,7 @@ import { SCALAR_PANEL, packScalarF32 } from "../../pack-scalar.ts";
 import type { KernelCall } from "../../program.ts";
 import { activationCode, floatPost, padRecord } from "../../records.ts";
 import type { Candidate } from "../candidates.ts";
+import { copyCall } from "../copy.ts";
 import { SCALAR_RATE, splitProduct } from "../split.ts";
 import type { OutputTiles, Range } from "../split.ts";
 import { rowBlock } from "../windows.ts";
@@ -28,7 +29,7 @@ export const SCALAR_F32: Candidate<FloatProblem> = {
     const table = context.table(windows.rows);
     const segments = context.table(windows.segments);
     const mb = rowBlock(m, k * 4);
-    const record = windows.padded === undefined || pad === undefined ? undefined : context.table(padRecord(pad.input, pad.pads, 4));
+    const record = windows.padded === undefined || pad === undefined ? undefined : padRecord(pad.input, pad.pads, 4);
     const panelBytes = (1 + k) * SCALAR_PANEL.f32 * 4;
     const tiles: OutputTiles = {
       m,
@@ -51,7 +52,9 @@ export const SCALAR_F32: Candidate<FloatProblem> = {
       kernel: KERNEL,
       scratchBytes: windows.padded?.reduce((size, d) => size * d, 4) ?? 0,
       calls: (scratch) => [
-        ...(record === undefined ? [] : [{ kernel: "any_pad_rows__wasm_scalar", args: [input, scratch, record, 0] }]),
+        ...(record === undefined
+          ? []
+          : [copyCall(context, { kernel: "any_pad_rows__wasm_scalar", record, outBytes: 1, overrun: 0, finish: [0] }, input, scratch)]),
         ...packed.map((_, g) => call(record === undefined ? input : scratch, g)),
       ],
     };

@@ -1,7 +1,8 @@
 /** Windows over the input's own bytes, for tiles that widen a block of pixels themselves: padding is a copy filled with the zero point. */
 import type { KernelCall, PlanContext } from "../../program.ts";
 import { padRecord } from "../../records.ts";
-import { splitPadded } from "../split.ts";
+import type { Copy } from "../copy.ts";
+import { copyCall } from "../copy.ts";
 import { OVERRUN_BYTES } from "./problem.ts";
 import type { IntegerProblem } from "./problem.ts";
 
@@ -24,17 +25,16 @@ export function byteWindows(context: PlanContext, problem: IntegerProblem, block
   const tables = { rows: context.table(rows), segments: context.table(windows.segments.map((offset) => offset / 2)) };
   if (padded === undefined) return { ...tables, copyBytes: 0, input: () => ({ from: input, calls: [] }) };
   const [batch = 1, h = 1, width = 1, c = 1] = shape;
-  const record = padRecord([batch, h, width, c], pads, 1);
+  const copy: Copy = {
+    kernel: "any_pad_rows__wasm_simd",
+    record: padRecord([batch, h, width, c], pads, 1),
+    outBytes: 1,
+    overrun: 0,
+    finish: [inputZeroPoint],
+  };
   return {
     ...tables,
     copyBytes: Math.ceil((padded.reduce((size, d) => size * d, 1) + OVERRUN_BYTES) / 64) * 64,
-    input: (scratch) => {
-      const args = (x: number, to: number, part: number): readonly number[] => [input + x, scratch + to, part, inputZeroPoint];
-      const split = splitPadded(context, record, 1, 0, args);
-      return {
-        from: scratch,
-        calls: [{ kernel: "any_pad_rows__wasm_simd", args: args(0, 0, context.table(record)), ...(split && { split }) }],
-      };
-    },
+    input: (scratch) => ({ from: scratch, calls: [copyCall(context, copy, input, scratch)] }),
   };
 }

@@ -4,8 +4,8 @@
  */
 import type { IntegerFinish } from "../../../cpu/kernels/gemm_i8.ts";
 import type { KernelCall, PlanContext } from "../../program.ts";
-import { padRecord, tilePost } from "../../records.ts";
-import { splitPadded } from "../split.ts";
+import { tilePost } from "../../records.ts";
+import { copyCall, imageRecord } from "../copy.ts";
 import type { Windows } from "../windows.ts";
 
 /** Kernels write whole vectors: this much scratch may be touched behind what is needed. */
@@ -61,8 +61,7 @@ export function widenedInput(
 ): { readonly bytes: number; readonly call: (to: number) => KernelCall } {
   const [n = 1, h = 1, w = 1, c = 1] = shape;
   const bytes = 2 * n * (h + pads[0] + pads[2]) * (w + pads[1] + pads[3]) * c;
-  // Without padding the image is one long row.
-  const record = pads.every((p) => p === 0) ? padRecord([1, 1, n * h * w, c], pads, 1) : padRecord([n, h, w, c], pads, 1);
+  const record = imageRecord(shape, pads, 1);
   return {
     bytes: bytes + OVERRUN_BYTES,
     call: (to) => widenCall(context, record, input, to, inputZeroPoint, isSigned),
@@ -78,7 +77,6 @@ export function widenCall(
   zeroPoint: number,
   isSigned: boolean,
 ): KernelCall {
-  const args = (x: number, c: number, geometry: number): readonly number[] => [from + x, to + c, geometry, zeroPoint, isSigned ? 1 : 0];
-  const split = splitPadded(context, record, 2, WIDEN_OVERRUN, args);
-  return { kernel: "i8_widen_rows__wasm_simd", args: args(0, 0, context.table(record)), ...(split && { split }) };
+  const finish = [zeroPoint, isSigned ? 1 : 0];
+  return copyCall(context, { kernel: "i8_widen_rows__wasm_simd", record, outBytes: 2, overrun: WIDEN_OVERRUN, finish }, from, to);
 }

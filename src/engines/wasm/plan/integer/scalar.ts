@@ -1,11 +1,13 @@
 /** The candidate of an integer layer without vector instructions: sums of products in doubles, two outputs each. */
 import { SCALAR_PANEL, packDoubles } from "../../pack-scalar.ts";
 import type { KernelCall } from "../../program.ts";
-import { padRecord, scalarPost } from "../../records.ts";
+import { scalarPost } from "../../records.ts";
 import type { Candidate } from "../candidates.ts";
+import { copyCall, imageRecord } from "../copy.ts";
+import type { Copy } from "../copy.ts";
 import { SCALAR_RATE, splitProduct } from "../split.ts";
 import type { Range } from "../split.ts";
-import { isPadded, rowBlock } from "../windows.ts";
+import { rowBlock } from "../windows.ts";
 import { OVERRUN_BYTES, biasOf } from "./problem.ts";
 import type { IntegerProblem } from "./problem.ts";
 
@@ -36,9 +38,13 @@ export const SCALAR_I8: Candidate<IntegerProblem> = {
     const segments = widened(windows.segments);
     const mb = rowBlock(m, k * DOUBLE);
     const [batch = 1, height = 1, width = 1, channels = 1] = shape;
-    // Without padding the image is one long row.
-    const record = isPadded(pads) ? padRecord(shape, pads, 1) : padRecord([1, 1, batch * height * width, channels], pads, 1);
-    const geometry = context.table(record);
+    const copy: Copy = {
+      kernel: "f64_widen_rows__wasm_scalar",
+      record: imageRecord(shape, pads, 1),
+      outBytes: DOUBLE,
+      overrun: 0,
+      finish: [inputZeroPoint, isSigned ? 1 : 0],
+    };
     const copyBytes = batch * (height + pads[0] + pads[2]) * (width + pads[1] + pads[3]) * channels * DOUBLE + OVERRUN_BYTES;
     const panelBytes = (SCALAR_PANEL.i8 + (k * SCALAR_PANEL.i8) / 2) * DOUBLE;
     const tiles = {
@@ -54,7 +60,7 @@ export const SCALAR_I8: Candidate<IntegerProblem> = {
       kernel: KERNEL,
       scratchBytes: copyBytes + SUM_BYTES * context.maxPieces,
       calls: (scratch) => [
-        { kernel: "f64_widen_rows__wasm_scalar", args: [input, scratch, geometry, inputZeroPoint, isSigned ? 1 : 0] },
+        copyCall(context, copy, input, scratch),
         ...packed.map((w, g): KernelCall => {
           const args = (rows: Range, columns: Range, piece: number): readonly number[] => [
             ...[scratch + g * run * DOUBLE, table + rows.from * 4, segments, windows.segments.length, run],
