@@ -108,8 +108,10 @@ export interface Session {
   run(inputs: readonly TypedArray[], outputs?: readonly TypedArray[]): Promise<readonly TypedArray[]>;
   memory(): SessionMemory;
   placement(): readonly Placement[];
-  /** One separately instrumented inference; its times are not those of `run`. */
+  /** One separately instrumented inference; its times are not those of `run`. What could not be timed is left out. */
   profile(inputs: readonly TypedArray[]): Promise<readonly NodeProfile[]>;
+  /** Rows of a profile that leaves nothing out; absent: none ever does. */
+  readonly profileRows?: number;
   /** One sample of the GPU's own time, apart from `run`; undefined where the device has no clock. Only engines on a GPU have this. */
   gpuTime?(inputs: readonly TypedArray[]): Promise<GpuTime | undefined>;
   /** Frees everything; the session must not be used afterwards. */

@@ -43,6 +43,16 @@ const MOST_CANDIDATES = 12;
 /** Warm-up of a kernel that ran another layer before: it is compiled already. */
 export const WARM_FLOOR_MS = 20;
 
+/** Profiles after which a kernel counts as one that cannot be timed. */
+const MOST_TRIES = 5;
+
+/** A kernel whose profiles lack rows: the sum of the others would flatter it, so nothing is chosen among it and its rivals. */
+class Untimed extends Error {
+  constructor(node: string, kernel: string) {
+    super(`node "${node}": the clock could not time all of ${kernel}, so its kernel is chosen by estimate`);
+  }
+}
+
 export async function tuneGraph(graph: Graph, engine: Tunable, options: TuneOptions): Promise<TuneReport> {
   const { now, store, mode, progress } = options;
   const begin = now();
@@ -50,6 +60,7 @@ export async function tuneGraph(graph: Graph, engine: Tunable, options: TuneOpti
   const folder = `${engine.name}-${fingerprint(JSON.stringify(Object.entries(machine).sort()))}`;
   const warm = new Set<string>();
   const known = new Map<string, TuneEntry>();
+  const untimed = new Set<string>();
   const choices: KernelChoice[] = [];
   const excluded: TuneReport["excluded"][number][] = [];
   const notes = new Set<string>();
@@ -62,13 +73,21 @@ export async function tuneGraph(graph: Graph, engine: Tunable, options: TuneOpti
     const kernels = (await engine.alternatives(layer)).slice(0, MOST_CANDIDATES);
     if (kernels.length < 2) continue;
     const key = layerKey(graph, node, kernels);
+    if (untimed.has(key)) continue;
     let entry = known.get(key);
     if (entry === undefined && mode === "cached") {
       entry = await recall(store, folder, key, kernels, notes);
       if (entry !== undefined) cached++;
     }
     if (entry === undefined) {
-      entry = { ...(await measure(layer, engine, kernels, { warm, ...options })), key, machine };
+      try {
+        entry = { ...(await measure(layer, engine, kernels, { warm, ...options })), key, machine };
+      } catch (error) {
+        if (!(error instanceof Untimed)) throw error;
+        untimed.add(key);
+        notes.add(`tuning: ${error.message}`);
+        continue;
+      }
       await keep(store, folder, key, entry, notes);
     }
     known.set(key, entry);
@@ -131,7 +150,7 @@ async function measure(
       const session = await engine.open(layer, kernel);
       sessions.push(session);
       const { pass, message } = compareOutputs([expected], await session.run(inputs), tolerance);
-      if (pass) racers.push({ name: kernel, call: async () => (await session.profile(inputs)).reduce((sum, { ms }) => sum + ms, 0) });
+      if (pass) racers.push({ name: kernel, call: () => timeOf(session, inputs, node.name, kernel) });
       else excluded.push({ kernel, why: message });
     }
     const first = racers[0]?.name;
@@ -146,6 +165,15 @@ async function measure(
   } finally {
     for (const session of sessions) session.dispose();
   }
+}
+
+/** Milliseconds of a layer's kernels together. @throws Untimed */
+async function timeOf(session: Session, inputs: readonly TypedArray[], node: string, kernel: string): Promise<number> {
+  for (let i = 0; i < MOST_TRIES; i++) {
+    const rows = await session.profile(inputs);
+    if (rows.length >= (session.profileRows ?? 0)) return rows.reduce((sum, { ms }) => sum + ms, 0);
+  }
+  throw new Untimed(node, kernel);
 }
 
 /** What the CPU engine's dense kernel makes of it. */

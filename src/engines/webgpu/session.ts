@@ -221,6 +221,10 @@ export class WebGpuSession implements Session {
     });
   }
 
+  get profileRows(): number {
+    return this.steps.length;
+  }
+
   async profile(inputs: readonly TypedArray[]): Promise<readonly NodeProfile[]> {
     this.writeInputs(inputs);
     return this.timed().profile();

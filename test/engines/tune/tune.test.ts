@@ -34,10 +34,18 @@ interface Made {
   readonly now: () => number;
 }
 
-/** An engine whose kernels take so many milliseconds on a clock of its own; `wrong` ones compute something else. */
-function make(kernels: Readonly<Record<string, number>>, wrong: readonly string[] = []): Made {
+/**
+ * An engine whose kernels take so many milliseconds on a clock of its own; `wrong` ones compute something else.
+ * @param lacks whether a kernel's profile, the how manieth, lacks one of its two rows
+ */
+function make(
+  kernels: Readonly<Record<string, number>>,
+  wrong: readonly string[] = [],
+  lacks?: (kernel: string, profile: number) => boolean,
+): Made {
   let clock = 0;
   const opened: string[] = [];
+  let profiles = 0;
   const open = (layer: Graph, kernel: string): Session => {
     opened.push(kernel);
     const [node] = layer.nodes;
@@ -51,8 +59,10 @@ function make(kernels: Readonly<Record<string, number>>, wrong: readonly string[
       },
       profile: () => {
         clock += kernels[kernel]!;
-        return Promise.resolve([{ node: node!.name, op: node!.op, kernel, ms: kernels[kernel]! }]);
+        const row = { node: node!.name, op: node!.op, kernel, ms: kernels[kernel]! / 2 };
+        return Promise.resolve(lacks?.(kernel, profiles++) === true ? [row] : [row, row]);
       },
+      ...(lacks !== undefined && { profileRows: 2 }),
       memory: () => ({ weights: 0, activationsPeak: 0 }),
       placement: () => [],
       dispose: () => undefined,
@@ -105,6 +115,27 @@ describe("tuneGraph", () => {
     expect(report.excluded).toHaveLength(1);
     expect(report.excluded[0]).toMatchObject({ node: "d0", kernel: "wrong" });
     expect(report.excluded[0]?.why).toMatch(/element 3: got .*, expected /);
+  });
+
+  it("takes an incomplete profile for none", async () => {
+    // Half the profiles of the slower kernel show half its time, which would win.
+    const now = await tune(
+      chain(0),
+      make({ first: 3, second: 4 }, [], (kernel, i) => kernel === "second" && i % 2 === 0),
+      new MemoryStore(),
+    );
+    expect(now.choices[0]).toMatchObject({ kernel: "first" });
+    expect(now.notes).toEqual([]);
+  });
+
+  it("chooses nothing where a kernel cannot be timed as a whole, keeps nothing, and says so once", async () => {
+    const store = new MemoryStore();
+    const made = make({ first: 3, second: 4 }, [], (kernel) => kernel === "second");
+    const report = await tune(chain(0, 0), made, store);
+    expect(report).toMatchObject({ choices: [], measured: 0, excluded: [] });
+    expect(report.notes).toEqual(['tuning: node "d0": the clock could not time all of second, so its kernel is chosen by estimate']);
+    expect(store.entries.size).toBe(0);
+    expect(made.opened).toEqual(["first", "second"]);
   });
 
   it("replaces a wrong default by the first right kernel", async () => {
