@@ -22,5 +22,7 @@ struct Params {
   out_zero: i32,    // int8: zero point and clamp of the output
   out_lo: i32,
   out_hi: i32,
+  rows: u32,        // rolling: output rows of a strip, and strips along y
+  strips: u32,
 };
 @group(0) @binding(0) var<uniform> params: Params;

@@ -14,8 +14,16 @@ const TILES = [
   { tile: "1x4", file: "i8_gemm_direct_rx4", sizes: { ROWS: "1" }, about: "1 × 4 outputs a thread, for few rows" },
 ] as const;
 
-export const INTEGER_GEMMS: readonly WgslKernel[] = ACCESS.flatMap(({ family, access, ops, reads }) =>
-  DOTS.flatMap(({ dot, call, requires, how }) =>
+export const INTEGER_GEMMS: readonly WgslKernel[] = ACCESS.flatMap(({ family, access, ops, reads }) => [
+  row(
+    `i8_${family}_share_16x16__wgsl`,
+    ops,
+    "i8_gemm_share_16x16",
+    { ACCESS: access },
+    `16 × 16 outputs by four threads that shuffle the weights that they load, products in float32, exact; reads ${reads}.`,
+    ["subgroups"],
+  ),
+  ...DOTS.flatMap(({ dot, call, requires, how }) =>
     TILES.map(({ tile, file, sizes, about }) =>
       row(
         `i8_${family}_${dot}_${tile}__wgsl`,
@@ -27,4 +35,4 @@ export const INTEGER_GEMMS: readonly WgslKernel[] = ACCESS.flatMap(({ family, ac
       ),
     ),
   ),
-);
+]);

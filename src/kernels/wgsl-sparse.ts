@@ -65,6 +65,20 @@ function blocks(): WgslKernel[] {
   );
 }
 
+/** Four threads share what they load of a list. */
+function sharedLists(): WgslKernel[] {
+  return WAYS.map(({ family, access, ops, reads }) =>
+    row(
+      `f32_${family}_block1x8_share_16x8__wgsl`,
+      ops,
+      "f32_gemm_lists_share_16x8",
+      { ACCESS: `f32_gather_${access}` },
+      `${LISTS}; 16 × 8 outputs by four threads that shuffle what they load of a list; ${reads}.`,
+      ["subgroups"],
+    ),
+  );
+}
+
 function unstructured(): WgslKernel[] {
   return WAYS.flatMap(({ family, access, ops, reads }) =>
     (["8x1", "1x1"] as const).map((tile) =>
@@ -79,4 +93,4 @@ function unstructured(): WgslKernel[] {
   );
 }
 
-export const SPARSE_GEMMS: readonly WgslKernel[] = [...blocks(), ...unstructured()];
+export const SPARSE_GEMMS: readonly WgslKernel[] = [...blocks(), ...sharedLists(), ...unstructured()];

@@ -34,6 +34,14 @@ function floatGemms(): WgslKernel[] {
       { ROWS: "1", ACCESS: access },
       `1 × 4 outputs a thread, for few rows; reads ${reads}.`,
     ),
+    row(
+      `f32_${family}_share_16x8__wgsl${suffix}`,
+      ops,
+      "f32_gemm_share_16x8",
+      { ACCESS: access },
+      `16 × 8 outputs by four threads that shuffle the weights that they load; reads ${reads}.`,
+      ["subgroups"],
+    ),
     ...(family === "gemm"
       ? [
           row(
@@ -50,7 +58,7 @@ function floatGemms(): WgslKernel[] {
 
 /** Four threads share what they load of A. */
 function quadGemms(): WgslKernel[] {
-  return ([4, 8, 16] as const).flatMap((rows) =>
+  return ([4, 8, 12, 16] as const).flatMap((rows) =>
     (["gemm", "conv"] as const).map((family) =>
       row(
         `f32_${family}_quad_${rows}x4__wgsl`,
@@ -133,6 +141,23 @@ function elementwise(): WgslKernel[] {
   ];
 }
 
+/** Square windows: lines of the image stay in registers from row to row. */
+function rollingDepthwise(): WgslKernel[] {
+  return (["f32", "i8"] as const).flatMap((type) =>
+    [3, 5].flatMap((size) =>
+      [1, 2].map((stride) =>
+        row(
+          `${type}_depthwise_rolling_${size}x${size}_s${stride}__wgsl`,
+          ["DepthwiseConv2D"],
+          "depthwise_rolling_rx4",
+          { TYPE: type, KERNEL: `${size}`, STRIDE: `${stride}` },
+          `Windows of ${size} × ${size} in steps of ${stride}: four channels × four columns a thread, down a strip of rows.`,
+        ),
+      ),
+    ),
+  );
+}
+
 const MOVES: readonly OpName[] = ["Transpose", "Slice", "Expand", "Concat"];
 
 const OTHERS: readonly WgslKernel[] = [
@@ -150,6 +175,7 @@ const OTHERS: readonly WgslKernel[] = [
     {},
     "Four channels (one word) × four columns a thread, products in int32.",
   ),
+  ...rollingDepthwise(),
   row(
     "f32_conv_general_1x1__wgsl",
     ["Conv2D", "DepthwiseConv2D", "ConvTranspose2D"],

@@ -113,13 +113,17 @@ export interface ListWeights<T> extends Lists {
   readonly values: T;
 }
 
-/** values [entry][unit of k][outputs] */
+/**
+ * values [entry][unit of k][outputs]
+ * @param fill lists to a multiple of entries, with weights of zero
+ */
 export function packLists<T extends Float32Array | Int8Array>(
   shape: GemmShape,
   weight: WeightAt,
   position: PositionAt,
   list: ListShape,
   create: (length: number) => T,
+  fill = 1,
 ): ListWeights<T> | undefined {
   let values = create(0);
   const piece = list.unit * list.outputs;
@@ -128,7 +132,7 @@ export function packLists<T extends Float32Array | Int8Array>(
     weight,
     position,
     list,
-    1,
+    fill,
     (entries) => {
       values = create(entries * piece);
     },

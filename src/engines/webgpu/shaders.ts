@@ -3,8 +3,9 @@
  *   // #param NAME = a | b | c     a substitution: every `{{NAME}}` in the file becomes the value, which must be one of those listed
  *   // #include path.wgsl          another file of shaders/, inlined here (once; the path may hold substitutions)
  * and, indented as the code around them,
- *   // #repeat R {{ROWS}} … // #end   the lines between them so many times, with `{{R}}` as 0, 1, …: registers are variables, not arrays
- * and nothing else is rewritten. Sizes that vary at run time are uniforms, so one pipeline serves every shape; `override` constants
+ *   // #repeat R {{ROWS}} … // #end   the lines between them so many times, with `{{R}}` as 0, 1, …: registers are variables, not arrays.
+ * `{{2*R+1}}`, of such numbers and +, - and *, becomes its value. Nothing else is rewritten.
+ * Sizes that vary at run time are uniforms, so one pipeline serves every shape; `override` constants
  * (WG, the workgroup size) are set at pipeline creation.
  */
 
@@ -39,11 +40,20 @@ function parseParams(path: string, lines: readonly string[], values: Readonly<Re
 
 /** @throws Error for a value that was neither declared nor counts a `#repeat` */
 function substitute(path: string, text: string, values: Readonly<Record<string, string>>): string {
-  return text.replace(SUBSTITUTION, (whole, name: string) => {
-    const value = values[name];
-    if (value === undefined) throw new Error(`internal: shaders/${path}: ${whole} is used but not declared by "// #param ${name} = …"`);
+  return text.replace(SUBSTITUTION, (whole, expression: string) => {
+    const value = values[expression] ?? sumOf(expression, values);
+    if (value === undefined)
+      throw new Error(`internal: shaders/${path}: ${whole} is used but not declared by "// #param ${expression} = …"`);
     return value;
   });
+}
+
+/** Sums, differences and products of whole numbers, such as 3*STRIDE+R-1; undefined when a part of it is none. */
+function sumOf(expression: string, values: Readonly<Record<string, string>>): string | undefined {
+  const factor = (text: string): number => (/^-?\d+$/.test(values[text] ?? text) ? Number(values[text] ?? text) : NaN);
+  const terms = expression.replaceAll("-", "+-1*").split("+");
+  const sum = terms.reduce((total, term) => total + term.split("*").reduce((product, text) => product * factor(text), 1), 0);
+  return Number.isNaN(sum) ? undefined : String(sum);
 }
 
 async function expand(

@@ -97,6 +97,7 @@ function conv(type: Type, input: readonly number[], out: number, kernel: number,
 const KINDS = [
   { type: "float32", name: "f32_*_block1x8_#x8", rows: 1, cols: 8, unit: 1 },
   { type: "float32", name: "f32_*_block4x8_#x8", rows: 4, cols: 8, unit: 4 },
+  { type: "float32", name: "f32_*_block1x8_share_16x8", rows: 1, cols: 8, unit: 1 },
   { type: "float32", name: "f32_*_csr_#x1", rows: 1, cols: 1, unit: 1 },
   { type: "int8", name: "i8_*_block1x8_#x8", rows: 1, cols: 8, unit: 1 },
   { type: "int8", name: "i8_*_block1x8_dot4_#x8", rows: 1, cols: 8, unit: 1 },
@@ -113,6 +114,7 @@ describe.each(KINDS)("$name", ({ type, name, rows, cols, unit }) => {
   const supported = (k: number): boolean => unit === 1 || k % 4 === 0;
   const check = (graph: Graph, family: "gemm" | "conv", few: boolean, where: string): Promise<number> => {
     if (name.includes("dot4") && !shared.facts.dot4) return Promise.resolve(0);
+    if (name.includes("share") && !shared.facts.subgroups) return Promise.resolve(0);
     // A layer of few blocks may have lost them all: no list is left, and no sparse kernel applies.
     if (graph.tensors.get("w")!.data!.every((v) => v === 0)) return Promise.resolve(0);
     return checkForced(graph, kernel(family, few), context, ON, where);
@@ -120,7 +122,7 @@ describe.each(KINDS)("$name", ({ type, name, rows, cols, unit }) => {
 
   it("every remainder of rows, columns and depth", async () => {
     let seed = 1;
-    for (const m of [1, 3, 4, 5, 7, 9])
+    for (const m of [1, 3, 4, 5, 7, 9, 16, 17])
       for (const n of [1, 7, 8, 17]) await check(dense(type, m, n, 12, pattern(0.4), seed++), "gemm", m < 4, `${m}×${n}×12`);
     for (const k of [1, 3, 4, 5, 8, 16, 23, 61].filter(supported))
       for (const m of [2, 5]) await check(dense(type, m, 11, k, pattern(0.3), seed++), "gemm", m < 4, `${m}×11×${k}`);

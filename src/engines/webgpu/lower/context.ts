@@ -11,7 +11,7 @@ import type { Policy } from "../../candidates.ts";
 import type { KernelChoice } from "../../tune/types.ts";
 import type { DeviceFacts } from "../device.ts";
 import type { WebGpuOptions } from "../options.ts";
-import { FLAT_WORKGROUP, f, foldGroups, u } from "../step.ts";
+import { f, flatWorkgroup, foldGroups, u } from "../step.ts";
 import type { Groups, Operand, Step } from "../step.ts";
 import { formatOf, storedBytes, storedShift, toStored } from "../storage.ts";
 
@@ -205,11 +205,9 @@ export class Lowering {
   /** A dispatch of one thread a unit, `count` first among its parameters unless `counted` is false. */
   flat(d: Omit<Dispatch, "groups"> & { readonly threads: number; readonly z?: number }): void {
     if (d.threads === 0) return;
-    this.dispatch({ ...d, constants: { WG: FLAT_WORKGROUP, ...d.constants }, groups: this.flatGroups(d.threads, d.z) });
-  }
-
-  private flatGroups(threads: number, z = 1): Groups {
-    return foldGroups(Math.ceil(threads / FLAT_WORKGROUP), this.facts.limits, this.where, z);
+    const size = flatWorkgroup(d.threads, this.facts.software);
+    const groups = foldGroups(Math.ceil(d.threads / size), this.facts.limits, this.where, d.z);
+    this.dispatch({ ...d, constants: { ...d.constants, WG: size }, groups });
   }
 
   fold(groups: number, z = 1): Groups {

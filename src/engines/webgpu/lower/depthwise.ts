@@ -1,7 +1,12 @@
-/** DepthwiseConv2D as its candidates see it, and the uniform of common/window_params.wgsl. */
+/** DepthwiseConv2D as its candidates see it, the uniform of common/window_params.wgsl, and what tiles of both types have in common. */
 import type { Conv2DAttrs, Tensor } from "../../../graph/ir.ts";
+import type { Estimate } from "../../candidates.ts";
+import type { DeviceFacts } from "../device.ts";
 import { f, u } from "../step.ts";
+import type { Operand } from "../step.ts";
+import type { Candidate } from "./candidates.ts";
 import { activationParams } from "./context.ts";
+import type { Lowering } from "./context.ts";
 import type { GeneralConv } from "./general.ts";
 import type { IntegerFinish } from "./quantized.ts";
 
@@ -23,8 +28,15 @@ export function isPlainDepthwise({ x, out }: DepthwiseProblem): boolean {
   return out.shape[3] === x.shape[3];
 }
 
-/** @param columns threads along one output line */
-export function windowParams({ attrs, x, w, out, finish }: DepthwiseProblem, columns: number): readonly number[] {
+/**
+ * @param columns threads along one output line
+ * @param rows output rows of a strip, and strips, of kernels that go down the image
+ */
+function windowParams(
+  { attrs, x, w, out, finish }: DepthwiseProblem,
+  columns: number,
+  rows: readonly [number, number] = [0, 0],
+): readonly number[] {
   const { kind, lo, hi } = activationParams(finish === undefined ? attrs.activation : undefined);
   return [
     ...u(
@@ -40,6 +52,86 @@ export function windowParams({ attrs, x, w, out, finish }: DepthwiseProblem, col
     ),
     ...u(...attrs.strides, attrs.pads[0], attrs.pads[1], ...attrs.dilations, kind),
     ...f(lo, hi),
-    ...u(((finish?.inZero ?? 0) & 255) * 0x01010101, finish?.outZero ?? 0, finish?.lo ?? 0, finish?.hi ?? 0),
+    ...u(((finish?.inZero ?? 0) & 255) * 0x01010101, finish?.outZero ?? 0, finish?.lo ?? 0, finish?.hi ?? 0, ...rows),
   ];
+}
+
+/** What a type brings to its tiles. */
+export interface DepthwiseType {
+  readonly name: "f32" | "i8";
+  readonly takes: (problem: DepthwiseProblem) => boolean;
+  /** Input, weights [tap][c/4], and what belongs to a channel. */
+  readonly inputs: (c: Lowering, problem: DepthwiseProblem) => readonly Operand[];
+}
+
+const COLUMNS = 4;
+
+/** Any window: four channels × four columns a thread. */
+function tile(type: DepthwiseType): Candidate<DepthwiseProblem> {
+  const kernel = `${type.name}_depthwise_4x4__wgsl`;
+  return {
+    kernel,
+    requires: [],
+    sparse: false,
+    estimate: (problem) => (type.takes(problem) ? { cost: 1, why: "dense weights" } : undefined),
+    lower(c, problem) {
+      const { x, out } = problem;
+      const columns = Math.ceil(out.shape[2]! / COLUMNS);
+      c.flat({
+        kernel,
+        params: windowParams(problem, columns),
+        inputs: type.inputs(c, problem),
+        output: out,
+        threads: x.shape[0]! * out.shape[1]! * columns * Math.ceil(x.shape[3]! / 4),
+      });
+    },
+  };
+}
+
+/** Threads that occupy the device; what is beyond goes into longer strips. Hardware: an assumption that tuning measures with the rest. */
+const ENOUGH_THREADS = { software: 128, hardware: 16384 } as const;
+/**
+ * Relative to the tile. Software: processor times on SwiftShader 5.0, interleaved (2026-11-24), 48×48×8, 24×24×32 and 6×6×128: 0.55 to 0.7
+ * in steps of one, 0.9 in steps of two, where lines meet less. Hardware: an assumption.
+ */
+const ROLLING_COST = { 1: 0.6, 2: 0.9 } as const;
+
+/** Square windows in steps of one or two: as the tile, and down a strip of rows whose lines stay in registers. */
+function rolling(type: DepthwiseType, size: 3 | 5, stride: 1 | 2): Candidate<DepthwiseProblem> {
+  const kernel = `${type.name}_depthwise_rolling_${size}x${size}_s${stride}__wgsl`;
+  return {
+    kernel,
+    requires: [],
+    sparse: false,
+    estimate(problem): Estimate | undefined {
+      const { attrs, w } = problem;
+      const fits = w.shape[1] === size && w.shape[2] === size && attrs.strides.every((s) => s === stride);
+      if (!type.takes(problem) || !fits || attrs.dilations.some((d) => d !== 1)) return undefined;
+      return { cost: ROLLING_COST[stride], why: "dense weights" };
+    },
+    lower(c, problem) {
+      const { x, out } = problem;
+      const columns = Math.ceil(out.shape[2]! / COLUMNS);
+      const channels4 = Math.ceil(x.shape[3]! / 4);
+      const [rows, strips] = stripsOf(out.shape[1]!, x.shape[0]! * columns * channels4, c.facts);
+      c.flat({
+        kernel,
+        params: windowParams(problem, columns, [rows, strips]),
+        inputs: type.inputs(c, problem),
+        output: out,
+        threads: x.shape[0]! * strips * columns * channels4,
+      });
+    },
+  };
+}
+
+/** @param threads of a row @returns rows a strip, and strips */
+function stripsOf(height: number, threads: number, { software }: DeviceFacts): readonly [number, number] {
+  const wanted = Math.ceil(ENOUGH_THREADS[software ? "software" : "hardware"] / threads);
+  const rows = Math.ceil(height / Math.min(height, wanted));
+  return [rows, Math.ceil(height / rows)];
+}
+
+export function depthwiseTiles(type: DepthwiseType): readonly Candidate<DepthwiseProblem>[] {
+  return [tile(type), ...([3, 5] as const).flatMap((size) => ([1, 2] as const).map((stride) => rolling(type, size, stride)))];
 }

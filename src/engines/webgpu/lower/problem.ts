@@ -135,6 +135,9 @@ export function gemmParams(
 /** Below this many rows a 4-row tile would compute mostly nothing. */
 export const FEW_ROWS = 4;
 
+/** WGSL does not promise that neighbours by local index are a quad, though drivers do it: on hardware only a choice that was verified. */
+export const HARDWARE_QUAD_COST = 4;
+
 /** Computes once, at the first call. */
 export function lazy<T>(compute: () => T): () => T {
   let known: { readonly value: T } | undefined;

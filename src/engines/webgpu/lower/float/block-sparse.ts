@@ -1,8 +1,12 @@
 /** Candidates that skip zeros in blocks of eight output channels: one input position each (1×8), or four consecutive ones (4×8). */
 import { invariant } from "../../../../errors.ts";
+import type { Tensor } from "../../../../graph/ir.ts";
 import { packLists } from "../../pack-sparse.ts";
+import type { ListShape } from "../../pack-sparse.ts";
+import type { Operand } from "../../step.ts";
 import type { Candidate } from "../candidates.ts";
-import { gemmParams } from "../problem.ts";
+import type { Lowering } from "../context.ts";
+import { HARDWARE_QUAD_COST, gemmParams } from "../problem.ts";
 import { BLOCKS_4X8, LISTS_1X8, sparseEstimate, sparseRows, sparseThreads } from "../sparse.ts";
 import type { Granularity, SparseCost, SparseRows } from "../sparse.ts";
 import { biasOperand } from "./problem.ts";
@@ -15,12 +19,13 @@ interface Kind {
 }
 
 /**
- * Costs from processor times of interleaved runs on SwiftShader 5.0 (Dawn, 2026-11-24), 196×512×512, 784×64×64 and 1×512×512 at 50, 75 and
- * 87.5 % zeros. 1×8: 0.64, 0.29 and 0.21 of the dense time on the first; 4×8: 0.53, 0.32 and 0.19.
+ * Costs from processor times of interleaved runs on SwiftShader 5.0 (Dawn, 2026-11-24), 192×256×256, 64×512×512 and 1×512×512 at 0, 50, 75
+ * and 80 % zeros, relative to direct 4×4 (1×4 for one row). 1×8: 1.03, 0.6 and 0.3 at 0, 50 and 80 % of the first, where dense takes 0.46
+ * by quads; so these are for devices without subgroups, and for a choice that tuning measures.
  */
 const KINDS: readonly Kind[] = [
-  { name: "block1x8", granularity: LISTS_1X8, cost: { 4: { each: 1.1, list: 10 }, 1: { each: 1.6, list: 20 } } },
-  { name: "block4x8", granularity: BLOCKS_4X8, cost: { 4: { each: 1.05, list: 10 }, 1: { each: 1.2, list: 30 } } },
+  { name: "block1x8", granularity: LISTS_1X8, cost: { 4: { each: 0.95, list: 25 }, 1: { each: 1.3, list: 20 } } },
+  { name: "block4x8", granularity: BLOCKS_4X8, cost: { 4: { each: 0.9, list: 20 }, 1: { each: 1.2, list: 30 } } },
 ];
 
 function blockSparse({ name, granularity, cost }: Kind, rows: SparseRows, conv: boolean): Candidate<FloatProblem> {
@@ -36,27 +41,67 @@ function blockSparse({ name, granularity, cost }: Kind, rows: SparseRows, conv: 
       return sparseEstimate(gemm, granularity, cost[rows], facts);
     },
     lower(c, problem) {
-      const { gemm, x, activation, out } = problem;
-      const lists = packLists(gemm.shape, gemm.weight, gemm.position, list, (n) => new Float32Array(n));
-      invariant(lists !== undefined, "lowering of weights that were not estimated");
+      const { gemm } = problem;
+      c.flat({ kernel, ...listInputs(c, problem, list), threads: sparseThreads(gemm, rows), z: gemm.shape.groups });
+    },
+  };
+}
+
+/** Rows of a tile by four threads that share a list. */
+const SHARE_ROWS = 16;
+/** The same runs: 0.57, 0.34 and 0.17, that is 1.2, 0.72 and 0.38 of the dense time by quads. */
+const SHARE_COST: SparseCost = { each: 0.48, list: 25 };
+
+/** 1×8 blocks by four threads that share what they load of a list: for software adapters. */
+function sharedLists(conv: boolean): Candidate<FloatProblem> {
+  const kernel = `f32_${conv ? "conv" : "gemm"}_block1x8_share_16x8__wgsl`;
+  return {
+    kernel,
+    requires: ["subgroups"],
+    sparse: true,
+    estimate({ gemm }, facts) {
+      if (gemm.conv !== conv) return undefined;
+      const waste = (Math.ceil(gemm.m / SHARE_ROWS) * SHARE_ROWS) / gemm.m;
+      const factor = waste * (facts.software ? 1 : HARDWARE_QUAD_COST);
+      return sparseEstimate(gemm, LISTS_1X8, { each: SHARE_COST.each * factor, list: SHARE_COST.list * factor }, facts, false);
+    },
+    lower(c, problem) {
+      const { gemm } = problem;
       c.flat({
         kernel,
-        params: gemmParams(gemm, activation, undefined),
-        inputs: [
-          c.operand(x),
-          c.constant("weights", lists.values),
-          biasOperand(c, problem, 8),
-          c.constant("starts", lists.starts),
-          c.constant("positions", lists.positions),
-        ],
-        output: out,
-        threads: sparseThreads(gemm, rows),
+        ...listInputs(c, problem, LISTS_1X8.list, 4),
+        threads: Math.ceil(gemm.m / SHARE_ROWS) * Math.ceil(gemm.shape.groupOut / 8) * 4,
         z: gemm.shape.groups,
       });
     },
   };
 }
 
-export const BLOCK_SPARSE_F32: readonly Candidate<FloatProblem>[] = KINDS.flatMap((kind) =>
-  ([4, 1] as const).flatMap((rows) => [false, true].map((conv) => blockSparse(kind, rows, conv))),
-);
+/** Uniform and inputs of a kernel that walks lists. @param fill entries to whose multiples lists are filled up */
+function listInputs(
+  c: Lowering,
+  problem: FloatProblem,
+  list: ListShape,
+  fill = 1,
+): { readonly params: readonly number[]; readonly inputs: readonly Operand[]; readonly output: Tensor } {
+  const { gemm, x, activation, out } = problem;
+  const lists = packLists(gemm.shape, gemm.weight, gemm.position, list, (n) => new Float32Array(n), fill);
+  invariant(lists !== undefined, "lowering of weights that were not estimated");
+  const { values, starts, positions } = lists;
+  return {
+    params: gemmParams(gemm, activation, undefined),
+    inputs: [
+      c.operand(x),
+      c.constant("weights", values),
+      biasOperand(c, problem, 8),
+      c.constant("starts", starts),
+      c.constant("positions", positions),
+    ],
+    output: out,
+  };
+}
+
+export const BLOCK_SPARSE_F32: readonly Candidate<FloatProblem>[] = [
+  ...KINDS.flatMap((kind) => ([4, 1] as const).flatMap((rows) => [false, true].map((conv) => blockSparse(kind, rows, conv)))),
+  ...[false, true].map(sharedLists),
+];

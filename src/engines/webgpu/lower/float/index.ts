@@ -9,6 +9,7 @@ import { DIRECT_F32 } from "./direct.ts";
 import { GENERAL_DEPTHWISE_F32 } from "./general.ts";
 import type { FloatProblem } from "./problem.ts";
 import { QUAD_F32 } from "./quad.ts";
+import { SHARE_F32 } from "./share.ts";
 import { SPLIT_F32 } from "./split.ts";
 import { TILED_F32 } from "./tiled.ts";
 import { UNSTRUCTURED_F32 } from "./unstructured.ts";
@@ -16,6 +17,7 @@ import { UNSTRUCTURED_F32 } from "./unstructured.ts";
 export const FLOAT_CANDIDATES = candidateList<Candidate<FloatProblem>>([
   ...DIRECT_F32,
   ...QUAD_F32,
+  ...SHARE_F32,
   ...TILED_F32,
   ...SPLIT_F32,
   ...CODED_F32,

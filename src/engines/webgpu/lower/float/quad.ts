@@ -1,17 +1,16 @@
 /** Dense candidates in which four neighbouring threads share what each of them loads of A: for software adapters, where loads are what counts. */
 import { runUnits } from "../../pack.ts";
 import type { Candidate } from "../candidates.ts";
+import { HARDWARE_QUAD_COST } from "../problem.ts";
 import type { GemmProblem } from "../problem.ts";
 import { denseInputs } from "./problem.ts";
 import type { FloatProblem } from "./problem.ts";
 
 /**
- * Time of a tile of so many rows relative to direct 4×4, by processor time (SwiftShader 5.0 on 2 cores, products of 192 and 256 × 256 × 256,
- * interleaved, 2026-11-24).
+ * Time of a tile of so many rows relative to direct 4×4, by processor time (SwiftShader 5.0 on 2 cores, products of 192×256×256 and
+ * 64×512×512, interleaved, 2026-11-24).
  */
-const SOFTWARE_COST = { 4: 0.75, 8: 0.53, 16: 0.42 } as const;
-/** WGSL does not promise that neighbours by local index are a quad, though drivers do it: on hardware only a choice that was verified. */
-const HARDWARE_COST = 4;
+const SOFTWARE_COST = { 4: 0.75, 8: 0.57, 12: 0.47, 16: 0.46 } as const;
 
 function quad(rows: keyof typeof SOFTWARE_COST, conv: boolean): Candidate<FloatProblem> {
   const kernel = `f32_${conv ? "conv" : "gemm"}_quad_${rows}x4__wgsl`;
@@ -24,7 +23,7 @@ function quad(rows: keyof typeof SOFTWARE_COST, conv: boolean): Candidate<FloatP
       if (gemm.conv !== conv) return undefined;
       const n4 = Math.ceil(gemm.shape.groupOut / 4);
       const waste = ((Math.ceil(gemm.m / rows) * rows) / gemm.m) * ((Math.ceil(n4 / 4) * 4) / n4);
-      return { cost: (software ? SOFTWARE_COST[rows] : HARDWARE_COST) * waste, why: "dense weights" };
+      return { cost: (software ? SOFTWARE_COST[rows] : HARDWARE_QUAD_COST) * waste, why: "dense weights" };
     },
     lower(c, problem) {
       const { gemm } = problem;
@@ -47,6 +46,6 @@ function isInside({ conv, shape, geometry, aStride }: GemmProblem): boolean {
   return padTop === 0 && padLeft === 0 && shape.run % 4 === 0 && bottom < inH && right <= line;
 }
 
-export const QUAD_F32: readonly Candidate<FloatProblem>[] = ([8, 16, 4] as const).flatMap((rows) =>
+export const QUAD_F32: readonly Candidate<FloatProblem>[] = ([8, 12, 16, 4] as const).flatMap((rows) =>
   [false, true].map((conv) => quad(rows, conv)),
 );

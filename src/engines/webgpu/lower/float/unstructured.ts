@@ -8,11 +8,8 @@ import type { SparseCost } from "../sparse.ts";
 import { biasOperand } from "./problem.ts";
 import type { FloatProblem } from "./problem.ts";
 
-/**
- * As of blocks (lower/float/block-sparse.ts): 1.6, 0.8 and 0.41 of the dense time at 50, 75 and 87.5 % zeros on 196×512×512; 1.9, 1.1 and
- * 0.66 for one row.
- */
-const COST: Readonly<Record<8 | 1, SparseCost>> = { 8: { each: 2.8, list: 10 }, 1: { each: 3.4, list: 100 } };
+/** As of blocks (lower/float/block-sparse.ts): 2.6 and 0.73 at 0 and 75 % zeros on 64×512×512; 1.7 at 50 % for one row. */
+const COST: Readonly<Record<8 | 1, SparseCost>> = { 8: { each: 2.6, list: 45 }, 1: { each: 3.3, list: 50 } };
 
 function csr(rows: 8 | 1, conv: boolean): Candidate<FloatProblem> {
   const kernel = `f32_${conv ? "conv" : "gemm"}_csr_${rows}x1__wgsl`;

@@ -24,16 +24,16 @@ interface Kind {
 }
 
 /**
- * Costs relative to the dense kernel with the built-in dot product, from processor times of interleaved runs on SwiftShader 5.0 (Dawn,
- * 2026-11-24), 196×512×512, 784×64×64 and 1×512×512 at 50 and 75 % zeros. 1×8 one by one: 1.1 and 0.41 of the dense time on the first; by
- * dot products 1.0 and 0.5; 4×8: 0.7 and 0.36.
+ * Costs relative to the direct kernel with the built-in dot product, from processor times of interleaved runs on SwiftShader 5.0 (Dawn,
+ * 2026-11-24), 192×256×256 and 1×512×512 at 50 and 80 % zeros. 1×8 one by one: 0.87 and 0.43 on the first; by dot products 1.04 and 0.52;
+ * 4×8: 0.53 and 0.3. Dense takes 0.5 with products in float32.
  */
 const KINDS: readonly Kind[] = [
-  { name: "block1x8", granularity: LISTS_1X8, cost: { 4: { each: 1.85, list: 6 }, 1: { each: 3, list: 10 } } },
-  { name: "block1x8_dot4", granularity: LISTS_1X8, dot: "native", cost: { 4: { each: 1.95, list: 10 }, 1: { each: 2.3, list: 10 } } },
-  { name: "block1x8_unpack", granularity: LISTS_1X8, dot: "unpack", cost: { 4: { each: 2.1, list: 10 }, 1: { each: 2.8, list: 10 } } },
-  { name: "block4x8_dot4", granularity: BLOCKS_4X8, dot: "native", cost: { 4: { each: 1.3, list: 15 }, 1: { each: 1.45, list: 20 } } },
-  { name: "block4x8_unpack", granularity: BLOCKS_4X8, dot: "unpack", cost: { 4: { each: 1.35, list: 15 }, 1: { each: 2.1, list: 20 } } },
+  { name: "block1x8", granularity: LISTS_1X8, cost: { 4: { each: 1.45, list: 36 }, 1: { each: 1.9, list: 50 } } },
+  { name: "block1x8_dot4", granularity: LISTS_1X8, dot: "native", cost: { 4: { each: 1.75, list: 40 }, 1: { each: 2, list: 50 } } },
+  { name: "block1x8_unpack", granularity: LISTS_1X8, dot: "unpack", cost: { 4: { each: 1.9, list: 40 }, 1: { each: 2.4, list: 50 } } },
+  { name: "block4x8_dot4", granularity: BLOCKS_4X8, dot: "native", cost: { 4: { each: 0.8, list: 35 }, 1: { each: 0.95, list: 40 } } },
+  { name: "block4x8_unpack", granularity: BLOCKS_4X8, dot: "unpack", cost: { 4: { each: 0.95, list: 35 }, 1: { each: 1.4, list: 40 } } },
 ];
 
 function blockSparse({ name, granularity, dot, cost }: Kind, rows: SparseRows, conv: boolean): Candidate<IntegerProblem> {

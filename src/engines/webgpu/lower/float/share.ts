@@ -1,0 +1,35 @@
+/** Dense candidates in which four neighbouring threads share what each of them loads of the weights: for software adapters, and few columns. */
+import type { Candidate } from "../candidates.ts";
+import { HARDWARE_QUAD_COST } from "../problem.ts";
+import { ACCESSES, denseInputs, kernelName, reads } from "./problem.ts";
+import type { Access, FloatProblem } from "./problem.ts";
+
+const ROWS = 16;
+const COLUMNS = 8;
+
+/** Time relative to direct 4×4, as of quads (lower/float/quad.ts): 0.57 on 192×256×256. */
+const SOFTWARE_COST = 0.57;
+
+function share(access: Access): Candidate<FloatProblem> {
+  const kernel = kernelName("share_16x8", access);
+  return {
+    kernel,
+    requires: ["subgroups"],
+    sparse: false,
+    algorithm: "direct",
+    estimate(problem, { software }) {
+      if (!reads(problem, access)) return undefined;
+      const { m, shape } = problem.gemm;
+      const width = Math.ceil(shape.groupOut / 4) * 4;
+      const waste = ((Math.ceil(m / ROWS) * ROWS) / m) * ((Math.ceil(width / COLUMNS) * COLUMNS) / width);
+      return { cost: (software ? SOFTWARE_COST : HARDWARE_QUAD_COST) * waste, why: "dense weights" };
+    },
+    lower(c, problem) {
+      const { m, shape } = problem.gemm;
+      const quads = Math.ceil(m / ROWS) * Math.ceil(shape.groupOut / COLUMNS);
+      c.flat({ kernel, ...denseInputs(c, problem), threads: quads * 4, z: shape.groups });
+    },
+  };
+}
+
+export const SHARE_F32: readonly Candidate<FloatProblem>[] = ACCESSES.map(share);
