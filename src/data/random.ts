@@ -53,3 +53,11 @@ export function shuffle(random: Random, list: Int32Array | number[]): void {
     list[j] = swapped;
   }
 }
+
+/** One step of a shuffle from the front: puts one of the entries from `at` on at `at`. */
+export function shuffleSome(random: Random, list: Int32Array, at: number): void {
+  const from = at + Math.floor(random() * (list.length - at));
+  const swapped = list[at]!;
+  list[at] = list[from]!;
+  list[from] = swapped;
+}
