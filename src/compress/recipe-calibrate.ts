@@ -13,12 +13,17 @@ export interface CalibrationOptions {
   /** A calibration table to take ranges from, in place of samples. */
   readonly table?: string;
   readonly overrides?: readonly GridOverride[];
+  /** Factors move between layers, before calibration: see equalize.ts and smooth.ts. */
+  readonly equalize?: "cle";
+  /** SmoothQuant's alpha. */
+  readonly smooth?: number;
   /** Biases take back what rounding and clipping shift on average. */
   readonly bias?: "correct";
 }
 
-export const CALIBRATION_KEYS = ["calibrator", "average", "percentile", "table", "range", "grid", "bias"] as const;
+export const CALIBRATION_KEYS = ["calibrator", "average", "percentile", "table", "range", "grid", "equalize", "smooth", "bias"] as const;
 
+const EQUALIZATIONS = ["none", "cle"] as const;
 const BIASES = ["keep", "correct"] as const;
 const CALIBRATORS = ["minmax", "moving", "entropy", "percentile", "mse"] as const;
 
@@ -34,11 +39,15 @@ export function parseCalibration(fields: Fields): CalibrationOptions {
   ];
   // A table says which calibrator made it, so that only there the default is worth saying.
   const said = calibrator.kind !== "minmax" || (table !== undefined && fields.option("calibrator") !== undefined);
+  const equalize = fields.wordOption("equalize", EQUALIZATIONS, "none");
+  const smooth = fields.numberOption("smooth", "a number above 0, below 1, e.g. 0.5", (n) => n > 0 && n < 1);
   const bias = fields.wordOption("bias", BIASES, "keep");
   return {
     ...(said && { calibrator }),
     ...(table !== undefined && { table }),
     ...(overrides.length > 0 && { overrides }),
+    ...(equalize === "cle" && { equalize }),
+    ...(smooth !== undefined && { smooth }),
     ...(bias === "correct" && { bias }),
   };
 }
@@ -86,11 +95,13 @@ function parseOverrides(
 
 /** Whether a recipe runs the model over training samples; a table spares it that where it needs ranges only. */
 export function calibrates({ steps }: { readonly steps: readonly (CalibrationOptions & { readonly kind: string })[] }): boolean {
-  return steps.some(({ kind, table, bias }) => kind === "int8" && (table === undefined || bias !== undefined));
+  return steps.some(
+    ({ kind, table, smooth, bias }) => kind === "int8" && (table === undefined || smooth !== undefined || bias !== undefined),
+  );
 }
 
 /** Canonical text, to follow the step's form. */
-export function calibrationText({ calibrator, table, overrides = [], bias }: CalibrationOptions): string {
+export function calibrationText({ calibrator, table, overrides = [], equalize, smooth, bias }: CalibrationOptions): string {
   const parts: string[] = [];
   if (calibrator !== undefined) parts.push(`calibrator=${calibrator.kind}`);
   if (calibrator?.kind === "moving" && calibrator.average !== DEFAULT_AVERAGE) parts.push(`average=${calibrator.average}`);
@@ -100,6 +111,8 @@ export function calibrationText({ calibrator, table, overrides = [], bias }: Cal
   const grids = overrides.flatMap(({ tensor, set }) => (isGrid(set) ? [`${tensor}:${set.scale}:${set.zeroPoint}`] : []));
   if (ranges.length > 0) parts.push(`range=${ranges.join(LIST_SEPARATOR)}`);
   if (grids.length > 0) parts.push(`grid=${grids.join(LIST_SEPARATOR)}`);
+  if (equalize !== undefined) parts.push(`equalize=${equalize}`);
+  if (smooth !== undefined) parts.push(`smooth=${smooth}`);
   if (bias !== undefined) parts.push(`bias=${bias}`);
   return parts.map((part) => `,${part}`).join("");
 }

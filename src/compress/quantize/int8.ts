@@ -14,11 +14,13 @@ import type { Int8Step } from "../recipe.ts";
 import type { CompressContext, SkippedLayer, StepResult } from "../steps.ts";
 import { activationRanges } from "./activations.ts";
 import { correctBiases } from "./bias.ts";
+import { equalizeLayers } from "./equalize.ts";
 import { activationInputs, followsInput, reasonForFloat } from "./forms.ts";
 import { chooseGrids } from "./grid.ts";
 import { resolveOverrides } from "./overrides.ts";
 import type { Range } from "./params.ts";
 import { rewriteInt8 } from "./rewrite.ts";
+import { smoothActivations } from "./smooth.ts";
 import { splitHardswish } from "./split.ts";
 
 /** @throws UnsupportedError for a model that is quantized already, UsageError without calibration samples or integer ops */
@@ -30,17 +32,42 @@ export async function quantizeInt8(original: Graph, step: Int8Step, context: Com
       `recipe step ${text}: model "${original.name}" is quantized already: tensor "${tensor.name}" is ${tensor.dtype}. Use fp32, which runs it as it is`,
     );
   }
-  const graph = splitHardswish(original);
-  const { integer, skipped } = partition(graph, step);
-  if (integer.size === 0) throw new UsageError(`recipe step ${text}: no op of "${graph.name}" has an integer form. Use another recipe`);
+  const split = splitHardswish(original);
+  const { integer, skipped } = partition(split, step);
+  if (integer.size === 0) throw new UsageError(`recipe step ${text}: no op of "${split.name}" has an integer form. Use another recipe`);
 
-  const { ranges, notes } = await activationRanges(graph, step, context, text);
+  const { graph, notes: moves } = await moveMagnitudes(split, integer, step, context, text);
+  const { ranges, notes: outliers } = await activationRanges(graph, step, context, text);
   const overrides = resolveOverrides(graph, ranges.keys(), step.overrides ?? [], text);
   const all = new Map([...ranges, ...constantRanges(graph, integer)]);
   const grids = settleGrids(integer, skipped, () => chooseGrids(graph, all, integer, overrides, text));
   const ready = step.bias === "correct" ? await correctBiases(graph, integer, grids, context, text) : { graph, integer };
   const { graph: rewritten, promises } = rewriteInt8(ready.graph, ready.integer, grids, text);
-  return { graph: rewritten, layers: [...integer].map((node) => node.name), skipped, promises, notes };
+  return { graph: rewritten, layers: [...integer].map((node) => node.name), skipped, promises, notes: [...moves, ...outliers] };
+}
+
+/** The same float function with weights and activations that grids suit better, where the recipe asks for that. Nodes stay the same. */
+async function moveMagnitudes(
+  graph: Graph,
+  integer: ReadonlySet<Node>,
+  { equalize, smooth }: Int8Step,
+  context: CompressContext,
+  text: string,
+): Promise<{ readonly graph: Graph; readonly notes: readonly string[] }> {
+  const notes: string[] = [];
+  const say = (option: string, seams: number): void => {
+    if (seams === 0) notes.push(`${option} changed nothing: no layer reads what one before it could absorb a factor of`);
+  };
+  let moved = { graph, seams: 0 };
+  if (equalize !== undefined) {
+    moved = equalizeLayers(moved.graph, integer);
+    say(`equalize=${equalize}`, moved.seams);
+  }
+  if (smooth !== undefined) {
+    moved = await smoothActivations(moved.graph, integer, smooth, context, text);
+    say(`smooth=${smooth}`, moved.seams);
+  }
+  return { graph: moved.graph, notes };
 }
 
 /** Nodes that run on integers, and why the others do not. */
