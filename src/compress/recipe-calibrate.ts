@@ -4,6 +4,7 @@ import { DEFAULT_AVERAGE, DEFAULT_PERCENTILE, MINMAX } from "./quantize/calibrat
 import type { Calibrator } from "./quantize/calibrators.ts";
 import { isGrid } from "./quantize/overrides.ts";
 import type { GridOverride } from "./quantize/overrides.ts";
+import type { RangeRule } from "./quantize/params.ts";
 import { LIST_SEPARATOR } from "./recipe-fields.ts";
 import type { Fields } from "./recipe-fields.ts";
 
@@ -12,6 +13,8 @@ export interface CalibrationOptions {
   readonly calibrator?: Calibrator;
   /** A calibration table to take ranges from, in place of samples. */
   readonly table?: string;
+  /** Absent: onnxruntime's. */
+  readonly ranges?: Exclude<RangeRule, "ort">;
   readonly overrides?: readonly GridOverride[];
   /** Factors move between layers, before calibration: see equalize.ts and smooth.ts. */
   readonly equalize?: "cle";
@@ -21,8 +24,20 @@ export interface CalibrationOptions {
   readonly bias?: "correct";
 }
 
-export const CALIBRATION_KEYS = ["calibrator", "average", "percentile", "table", "range", "grid", "equalize", "smooth", "bias"] as const;
+export const CALIBRATION_KEYS = [
+  "calibrator",
+  "average",
+  "percentile",
+  "table",
+  "ranges",
+  "range",
+  "grid",
+  "equalize",
+  "smooth",
+  "bias",
+] as const;
 
+const RANGE_RULES = ["ort", "tflite", "symmetric"] as const;
 const EQUALIZATIONS = ["none", "cle"] as const;
 const BIASES = ["keep", "correct"] as const;
 const CALIBRATORS = ["minmax", "moving", "entropy", "percentile", "mse"] as const;
@@ -39,12 +54,14 @@ export function parseCalibration(fields: Fields): CalibrationOptions {
   ];
   // A table says which calibrator made it, so that only there the default is worth saying.
   const said = calibrator.kind !== "minmax" || (table !== undefined && fields.option("calibrator") !== undefined);
+  const ranges = fields.wordOption("ranges", RANGE_RULES, "ort");
   const equalize = fields.wordOption("equalize", EQUALIZATIONS, "none");
   const smooth = fields.numberOption("smooth", "a number above 0, below 1, e.g. 0.5", (n) => n > 0 && n < 1);
   const bias = fields.wordOption("bias", BIASES, "keep");
   return {
     ...(said && { calibrator }),
     ...(table !== undefined && { table }),
+    ...(ranges !== "ort" && { ranges }),
     ...(overrides.length > 0 && { overrides }),
     ...(equalize === "cle" && { equalize }),
     ...(smooth !== undefined && { smooth }),
@@ -101,15 +118,16 @@ export function calibrates({ steps }: { readonly steps: readonly (CalibrationOpt
 }
 
 /** Canonical text, to follow the step's form. */
-export function calibrationText({ calibrator, table, overrides = [], equalize, smooth, bias }: CalibrationOptions): string {
+export function calibrationText({ calibrator, table, ranges, overrides = [], equalize, smooth, bias }: CalibrationOptions): string {
   const parts: string[] = [];
   if (calibrator !== undefined) parts.push(`calibrator=${calibrator.kind}`);
   if (calibrator?.kind === "moving" && calibrator.average !== DEFAULT_AVERAGE) parts.push(`average=${calibrator.average}`);
   if (calibrator?.kind === "percentile" && calibrator.percentile !== DEFAULT_PERCENTILE) parts.push(`percentile=${calibrator.percentile}`);
   if (table !== undefined) parts.push(`table=${table}`);
-  const ranges = overrides.flatMap(({ tensor, set }) => (isGrid(set) ? [] : [`${tensor}:${set.min}:${set.max}`]));
+  if (ranges !== undefined) parts.push(`ranges=${ranges}`);
+  const extents = overrides.flatMap(({ tensor, set }) => (isGrid(set) ? [] : [`${tensor}:${set.min}:${set.max}`]));
   const grids = overrides.flatMap(({ tensor, set }) => (isGrid(set) ? [`${tensor}:${set.scale}:${set.zeroPoint}`] : []));
-  if (ranges.length > 0) parts.push(`range=${ranges.join(LIST_SEPARATOR)}`);
+  if (extents.length > 0) parts.push(`range=${extents.join(LIST_SEPARATOR)}`);
   if (grids.length > 0) parts.push(`grid=${grids.join(LIST_SEPARATOR)}`);
   if (equalize !== undefined) parts.push(`equalize=${equalize}`);
   if (smooth !== undefined) parts.push(`smooth=${smooth}`);

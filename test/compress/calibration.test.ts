@@ -122,6 +122,15 @@ describe("a calibration table", () => {
   });
 });
 
+describe("rules for ranges", () => {
+  it("reach every activation but the pinned ones", async () => {
+    const symmetric = await run("int8,ranges=symmetric");
+    for (const node of ["conv1", "fc1", "fc2"]) expect([...gridOf(symmetric, node).zeroPoints]).toEqual([0]);
+    expect([...gridOf(symmetric, "softmax").zeroPoints]).toEqual([-128]);
+    expect((await run("int8,ranges=tflite")).steps[0]!.step).toBe("int8,ranges=tflite");
+  });
+});
+
 describe("grids that a recipe sets", () => {
   it("take the place of calibrated ones, by the name of a tensor or of its node, and are shared like them", async () => {
     const set = await run("int8,range=conv1:0:6,grid=fc1.out:0.25:-7");

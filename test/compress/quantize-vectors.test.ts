@@ -3,7 +3,13 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { fakeQuantGradient, fakeQuantGrid, fakeQuantize } from "../../src/compress/quantize/fake-quant.ts";
 import { fixedPoint, multiplyDoubleRounding, multiplySingleRounding } from "../../src/compress/quantize/fixed-point.ts";
-import { asymmetricParams, symmetricParams } from "../../src/compress/quantize/params.ts";
+import {
+  activationParams,
+  asymmetricParams,
+  perTensorQuant,
+  quantizeConstant,
+  symmetricParams,
+} from "../../src/compress/quantize/params.ts";
 import { UsageError } from "../../src/errors.ts";
 import { requantize, roundHalfEven } from "../../src/graph/numerics.ts";
 
@@ -115,5 +121,41 @@ describe("ONNX Runtime's ranges", () => {
   it("gives a range below the smallest float scale 1", () => {
     expect(asymmetricParams({ min: 0, max: 1e-40 })).toEqual({ scale: 1, zeroPoint: 0 });
     expect(symmetricParams({ min: -1e-40, max: 0 })).toEqual({ scale: 1, zeroPoint: 0 });
+  });
+});
+
+describe("rules that make a range a grid", () => {
+  it("take onnxruntime's asymmetric vectors", () => {
+    const params = activationParams({ min: -1, max: 3 }, "ort");
+    expect(params.scale).toBeCloseTo(0.0156862745, 10);
+    expect(params.zeroPoint).toBe(-64);
+    expect([...quantizeConstant([-1, 0, 0.5, 3, 5], perTensorQuant(params), -128, 127)]).toEqual([-128, -64, -32, 127, 127]);
+    expect(activationParams({ min: 1, max: 3 }, "ort")).toEqual({ scale: 3 / 255, zeroPoint: -128 });
+  });
+
+  it.each([
+    [-1, 3, 64],
+    [-0.1, 6, 4],
+    [0, 6, 0],
+    [1, 3, 0],
+    [-3, -1, 255],
+    [-6, 6, 128],
+  ])("nudge [%f, %f] as TensorFlow does: code %i", (min, max, code) => {
+    const { scale, zeroPoint } = activationParams({ min, max }, "tflite");
+    expect(zeroPoint).toBe(code - 128);
+    expect(scale).toBe((Math.max(max, 0) - Math.min(min, 0)) / 255);
+    if (min <= 0 && max >= 0) expect(fakeQuantGrid({ min, max })).toMatchObject({ scale, zeroPoint: code });
+  });
+
+  it("differ where a zero point is a tie", () => {
+    expect(activationParams({ min: -0.5, max: 254.5 }, "ort")).toEqual({ scale: 1, zeroPoint: -128 });
+    expect(activationParams({ min: -0.5, max: 254.5 }, "tflite")).toEqual({ scale: 1, zeroPoint: -127 });
+  });
+
+  it("put zero in the middle of a symmetric grid", () => {
+    expect(activationParams({ min: -1, max: 3 }, "symmetric")).toEqual({ scale: 3 / 127, zeroPoint: 0 });
+    expect(symmetricParams({ min: -1, max: 3 }, -32767, 32767)).toEqual({ scale: 6 / 65534, zeroPoint: 0 });
+    for (const rule of ["ort", "tflite", "symmetric"] as const)
+      expect(activationParams({ min: 0, max: 0 }, rule)).toEqual({ scale: 1, zeroPoint: 0 });
   });
 });

@@ -56,6 +56,8 @@ describe("recipe text", () => {
     ["int8,table=a/b.json,calibrator=mse", "int8,calibrator=mse,table=a/b.json"],
     ["int8,table=t.json", "int8,table=t.json"],
     ["int8,bias=keep,equalize=none", "int8"],
+    ["int8,ranges=ort", "int8"],
+    ["int8,range=a:0:1,ranges=symmetric,table=t.json", "int8,table=t.json,ranges=symmetric,range=a:0:1"],
     ["int8,smooth=.5,bias=correct,equalize=cle", "int8,equalize=cle,smooth=0.5,bias=correct"],
     ["int8,bias=correct,exclude=a,calibrator=mse", "int8,calibrator=mse,bias=correct,exclude=a"],
     ["int8,table=t.json,calibrator=minmax", "int8,calibrator=minmax,table=t.json"],

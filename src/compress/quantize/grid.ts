@@ -8,8 +8,8 @@ import { isConstant, tensorOf } from "../../graph/access.ts";
 import type { Graph, Node, Quantization } from "../../graph/ir.ts";
 import { isGrid } from "./overrides.ts";
 import type { GridParams } from "./overrides.ts";
-import { asymmetricParams, perTensorQuant, sameQuant } from "./params.ts";
-import type { Range } from "./params.ts";
+import { activationParams, perTensorQuant, sameQuant } from "./params.ts";
+import type { Range, RangeRule } from "./params.ts";
 
 const PINNED_UNIT = { scale: 1 / 256, zeroPoint: -128 };
 const PINNED_SIGNED = { scale: 1 / 128, zeroPoint: 0 };
@@ -41,6 +41,7 @@ export function sharesInput(node: Node): boolean {
 
 /**
  * @param integerNodes the nodes that will run on integers; only they pass grids on
+ * @param rule how a range becomes a grid
  * @param overrides grids or ranges of tensors; those that share a grid with them follow
  * @param step text of the recipe step, for messages
  * @returns quantization of each calibrated tensor
@@ -50,6 +51,7 @@ export function chooseGrids(
   graph: Graph,
   ranges: ReadonlyMap<string, Range>,
   integerNodes: ReadonlySet<Node>,
+  rule: RangeRule,
   overrides: ReadonlyMap<string, Range | GridParams>,
   step: string,
 ): ReadonlyMap<string, Quantization> {
@@ -88,11 +90,11 @@ export function chooseGrids(
     }
   }
   const grids = new Map<string, Quantization>();
-  const ofRoot = settled(overrides, rootOf, pinned, step);
+  const ofRoot = settled(overrides, rule, rootOf, pinned, step);
   for (const name of ranges.keys()) {
     const root = rootOf(name);
     let quant = ofRoot.get(root);
-    if (quant === undefined) ofRoot.set(root, (quant = perTensorQuant(pinned.get(root) ?? asymmetricParams(joint.get(root)!))));
+    if (quant === undefined) ofRoot.set(root, (quant = perTensorQuant(pinned.get(root) ?? activationParams(joint.get(root)!, rule))));
     grids.set(name, quant);
   }
   return grids;
@@ -101,6 +103,7 @@ export function chooseGrids(
 /** Grids that the recipe sets, by the root of those who share them. */
 function settled(
   overrides: ReadonlyMap<string, Range | GridParams>,
+  rule: RangeRule,
   rootOf: (name: string) => string,
   pinned: ReadonlyMap<string, GridParams>,
   step: string,
@@ -114,7 +117,7 @@ function settled(
       );
     if (isGrid(set) && (set.zeroPoint < -128 || set.zeroPoint > 127))
       throw new UsageError(`recipe step ${step}: the zero point of "${name}": got ${set.zeroPoint}, expected -128..127`);
-    const quant = perTensorQuant(isGrid(set) ? set : asymmetricParams(set));
+    const quant = perTensorQuant(isGrid(set) ? set : activationParams(set, rule));
     const other = ofRoot.get(root);
     if (other !== undefined && !sameQuant(other.quant, quant))
       throw new UsageError(`recipe step ${step}: "${other.name}" and "${name}" share a grid, but two are set. Set one of them`);

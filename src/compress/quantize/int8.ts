@@ -40,7 +40,7 @@ export async function quantizeInt8(original: Graph, step: Int8Step, context: Com
   const { ranges, notes: outliers } = await activationRanges(graph, step, context, text);
   const overrides = resolveOverrides(graph, ranges.keys(), step.overrides ?? [], text);
   const all = new Map([...ranges, ...constantRanges(graph, integer)]);
-  const grids = settleGrids(integer, skipped, () => chooseGrids(graph, all, integer, overrides, text));
+  const grids = settleGrids(integer, skipped, () => chooseGrids(graph, all, integer, step.ranges ?? "ort", overrides, text));
   const ready = step.bias === "correct" ? await correctBiases(graph, integer, grids, context, text) : { graph, integer };
   const { graph: rewritten, promises } = rewriteInt8(ready.graph, ready.integer, grids, text);
   return { graph: rewritten, layers: [...integer].map((node) => node.name), skipped, promises, notes: [...moves, ...outliers] };

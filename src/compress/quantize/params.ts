@@ -23,6 +23,24 @@ export function asymmetricParams(range: Range, qmin = -128, qmax = 127): { reado
   return { scale, zeroPoint: Math.min(Math.max(zeroPoint, qmin), qmax) };
 }
 
+/** How a range becomes an activation's int8 grid. */
+export type RangeRule =
+  /** onnxruntime's asymmetric rule: `asymmetricParams`. */
+  | "ort"
+  /** TensorFlow's nudging (fake quantization, TFLite's converter): ties of the zero point go up, on the codes 0..255. */
+  | "tflite"
+  /** onnxruntime's ActivationSymmetric: zero point 0, ± the largest magnitude on -127..127. */
+  | "symmetric";
+
+export function activationParams(range: Range, rule: RangeRule): { readonly scale: number; readonly zeroPoint: number } {
+  if (rule === "symmetric") return symmetricParams(range);
+  const params = asymmetricParams(range);
+  const [min, max] = [Math.min(range.min, 0), Math.max(range.max, 0)];
+  if (rule === "ort" || (max - min) / 255 < SMALLEST_SCALE) return params;
+  const code = Math.floor(0.5 - min / params.scale);
+  return { scale: params.scale, zeroPoint: Math.min(Math.max(code, 0), 255) - 128 };
+}
+
 /** Symmetric parameters: ± the largest magnitude, zero point in the middle of `qmin..qmax` (uint8's 0..254 gives 127). */
 export function symmetricParams(range: Range, qmin = -127, qmax = 127): { readonly scale: number; readonly zeroPoint: number } {
   const limit = Math.max(Math.abs(range.min), Math.abs(range.max));
