@@ -5,16 +5,20 @@ import { standardPasses } from "../graph/passes/index.ts";
 import { validateGraph } from "../graph/validate.ts";
 import { importOnnx } from "./onnx/import.ts";
 import type { ImportOptions } from "./options.ts";
+import { importSlim } from "./slim/import.ts";
+import { startsLikeSlim } from "./slim/prefix.ts";
 import { importTflite } from "./tflite/import.ts";
 import { importTrees, looksLikeTrees } from "./tree/read.ts";
 
-const REMEDY = "Give an .onnx or a .tflite file, or decision trees as .json.";
+const REMEDY = "Give an .onnx, a .tflite or a .slim file, or decision trees as .json.";
 
 /**
  * Reads, simplifies and validates a model.
  * @throws FormatError (what the file looks like instead, or where it is damaged), UnsupportedError, ShapeError
  */
 export function importModel(bytes: Uint8Array, options: ImportOptions): Graph {
+  // An archive holds a graph as it left our own passes and recipes: it stays as it is.
+  if (startsLikeSlim(bytes)) return importSlim(bytes, options);
   const graph = importBytes(bytes, options);
   validateGraph(graph);
   const simplified = standardPasses(graph, options.evaluate);

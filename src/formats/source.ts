@@ -27,9 +27,9 @@ export interface SourceOptions {
 export async function loadModelFile(spec: string, options: SourceOptions = {}): Promise<ModelFile> {
   const path = resolveModelPath(spec, options);
   const info = await stat(path).catch((error: unknown) => refuse(spec, path, error));
-  if (info.isDirectory()) throw new UsageError(`model "${spec}": ${path} is a folder`, "Name an .onnx or .tflite file.");
+  if (info.isDirectory()) throw new UsageError(`model "${spec}": ${path} is a folder`, "Name an .onnx, .tflite or .slim file.");
   if (info.size === 0)
-    throw new FormatError(`model "${spec}": the file is empty`, "Get the file again; expected an .onnx or .tflite model.");
+    throw new FormatError(`model "${spec}": the file is empty`, "Get the file again; expected an .onnx, .tflite or .slim model.");
   if (info.size > MAX_BYTES) {
     throw new FormatError(`model "${spec}": ${info.size} bytes, expected at most ${MAX_BYTES}`, "Models beyond 2 GiB are not supported.");
   }
@@ -52,7 +52,7 @@ export async function loadModelFile(spec: string, options: SourceOptions = {}): 
 export function resolveModelPath(spec: string, options: SourceOptions = {}): string {
   const baseDir = resolve(options.baseDir ?? process.cwd());
   if (!spec.startsWith("npm:")) {
-    if (spec === "") throw new UsageError("model: the path is empty", "Name an .onnx or .tflite file.");
+    if (spec === "") throw new UsageError("model: the path is empty", "Name an .onnx, .tflite or .slim file.");
     return resolve(baseDir, spec);
   }
   const match = /^npm:((?:@[^/@\\]+\/)?[^/@\\]+)\/(.+)$/.exec(spec);

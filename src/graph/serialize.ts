@@ -1,12 +1,13 @@
 /**
  * A graph as one file, for handing it to another process: magic, version, header length (uint32, little endian each), a JSON header,
  * then the constants' bytes, each at a multiple of 8 from the file's start. Everything is length-checked before it is used: the file
- * crosses a process border. Numbers that JSON lacks (infinite clamp bounds) are written as `{"$": "inf" | "-inf" | "nan"}`.
+ * crosses a process border. Numbers that JSON lacks (infinite clamp bounds) are written as special-numbers.ts says.
  */
 import { FormatError } from "../errors.ts";
 import { bytesPerElement, DTYPES, elementCount, viewArray } from "./dtype.ts";
 import type { DType, TypedArray } from "./dtype.ts";
 import type { Graph, Node, Quantization, Sparsity, Tensor, WeightCode } from "./ir.ts";
+import { decodeNumber, encodeNumber } from "./special-numbers.ts";
 
 const MAGIC = 0x31_4d_4c_53; // "SLM1"
 const VERSION = 1;
@@ -230,18 +231,6 @@ function isCodeHeader(code: unknown, isSection: (s: unknown) => boolean): boolea
   if (kind === "int4") return typeof block === "number" && isSection(scales) && isSection(codes);
   if (kind === "int8") return typeof axis === "number" && isSection(scales) && isSection(codes);
   return kind === "float16" && isSection(bits);
-}
-
-function encodeNumber(_key: string, value: unknown): unknown {
-  if (typeof value !== "number" || Number.isFinite(value)) return Object.is(value, -0) ? { $: "-0" } : value;
-  return { $: Number.isNaN(value) ? "nan" : value > 0 ? "inf" : "-inf" };
-}
-
-const SPECIAL: Readonly<Record<string, number>> = { nan: NaN, inf: Infinity, "-inf": -Infinity, "-0": -0 };
-
-function decodeNumber(_key: string, value: unknown): unknown {
-  if (typeof value !== "object" || value === null || !("$" in value)) return value;
-  return typeof value.$ === "string" ? (SPECIAL[value.$] ?? value) : value;
 }
 
 function align(n: number): number {

@@ -26,7 +26,7 @@ export async function openModel(spec: string, options: OpenOptions = {}): Promis
     import("../engines/cpu/evaluate.ts"),
   ]);
   const file = await loadModelFile(spec);
-  const name = file.name.replace(/\.(onnx|tflite|json)$/i, "");
+  const name = file.name.replace(/\.(onnx|tflite|slim|json)$/i, "");
   const shapes = options.shapes === undefined ? {} : { shapes: options.shapes };
   return {
     graph: importModel(file.bytes, { name: file.name, evaluate: evaluateNode, ...shapes }),
