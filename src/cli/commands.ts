@@ -24,6 +24,11 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import("./compress.ts")).compressCommand(),
   },
   {
+    name: "grow",
+    about: "grow a decision tree or a forest from a dataset",
+    load: async () => (await import("./grow.ts")).growCommand(),
+  },
+  {
     name: "inspect",
     about: "show a model layer by layer: shapes, parameters, MACs, sparsity, bits",
     load: async () => (await import("./inspect.ts")).inspectCommand(),

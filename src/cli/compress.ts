@@ -10,9 +10,12 @@ import type { CompressContext } from "../compress/steps.ts";
 import { observeGraph } from "../engines/cpu/observe.ts";
 import { UsageError } from "../errors.ts";
 import { exportOnnx } from "../formats/onnx/export.ts";
+import { exportTrees } from "../formats/tree/write.ts";
 import type { Graph } from "../graph/ir.ts";
+import { graphTrees } from "../graph/tree.ts";
 import { feederFor } from "../data/feed.ts";
 import { sampleIndices } from "../harness/order.ts";
+import { openLabelled } from "../harness/labelled.ts";
 import { calibrationSamples } from "../harness/prepare.ts";
 import { sparseGain } from "../harness/sparse-gain.ts";
 import { renderOptionsFor } from "../report/index.ts";
@@ -36,10 +39,13 @@ interface CompressOptions {
 export function compressCommand(): Command {
   return new Command("compress")
     .description("apply a recipe to a model and write the result as ONNX")
-    .argument("<model>", "an .onnx or .tflite file, npm:PACKAGE/PATH, or a model of the suite mobile")
+    .argument("<model>", "an .onnx, .tflite or .slim file, npm:PACKAGE/PATH, or a model of the suite mobile")
     .requiredOption("-r, --recipe <recipe>", "steps joined by +, e.g. prune:0.7,block=1x8+int8, or a recipe file (.json)")
-    .requiredOption("-o, --out <file>", "the ONNX file to write")
-    .option("--dataset <name>", "what int8 calibrates on: mnist, textlines, or a header .json; its training half is used")
+    .requiredOption("-o, --out <file>", "the ONNX file to write; decision trees also as .json")
+    .option(
+      "--dataset <name>",
+      "what int8 calibrates on, and trees are validated on: mnist, textlines, or a header .json; its training half is used",
+    )
     .option("--samples <n>", "calibration samples (default: 32 to 512, by the model's size)", wholeNumber)
     .option("--save-calibration <file>", "also write the ranges that calibration found; int8,table=FILE takes them up")
     .option("--shape <NAME=DIMS>", "bind an input's dynamic dimensions, e.g. x=1,3,48,192; repeatable", collectShape)
@@ -50,8 +56,8 @@ export function compressCommand(): Command {
 
 async function compress(word: string, options: CompressOptions): Promise<void> {
   const recipe = openRecipe(options.recipe);
-  if (!options.out.endsWith(".onnx"))
-    throw new UsageError(`--out ${options.out}: expected a name that ends in .onnx, the format that is written`);
+  if (!/\.(onnx|json)$/.test(options.out))
+    throw new UsageError(`--out ${options.out}: expected a name that ends in .onnx, or in .json for decision trees`);
   const chosen = chooseModel(word, { dataset: options.dataset, shapes: options.shape });
   const { graph, bytes } = await openModel(chosen.path, { shapes: chosen.shapes });
 
@@ -64,15 +70,19 @@ async function compress(word: string, options: CompressOptions): Promise<void> {
     observe: observeGraph,
     sparseGain: sparseGain(),
     ...(calibration && { calibration }),
+    ...(chosen.dataset !== undefined && { labelled: openLabelled(await trainingHalf(chosen.dataset)) }),
     ...(saveCalibration !== undefined && {
       onCalibration: (table) => writeFileAtomic(saveCalibration, `${JSON.stringify(table, null, 2)}\n`, "--save-calibration"),
     }),
   });
   const file = exportOnnx(compressed.graph);
-  writeFileAtomic(options.out, file, "--out");
+  writeFileAtomic(options.out, options.out.endsWith(".json") ? exportTrees(compressed.graph) : file, "--out");
 
   const [before, after] = [graphStats(graph), graphStats(compressed.graph)];
-  const sizes = { before: await modelSize(graph, bytes), after: await modelSize(compressed.graph, file) };
+  const sizes = {
+    before: await modelSize(graph, graphTrees(graph) === undefined ? bytes : exportOnnx(graph)),
+    after: await modelSize(compressed.graph, file),
+  };
   if (options.format === "json") {
     const half = (stats: typeof before, size: typeof sizes.before): unknown => ({ size, ...stats });
     console.log(
@@ -109,6 +119,11 @@ async function openCalibration(
   return function* () {
     for (let i = 0; i + feeder.batch <= indices.length; i += feeder.batch) yield feeder.inputs(indices.subarray(i, i + feeder.batch));
   };
+}
+
+async function trainingHalf(dataset: string): Promise<string> {
+  const { resolveDataset } = await import("../data/index.ts");
+  return resolveDataset(dataset, "train");
 }
 
 /** Layers that a step left alone, one line for each reason. */

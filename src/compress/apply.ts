@@ -11,6 +11,7 @@ import { pruneWhereFaster } from "./prune/where.ts";
 import { quantizeInt8 } from "./quantize/int8.ts";
 import { quantizeDynamic } from "./quantize/int8-dynamic.ts";
 import { quantizeWeights } from "./quantize/int8-weights.ts";
+import { pruneTrees } from "./trees/prune.ts";
 import { stepText } from "./recipe.ts";
 import type { Recipe, Step } from "./recipe.ts";
 import { matchesAny, suggestion } from "./names.ts";
@@ -98,5 +99,7 @@ function runStep(graph: Graph, step: Step, context: CompressContext): StepResult
       return roundToFloat16(graph, step);
     case "int4":
       return quantizeInt4(graph, step);
+    case "trees":
+      return pruneTrees(graph, step, context);
   }
 }

@@ -3,7 +3,22 @@ import { UnsupportedError, UsageError } from "../errors.ts";
 import { matchesAny, suggestion } from "./names.ts";
 
 /** The steps that the language knows, in the order of documentation. */
-export const STEP_NAMES = ["fp32", "fp16", "int8", "int16x8", "int4", "prune", "cluster", "finetune", "qat", "distill"] as const;
+export const STEP_NAMES = [
+  "fp32",
+  "fp16",
+  "int8",
+  "int16x8",
+  "int4",
+  "prune",
+  "cluster",
+  "finetune",
+  "qat",
+  "distill",
+  "ccp",
+  "rep",
+  "pessimistic",
+  "minerror",
+] as const;
 export type StepName = (typeof STEP_NAMES)[number];
 
 /**
@@ -82,6 +97,16 @@ export class Fields {
       if (known.includes(key)) continue;
       throw this.error(known.length === 0 ? `got option "${key}", expected none` : `unknown option "${key}". ${suggestion(key, known)}`);
     }
+  }
+
+  /** Whether the value is that word. */
+  isValue(word: string): boolean {
+    return this.#value === word;
+  }
+
+  /** A number that may be left out. */
+  valueOr(fallback: number, expected: string, valid: (n: number) => boolean): number {
+    return this.#value === undefined ? fallback : this.value(expected, valid);
   }
 
   value(expected: string, valid: (n: number) => boolean): number {

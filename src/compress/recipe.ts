@@ -14,6 +14,8 @@ import { parsePrune, pruneText } from "./recipe-prune.ts";
 import type { ChannelStep, PruneStep } from "./recipe-prune.ts";
 import { int8DynamicText, int8WeightsText } from "./recipe-int8-forms.ts";
 import type { Int8DynamicStep, Int8WeightsStep } from "./recipe-int8-forms.ts";
+import { parseTreeStep, treeText } from "./recipe-trees.ts";
+import type { TreeStep } from "./recipe-trees.ts";
 import { int8Text, parseInt8 } from "./recipe-quantize.ts";
 import type { Int8Step } from "./recipe-quantize.ts";
 
@@ -35,10 +37,19 @@ export interface Int4Step extends PlainFilter {
   readonly block: number;
 }
 
-export type { ChannelStep, Int8DynamicStep, Int8Step, Int8WeightsStep, PruneStep };
+export type { ChannelStep, Int8DynamicStep, Int8Step, Int8WeightsStep, PruneStep, TreeStep };
 
 export type Step =
-  { readonly kind: "fp32" } | Int8Step | Int8DynamicStep | Int8WeightsStep | PruneStep | ChannelStep | ClusterStep | Float16Step | Int4Step;
+  | { readonly kind: "fp32" }
+  | Int8Step
+  | Int8DynamicStep
+  | Int8WeightsStep
+  | PruneStep
+  | ChannelStep
+  | ClusterStep
+  | Float16Step
+  | Int4Step
+  | TreeStep;
 
 /** Indices are bytes. */
 const MOST_SHARED_VALUES = 256;
@@ -183,6 +194,8 @@ export function stepText(step: Step): string {
     case "prune":
     case "channels":
       return `${pruneText(step)}${filterText(step)}`;
+    case "trees":
+      return treeText(step);
   }
 }
 
@@ -213,6 +226,11 @@ function parseStep(fields: Fields): Step {
       return { kind: "int4", block: fields.integerOption("block", 16, 1024) ?? DEFAULT_INT4_BLOCK, ...fields.filter() };
     case "cluster":
       return parseCluster(fields);
+    case "ccp":
+    case "rep":
+    case "pessimistic":
+    case "minerror":
+      return parseTreeStep(fields, name);
     case "finetune":
     case "qat":
       fields.onlyOptions([]);
@@ -223,7 +241,7 @@ function parseStep(fields: Fields): Step {
       fields.onlyOptions(["student", "loss"]);
       break;
   }
-  throw fields.unsupported(name, "Implemented: fp32, fp16, int8, int4, prune, cluster");
+  throw fields.unsupported(name, "Implemented: fp32, fp16, int8, int4, prune, cluster, ccp, rep, pessimistic, minerror");
 }
 
 function parseCluster(fields: Fields): ClusterStep {

@@ -6,7 +6,8 @@ import { isFloat } from "../graph/dtype.ts";
 import { inputTensor, isConstant, outputTensor, requireInput, tensorOf } from "../graph/access.ts";
 import { storedBytes, weightBits } from "../graph/code.ts";
 import { countNonzero, effectiveMacsOf, macsOf } from "../graph/cost.ts";
-import type { Constant, Graph, Node, Tensor } from "../graph/ir.ts";
+import type { Constant, Graph, Node, NodeWith, Tensor } from "../graph/ir.ts";
+import { isLeaf, isTree, treesOf } from "../graph/tree.ts";
 
 export interface LayerStats {
   readonly node: string;
@@ -56,7 +57,7 @@ export function graphStats(graph: Graph): GraphStats {
   return {
     layers,
     totals: {
-      ...held(parametersOf(graph, graph.nodes)),
+      ...held(graph, graph.nodes),
       macs: sum((layer) => layer.macs),
       effectiveMacs: sum((layer) => layer.effectiveMacs),
     },
@@ -67,7 +68,7 @@ export function graphStats(graph: Graph): GraphStats {
 function parametersOf(graph: Graph, nodes: readonly Node[]): readonly Constant[] {
   const found = new Map<string, Constant>();
   for (const node of nodes) {
-    for (const name of node.inputs) {
+    for (const name of isTree(node) ? [] : node.inputs) {
       if (name === "") continue;
       const tensor = tensorOf(graph, name);
       if (isConstant(tensor) && (isFloat(tensor.dtype) || tensor.quant !== undefined)) found.set(name, tensor);
@@ -76,9 +77,35 @@ function parametersOf(graph: Graph, nodes: readonly Node[]): readonly Constant[]
   return [...found.values()];
 }
 
-function held(params: readonly Constant[]): Pick<GraphTotals, "params" | "nonzeroParams" | "weightBytes"> {
-  const sum = (value: (tensor: Constant) => number): number => params.reduce((total, tensor) => total + value(tensor), 0);
-  return { params: sum(({ data }) => data.length), nonzeroParams: sum(countNonzero), weightBytes: sum(storedBytes) };
+function held(graph: Graph, nodes: readonly Node[]): Pick<GraphTotals, "params" | "nonzeroParams" | "weightBytes"> {
+  const parts = [
+    ...parametersOf(graph, nodes).map((tensor) => ({
+      params: tensor.data.length,
+      nonzeroParams: countNonzero(tensor),
+      weightBytes: storedBytes(tensor),
+    })),
+    ...nodes.filter(isTree).map((node) => heldByTrees(graph, node)),
+  ];
+  const sum = (value: (part: (typeof parts)[number]) => number): number => parts.reduce((total, part) => total + value(part), 0);
+  return { params: sum((p) => p.params), nonzeroParams: sum((p) => p.nonzeroParams), weightBytes: sum((p) => p.weightBytes) };
+}
+
+/** A comparison is a feature, a threshold and two children of four bytes each. */
+const BRANCH_BYTES = 16;
+
+/** Of decision trees: thresholds and the values of leaves. What pruning knows of the nodes is no part of the model. */
+function heldByTrees(graph: Graph, node: NodeWith<"TreeEnsemble">): Pick<GraphTotals, "params" | "nonzeroParams" | "weightBytes"> {
+  const trees = treesOf(graph, node);
+  const { left, threshold, values, outputs } = trees;
+  let [branches, nonzero] = [0, 0];
+  for (let i = 0; i < left.length; i++) {
+    if (!isLeaf(trees, i)) {
+      branches++;
+      if (threshold[i] !== 0) nonzero++;
+    } else for (let c = 0; c < outputs; c++) if (values[i * outputs + c] !== 0) nonzero++;
+  }
+  const leafValues = (left.length - branches) * outputs;
+  return { params: branches + leafValues, nonzeroParams: nonzero, weightBytes: BRANCH_BYTES * branches + 4 * leafValues };
 }
 
 function layerStats(graph: Graph, node: Node): LayerStats {
@@ -90,7 +117,7 @@ function layerStats(graph: Graph, node: Node): LayerStats {
     op: opLabel(node),
     input: input === undefined ? "" : typeText(input),
     output: typeText(outputTensor(graph, node)),
-    ...held(parametersOf(graph, [node])),
+    ...held(graph, [node]),
     macs: macsOf(graph, node),
     effectiveMacs: effectiveMacsOf(graph, node),
     ...(weight && {

@@ -24,8 +24,20 @@ export interface CompressContext {
   readonly observe?: (graph: Graph) => Observer;
   /** Gets what calibration found, for later runs of the same recipe on the same model. */
   readonly onCalibration?: (table: CalibrationTable) => void;
+  /** Opens the training samples with their labels, for steps that prune decision trees; such a step may fail without it. */
+  readonly labelled?: () => LabelledSamples | Promise<LabelledSamples>;
   /** For pruning that asks where it pays; such a step fails without it. */
   readonly sparseGain?: SparseGain;
+}
+
+/** Labelled samples, in the order of the dataset. */
+export interface LabelledSamples {
+  readonly count: number;
+  readonly classes: number;
+  /** Values of a sample. */
+  readonly elements: number;
+  label(index: number): number;
+  sample(index: number): TypedArray;
 }
 
 export interface SkippedLayer {

@@ -20,9 +20,11 @@ import { tensorOf } from "../graph/access.ts";
 import { createArray, elementCount, isFloat } from "../graph/dtype.ts";
 import type { TypedArray } from "../graph/dtype.ts";
 import type { Graph } from "../graph/ir.ts";
+import { graphTrees } from "../graph/tree.ts";
 import { serializeGraph } from "../graph/serialize.ts";
 import type { Compute, Size } from "../results/schema.ts";
 import { feederFor } from "../data/feed.ts";
+import { openLabelled } from "./labelled.ts";
 import { isKernelModel } from "./kernels/shape.ts";
 import { openModel } from "./model.ts";
 import { sampleIndices } from "./order.ts";
@@ -113,7 +115,6 @@ export async function preparePair(
     `${model.planned.name}-${createHash("sha256").update(recipe.text).digest("hex").slice(0, 12)}.graph`,
   );
   await writeFile(graphPath, serializeGraph(graph));
-  const { macs, effectiveMacs } = graphStats(graph).totals;
   const inputs = sampleInputs(graph, model.dataset?.test, options.paritySamples, options.seed);
   return {
     model,
@@ -121,10 +122,20 @@ export async function preparePair(
     graph,
     graphPath,
     size: options.weightsOnly === true ? weightSize(graph) : await modelSize(graph, await artifactOf(model, graph, recipe)),
-    compute: { macs, effectiveMacs },
+    compute: computeOf(graph),
     steps,
     inputs,
     expected: await referenceOutputs(graph, inputs),
+  };
+}
+
+/** Trees have nodes and no multiply-accumulates. */
+function computeOf(graph: Graph): Compute {
+  const { macs, effectiveMacs } = graphStats(graph).totals;
+  const trees = graphTrees(graph);
+  return {
+    ...((trees === undefined || macs > 0) && { macs, effectiveMacs }),
+    ...(trees && { trees: trees.trees, treeNodes: trees.nodes, treeLeaves: trees.leaves, treeDepth: trees.depth }),
   };
 }
 
@@ -145,6 +156,7 @@ export async function compressModel(
     observe: observeGraph,
     sparseGain: sparseGain(),
     ...(calibration === undefined ? {} : { calibration }),
+    ...(model.dataset !== undefined && { labelled: openLabelled(model.dataset.trainPath) }),
   });
 }
 
@@ -180,9 +192,12 @@ export function calibrationSamples(graph: Graph): number {
   return Math.min(CALIBRATION_SAMPLES.most, Math.max(CALIBRATION_SAMPLES.least, affordable));
 }
 
-/** The original weighs what its file weighs; a compressed model what it takes as ONNX. */
+/**
+ * The original weighs what its file weighs; a compressed model what it takes as ONNX. Trees weigh that from the start: their JSON carries what
+ * pruning needs, and before and after should say what the nodes weigh.
+ */
 export async function artifactOf(model: PreparedModel, graph: Graph, recipe: Recipe): Promise<Uint8Array> {
-  if (recipe.text === "fp32") return model.bytes;
+  if (recipe.text === "fp32" && graphTrees(graph) === undefined) return model.bytes;
   const { exportOnnx } = await import("../formats/onnx/export.ts");
   return exportOnnx(graph);
 }

@@ -8,6 +8,7 @@ import type { ProbeResult } from "../engines/engine.ts";
 import type { Host } from "../hosts/host.ts";
 import type { Commands, MemoryResult } from "../hosts/protocol.ts";
 import type { FailedRecord, Latency, MemoryBytes, OkRecord, ResultRecord, Warning } from "../results/schema.ts";
+import { choosesBySamples } from "../compress/recipe-trees.ts";
 import { UnavailableError } from "../errors.ts";
 import { HostError } from "../hosts/protocol.ts";
 import { median } from "../stats/describe.ts";
@@ -132,8 +133,8 @@ export async function measure(
   if (excluded.length > 0) warnings.push(kernelExcluded(excluded));
   if (elsewhere.length > 0) warnings.push(opsOnCpu(elsewhere, opened.placement.length));
   const { dataset } = pair.model;
-  if (calibrates(planned.recipe) && dataset !== undefined && dataset.trainPath === dataset.path)
-    warnings.push(calibratedOnTestSet(dataset.test.name));
+  const seesSamples = calibrates(planned.recipe) || planned.recipe.steps.some((step) => step.kind === "trees" && choosesBySamples(step));
+  if (seesSamples && dataset !== undefined && dataset.trainPath === dataset.path) warnings.push(calibratedOnTestSet(dataset.test.name));
   const total = dataset?.test.count ?? 0;
   if (predictions !== undefined && predictions.indices.length < total) warnings.push(accuracySampled(predictions.indices.length, total));
   const timing: Timing = {

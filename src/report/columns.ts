@@ -40,6 +40,14 @@ export const fileColumn: Column = {
   align: "right",
 };
 
+/** Of decision trees; shown where a model has some. */
+export const treeColumn: Column = {
+  header: "nodes (depth)",
+  text: ({ record: { compute } }) =>
+    compute?.treeNodes === undefined ? ABSENT : `${countText(compute.treeNodes)} (${compute.treeDepth ?? 0})`,
+  align: "right",
+};
+
 export const memoryColumn: Column = { header: "memory", text: ({ record }) => bytesText(modelMemory(record)), align: "right" };
 
 export const accuracyColumn: Column = { header: "accuracy", text: accuracyText, best: ({ best }) => best.accuracy, align: "right" };

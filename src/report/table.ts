@@ -5,7 +5,7 @@
 import Table from "cli-table3";
 import pc from "picocolors";
 import type { Comparison, CompareRow, MetricVerdict, Verdict } from "../results/compare.ts";
-import type { Result } from "../results/schema.ts";
+import type { Result, ResultRecord } from "../results/schema.ts";
 import {
   accuracyColumn,
   EXTRA_COLUMNS,
@@ -16,6 +16,7 @@ import {
   narrowLatencyColumn,
   parityColumn,
   speedupColumn,
+  treeColumn,
 } from "./columns.ts";
 import type { Column } from "./columns.ts";
 import type { Exporter, RenderOptions } from "./exporter.ts";
@@ -35,18 +36,20 @@ interface Layout {
   readonly splitRecipes: boolean;
 }
 
-const SHARED = [speedupColumn, fileColumn, memoryColumn, accuracyColumn, parityColumn];
-
 /** Widest first. */
-const LAYOUTS: readonly Layout[] = [
-  ...EXTRA_COLUMNS.map((_, dropped) => ({
-    columns: [latencyColumn, ...SHARED, ...EXTRA_COLUMNS.slice(0, EXTRA_COLUMNS.length - dropped)],
-    splitRecipes: false,
-  })),
-  { columns: [latencyColumn, ...SHARED], splitRecipes: false },
-  { columns: [narrowLatencyColumn, ...SHARED], splitRecipes: false },
-  { columns: [narrowLatencyColumn, ...SHARED], splitRecipes: true },
-];
+function layoutsOf(views: readonly ModelView[]): readonly Layout[] {
+  const hasTrees = views.some(({ records }) => records.some(({ record }) => record.compute?.treeNodes !== undefined));
+  const shared = [speedupColumn, fileColumn, ...(hasTrees ? [treeColumn] : []), memoryColumn, accuracyColumn, parityColumn];
+  return [
+    ...EXTRA_COLUMNS.map((_, dropped) => ({
+      columns: [latencyColumn, ...shared, ...EXTRA_COLUMNS.slice(0, EXTRA_COLUMNS.length - dropped)],
+      splitRecipes: false,
+    })),
+    { columns: [latencyColumn, ...shared], splitRecipes: false },
+    { columns: [narrowLatencyColumn, ...shared], splitRecipes: false },
+    { columns: [narrowLatencyColumn, ...shared], splitRecipes: true },
+  ];
+}
 
 export const tableExporter: Exporter = {
   name: "table",
@@ -62,7 +65,7 @@ function resultText(result: Result, { width, colour }: RenderOptions): string {
   if (views.length === 0) return [...lines, "no records", ""].join("\n");
   const numbers = reasonNumbers(views);
   let table = "";
-  for (const layout of LAYOUTS) {
+  for (const layout of layoutsOf(views)) {
     // Plain text tells the width; colours come in once it fits.
     const plain = draw(views, layout, numbers, pc.createColors(false));
     table = draw(views, layout, numbers, colours);
@@ -132,8 +135,14 @@ function trimLines(text: string): string {
 
 function groupTitle({ model, records }: ModelView, colours: Colours): string {
   const original = records.find(({ record }) => record.recipe === "fp32" && record.size !== undefined)?.record;
-  const facts = original === undefined ? "" : `  ${countText(original.size?.params)} parameters, ${countText(original.compute?.macs)} MACs`;
+  const facts = original === undefined ? "" : `  ${factsText(original)}`;
   return `${colours.bold(model)}${colours.dim(facts)}`;
+}
+
+function factsText({ size, compute }: ResultRecord): string {
+  const { trees, treeNodes, treeLeaves } = compute ?? {};
+  if (treeNodes === undefined) return `${countText(size?.params)} parameters, ${countText(compute?.macs)} MACs`;
+  return `${countText(trees)} ${trees === 1 ? "tree" : "trees"}, ${countText(treeNodes)} nodes, ${countText(treeLeaves)} leaves`;
 }
 
 /** A recipe's name on the first row of its targets, or its steps down those rows. */

@@ -41,6 +41,11 @@ export const computeSchema = z.looseObject({
   macs: count.optional(),
   /** Those whose weight is not zero. */
   effectiveMacs: count.optional(),
+  /** Of decision trees: how many, the nodes and leaves of all, and comparisons on the longest way down. */
+  trees: count.optional(),
+  treeNodes: count.optional(),
+  treeLeaves: count.optional(),
+  treeDepth: count.optional(),
 });
 
 export const accuracySchema = z.looseObject({

@@ -2,8 +2,8 @@
  * Pruning by samples that the trees have not seen: reduced-error pruning (Quinlan 1987), and the alpha of cost-complexity pruning by the
  * one-standard-error rule (Breiman et al. 1984): the smallest trees whose error is within one standard error of the least.
  */
-import { isLeaf, leafOf, type Trees } from "../../graph/tree.ts";
-import { collapse, collapseUpwards } from "./collapse.ts";
+import { leafOf, type Trees } from "../../graph/tree.ts";
+import { collapseUpwards } from "./collapse.ts";
 import { costComplexityPath } from "./cost-complexity.ts";
 
 export interface Labelled {
@@ -23,7 +23,7 @@ export function reducedErrorCut(trees: Trees, samples: Labelled): Uint8Array {
 /** Of the samples that reach a node, how many it would misclassify as a leaf. */
 function nodeErrors(trees: Trees, { count, label, sample }: Labelled): Float64Array {
   const { feature, threshold, left, right, missing } = trees;
-  const winners = Int32Array.from({ length: left.length }, (_, i) => winner(trees, i));
+  const winners = Int32Array.from({ length: left.length }, (_, i) => largestOf(trees.values, i * trees.outputs, trees.outputs));
   const errors = new Float64Array(left.length);
   for (let s = 0; s < count; s++) {
     const [x, wanted] = [sample(s), label(s)];
@@ -38,13 +38,6 @@ function nodeErrors(trees: Trees, { count, label, sample }: Labelled): Float64Ar
     }
   }
   return errors;
-}
-
-/** Class with the largest value at a node; the first of equals. */
-function winner({ values, outputs }: Trees, node: number): number {
-  let best = 0;
-  for (let c = 1; c < outputs; c++) if (values[node * outputs + c]! > values[node * outputs + best]!) best = c;
-  return best;
 }
 
 /** A forest's path in as many steps at most; a tree's is taken whole up to here. */
@@ -64,7 +57,7 @@ export interface ChosenAlpha {
  */
 export function chooseAlpha(trees: Trees, samples: Labelled): ChosenAlpha {
   const alphas = candidates(trees);
-  const errors = alphas.map((alpha) => errorOf(trees, alpha, samples));
+  const errors = errorsAt(trees, alphas, samples);
   const least = Math.min(...errors);
   const standardError = Math.sqrt((least * (1 - least)) / samples.count);
   const at = errors.findLastIndex((error) => error <= least + standardError);
@@ -81,13 +74,47 @@ function candidates(trees: Trees): readonly number[] {
   return Array.from({ length: MOST_ALPHAS }, (_, k) => between[Math.round((k * (between.length - 1)) / (MOST_ALPHAS - 1))]!);
 }
 
-/** Share of the samples that the pruned trees misclassify together. */
-function errorOf(trees: Trees, alpha: number, samples: Labelled): number {
-  const cut = new Uint8Array(trees.left.length);
-  for (const root of trees.roots) {
-    for (const { collapsed } of costComplexityPath(trees, root, alpha)) if (collapsed !== undefined) cut[collapsed] = 1;
+/**
+ * Share of the samples that the trees misclassify together at each alpha, ascending. Every sample goes down the whole trees once: at an alpha
+ * it ends in the first node on its way that has become a leaf by then.
+ */
+function errorsAt(trees: Trees, alphas: readonly number[], { count, label, sample }: Labelled): readonly number[] {
+  const { feature, threshold, left, right, missing, values, outputs, roots } = trees;
+  const leafFrom = new Float64Array(left.length).fill(Infinity);
+  for (const root of roots) {
+    for (const { alpha, collapsed } of costComplexityPath(trees, root)) if (collapsed !== undefined) leafFrom[collapsed] = alpha;
   }
-  return errorRate(collapse(trees, cut), samples);
+  const wrong = new Float64Array(alphas.length);
+  const scores = new Float64Array(alphas.length * outputs);
+  for (let s = 0; s < count; s++) {
+    const x = sample(s);
+    scores.fill(0);
+    for (const root of roots) {
+      let from = alphas.length;
+      for (let node = root; from > 0;) {
+        // From which alpha on it is a leaf; those above end here, unless a node higher up ended them.
+        const leaf = left[node] === node;
+        let first = from;
+        while (first > 0 && (leaf || leafFrom[node]! <= alphas[first - 1]!)) first--;
+        for (let k = first; k < from; k++) for (let c = 0; c < outputs; c++) scores[k * outputs + c]! += values[node * outputs + c]!;
+        from = first;
+        if (leaf) break;
+        const value = x[feature[node]!]!;
+        const goesLeft = value <= threshold[node]! || (Number.isNaN(value) && missing?.[node] === 1);
+        node = goesLeft ? left[node]! : right[node]!;
+      }
+    }
+    const wanted = label(s);
+    for (let k = 0; k < alphas.length; k++) if (largestOf(scores, k * outputs, outputs) !== wanted) wrong[k]!++;
+  }
+  return Array.from(wrong, (errors) => (count === 0 ? 0 : errors / count));
+}
+
+/** Position of the largest of `count` values from `start`, relative to it; the first of equals. */
+function largestOf(values: ArrayLike<number>, start: number, count: number): number {
+  let best = 0;
+  for (let c = 1; c < count; c++) if (values[start + c]! > values[start + best]!) best = c;
+  return best;
 }
 
 /** Share of the samples for which another class than the label has the largest sum of leaves. */
@@ -102,14 +129,7 @@ export function errorRate(trees: Trees, { count, label, sample }: Labelled): num
       const leaf = leafOf(trees, root, x, 0);
       for (let c = 0; c < outputs; c++) scores[c]! += values[leaf * outputs + c]!;
     }
-    let best = 0;
-    for (let c = 1; c < outputs; c++) if (scores[c]! > scores[best]!) best = c;
-    if (best !== label(s)) wrong++;
+    if (largestOf(scores, 0, outputs) !== label(s)) wrong++;
   }
   return count === 0 ? 0 : wrong / count;
-}
-
-/** Whether every node knows what it would say as a leaf; ONNX files keep values of leaves alone. */
-export function hasNodeValues(trees: Trees): boolean {
-  return trees.statistics !== undefined || trees.roots.every((root) => isLeaf(trees, root));
 }

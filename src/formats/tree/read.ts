@@ -3,12 +3,12 @@
  * them. Everything that the text claims is checked before it is used.
  */
 import { FormatError, formatShape, ShapeError, UsageError } from "../../errors.ts";
-import { GraphBuilder } from "../../graph/builder.ts";
 import { elementCount } from "../../graph/dtype.ts";
 import type { Graph, Shape, TreeEnsembleAttrs } from "../../graph/ir.ts";
 import type { Trees } from "../../graph/tree.ts";
 import type { ImportOptions } from "../options.ts";
-import { MAX_TREE_VALUES, addTrees, assembleTrees, type SourceNode } from "./assemble.ts";
+import { treeGraph } from "./graph.ts";
+import { MAX_TREE_VALUES, assembleTrees, type SourceNode } from "./assemble.ts";
 
 const REMEDY =
   'A tree looks like {"children_left":[1,-1,-1],"children_right":[2,-1,-1],"feature":[0,-2,-2],"threshold":[0.5,-2,-2],"value":[[3,2],[3,0],[0,2]]}';
@@ -35,15 +35,9 @@ export function importTrees(value: Json, options: ImportOptions): Graph {
   const trees = joinTables(tables, features, task, name);
   const holdout = readHoldout(value["holdout"], name);
 
-  const builder = new GraphBuilder(name);
   const inputName = isObject(value["input"]) && typeof value["input"]["name"] === "string" ? value["input"]["name"] : "x";
-  const x = builder.input(inputName, "float32", batched(inputName, shape, options));
-  const samples = elementCount(builder.tensor(x).shape) / features;
-  const flat = shape.length === 1 ? x : builder.add("Reshape", "flatten", [x], {}, { shape: [samples, features] });
   const attrs: TreeEnsembleAttrs = { aggregate, task, ...(holdout && { holdout }) };
-  const output = task === "classification" ? "scores" : "y";
-  const y = addTrees(builder, (base) => builder.unique(base), "trees", flat, trees, attrs, { name: builder.unique(output) });
-  return builder.finish([y]);
+  return treeGraph(name, shape, trees, attrs, inputName, batched(inputName, shape, options));
 }
 
 interface Table {
