@@ -29,7 +29,8 @@ export async function growFrom(
   holdout: number,
   onTree?: (done: number) => void,
 ): Promise<Grown> {
-  const { name, input, count, classes, labels, sample } = readDataset(await resolveDataset(dataset, "train"));
+  const train = readDataset(await resolveDataset(dataset, "train"));
+  const { name, input, count, classes, labels } = train;
   if (input.dtype !== "float32") {
     throw new FormatError(
       `dataset ${name}: samples are ${input.dtype}, expected float32 for decision trees`,
@@ -40,8 +41,8 @@ export async function growFrom(
   const indices = Int32Array.from({ length: count }, (_, i) => i).filter((i) => held === undefined || !isHeldOut(i, held));
   if (indices.length === 0) throw new UsageError(`--holdout ${holdout}: leaves none of ${count} samples. Hold out fewer`);
   const regression = settings.criterion === "mse";
-  const columns = columnsOf(indices, elementCount(input.shape), sample, name);
-  const own = Array.from(indices, (i) => labels[i]!);
+  const columns = columnsOf(indices, elementCount(input.shape), (i) => train.sample(i), name);
+  const own = Array.from(indices, (i) => labels[i] ?? 0);
   const trees = growForest(columns, own, regression ? 0 : classes, settings, onTree);
   const attrs = { aggregate: "average", task: regression ? "regression" : "classification", ...(held && { holdout: held }) } as const;
   const graph = treeGraph(`${name}-${settings.trees > 1 ? "forest" : "tree"}`, input.shape, trees, attrs);
@@ -56,7 +57,7 @@ function columnsOf(
   name: string,
 ): ReturnType<typeof makeColumns> {
   try {
-    return makeColumns(indices.length, features, (i) => sample(indices[i]!));
+    return makeColumns(indices.length, features, (i) => sample(indices[i] ?? 0));
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new FormatError(`dataset ${name}: ${error.message}`, "Decision trees grow from finite numbers");

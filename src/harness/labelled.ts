@@ -11,12 +11,13 @@ export function openLabelled(headerPath: string): () => Promise<LabelledSamples>
 
 async function open(headerPath: string): Promise<LabelledSamples> {
   const { readDataset } = await import("../data/index.ts");
-  const { name, input, count, classes, labels, sample } = readDataset(headerPath);
+  const train = readDataset(headerPath);
+  const { name, input, count, classes, labels } = train;
   if (input.dtype !== "float32") {
     throw new ShapeError(
       `dataset ${name}: samples are ${input.dtype}, but decision trees take float32`,
       'Declare "dtype": "float32", with input.stored for bytes',
     );
   }
-  return { count, classes, elements: elementCount(input.shape), label: (i) => labels[i]!, sample };
+  return { count, classes, elements: elementCount(input.shape), label: (i) => labels[i] ?? 0, sample: (i) => train.sample(i) };
 }

@@ -93,6 +93,12 @@ export const WASM_KERNELS: readonly KernelRow[] = [
   row("f32_quantize_map_1x8", ["Quantize"], "float32 to 8 bits, half to even."),
   row("f32_dequantize_map_1x4", ["Dequantize"], "8 bits to float32."),
   row("f32_resize_linear_1x4", ["Resize"], "Bilinear over height and width, 4 channels at a time."),
+  row(
+    "f32_trees_walk_1x4",
+    ["TreeEnsemble"],
+    "Four trees side by side down their branches, one sample at a time; no jumps but the loop's.",
+  ),
+  row("f32_trees_walk_4x1", ["TreeEnsemble"], "The same, four samples side by side down one tree."),
   row("f32_pack_panels", ["MatMul"], "Packs the right operand of a product of two activations at run time."),
   row(
     "i8_widen_rows",

@@ -240,6 +240,15 @@ const OTHERS: readonly WgslKernel[] = [
   ),
   row("any_copy_mapped__wgsl", ["Pad", "Resize"], "any_copy_mapped", {}, "One index map an axis: one word a thread."),
   row("i8_copy_mapped__wgsl", ["Pad", "Resize"], "i8_copy_mapped", {}, "One index map an axis: one output word a thread."),
+  row("f32_trees_single_1x1__wgsl", ["TreeEnsemble"], "f32_trees_single_1x1", {}, "One tree: a thread an output."),
+  row(
+    "f32_trees_leaves_1x1__wgsl",
+    ["TreeEnsemble"],
+    "f32_trees_leaves_1x1",
+    {},
+    "Several trees: a thread a sample and tree finds the leaf.",
+  ),
+  row("f32_trees_sum_1x1__wgsl", ["TreeEnsemble"], "f32_trees_sum_1x1", {}, "Several trees: a thread an output adds the leaves in order."),
   row("any_gather_axis__wgsl", ["Gather"], "any_gather_axis", {}, "One word a thread."),
   row("i8_gather_last__wgsl", ["Gather"], "i8_gather_last", {}, "Bytes along the last axis: one output word a thread."),
   row(

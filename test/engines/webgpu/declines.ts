@@ -1,6 +1,5 @@
 /** Titles, or starts of titles, of the op cases that the WebGPU engine may refuse, on whatever host. */
 export const WEBGPU_DECLINES: readonly string[] = [
-  "TreeEnsemble",
   // GPUs have no float64 and no int64.
   "Binary: float64",
   "Binary: int64: shape arithmetic",

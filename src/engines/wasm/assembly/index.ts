@@ -25,6 +25,7 @@ export * from "./pairs";
 export * from "./pooling";
 export * from "./elementwise";
 export * from "./softmax";
+export * from "./trees";
 
 /** First byte behind the module's own static data; everything from here on belongs to the host. */
 export function heap_base(): usize {

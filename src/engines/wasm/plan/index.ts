@@ -8,6 +8,7 @@ import { planMatMul } from "./matmul.ts";
 import { planConcat, planExpand, planGather, planPad, planReshape, planSlice, planTranspose } from "./move.ts";
 import { planPool, planReduce, planSoftmax } from "./reduce.ts";
 import { planResize } from "./resize.ts";
+import { planTrees } from "./trees.ts";
 
 const PLANNERS: { readonly [O in OpName]?: Planner<O> } = {
   Conv2D: planConv2D,
@@ -28,6 +29,7 @@ const PLANNERS: { readonly [O in OpName]?: Planner<O> } = {
   Pad: planPad,
   Resize: planResize,
   Expand: planExpand,
+  TreeEnsemble: planTrees,
   Quantize: planQuantize,
   Dequantize: planDequantize,
   Requantize: planRequantize,

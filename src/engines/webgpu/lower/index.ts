@@ -10,6 +10,7 @@ import { lowerBinary, lowerCast, lowerDequantize, lowerQuantize, lowerRequantize
 import { lowerMatMul } from "./matmul.ts";
 import { lowerConcat, lowerExpand, lowerGather, lowerPad, lowerReshape, lowerSlice, lowerTranspose } from "./move.ts";
 import { lowerResize } from "./resize.ts";
+import { lowerTrees } from "./trees.ts";
 import { lowerConv2D, lowerDense, lowerDepthwise } from "./weighted.ts";
 import { lowerPool, lowerReduce, lowerSoftmax } from "./window.ts";
 
@@ -39,9 +40,7 @@ const LOWER: { readonly [O in OpName]: LowerOp<O> } = {
   Resize: lowerResize,
   Expand: lowerExpand,
   Cast: lowerCast,
-  TreeEnsemble: (c) => {
-    throw c.unsupported("decision trees have no kernel");
-  },
+  TreeEnsemble: lowerTrees,
   Quantize: lowerQuantize,
   Dequantize: lowerDequantize,
   Requantize: lowerRequantize,
