@@ -22,9 +22,10 @@ export interface ZeroMask extends PromiseOf {
   readonly zeros: Uint8Array;
 }
 
-/** The weights are int8 codes -127..127 with zero point 0. */
+/** The weights are int8 codes of at most 127, or `limit`, either way with zero point 0. */
 export interface Int8Grid extends PromiseOf {
   readonly kind: "int8Grid";
+  readonly limit?: number;
 }
 
 /** The weights take at most `most` values; as integers, on each scale for itself. */
@@ -93,7 +94,7 @@ function breach(graph: Graph, promise: Promised): string | undefined {
     case "zeroMask":
       return zeroBreach(tensor, promise.zeros);
     case "int8Grid":
-      return gridBreach(tensor);
+      return gridBreach(tensor, promise.limit ?? 127);
     case "distinct":
       return distinctBreach(tensor, promise.most);
     case "float16Grid":
@@ -117,11 +118,11 @@ function zeroBreach(tensor: Constant, zeros: Uint8Array): string | undefined {
   return undefined;
 }
 
-function gridBreach(tensor: Constant): string | undefined {
+function gridBreach(tensor: Constant, limit: number): string | undefined {
   if (tensor.dtype !== "int8" || tensor.quant === undefined) return `its weights are ${tensor.dtype}, expected int8 codes`;
   if (tensor.quant.zeroPoints.some((z) => z !== 0)) return "its weights have a zero point, expected 0";
-  const at = tensor.data.indexOf(-128);
-  return at < 0 ? undefined : `weight ${at} is -128, expected -127..127`;
+  const at = tensor.data.findIndex((q) => Math.abs(q) > limit);
+  return at < 0 ? undefined : `weight ${at} is ${tensor.data[at]!}, expected -${limit}..${limit}`;
 }
 
 function distinctBreach(tensor: Constant, most: number): string | undefined {

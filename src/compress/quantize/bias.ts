@@ -15,7 +15,8 @@ import type { Layer } from "../layers.ts";
 import type { CompressContext } from "../steps.ts";
 import { observeSamples } from "./calibrate.ts";
 import { freeName } from "./split.ts";
-import { quantizeLayer } from "./weights.ts";
+import { WEIGHT_LIMIT, quantizeLayer } from "./weights.ts";
+import type { LimitOf } from "./weights.ts";
 
 interface Means {
   readonly float: Float64Array;
@@ -36,6 +37,7 @@ export async function correctBiases(
   context: CompressContext,
   step: string,
   [qmin, qmax]: readonly [number, number] = [-128, 127],
+  limitOf: LimitOf = () => WEIGHT_LIMIT,
 ): Promise<{ readonly graph: Graph; readonly integer: ReadonlySet<Node> }> {
   const layers = layersOf(graph).filter(({ node }) => integer.has(node) && !isConstant(tensorOf(graph, node.inputs[0]!)));
   const means = new Map<string, Means>();
@@ -60,7 +62,7 @@ export async function correctBiases(
       onGrid[i]! /= samples;
     }
   }
-  const shifts = await shiftsOf(graph, layers, means, grids, context);
+  const shifts = await shiftsOf(graph, layers, means, grids, context, limitOf);
   return withBiases(graph, integer, layers, shifts);
 }
 
@@ -77,6 +79,7 @@ async function shiftsOf(
   means: ReadonlyMap<string, Means>,
   grids: ReadonlyMap<string, Quantization>,
   context: CompressContext,
+  limitOf: LimitOf,
 ): Promise<readonly Float64Array[]> {
   const b = new GraphBuilder("bias-correction");
   const inputs: Float32Array[] = [];
@@ -85,7 +88,13 @@ async function shiftsOf(
     const name = node.inputs[0]!;
     const { shape } = tensorOf(graph, name);
     const { float, onGrid } = means.get(name)!;
-    const { weight: codes, weightQuant } = quantizeLayer(weight, channelAxis(node.op), bias?.data, paramsOf(grids, name).scale);
+    const { weight: codes, weightQuant } = quantizeLayer(
+      weight,
+      channelAxis(node.op),
+      bias?.data,
+      paramsOf(grids, name).scale,
+      limitOf(node.name),
+    );
     const rounded = codesAsFloats(codes, weight, weightQuant);
     for (const [kind, mean, data] of [
       ["float", float, weight.data],
@@ -147,7 +156,7 @@ function withBiases(
   });
   const changed = (node: Node): Node => {
     const name = renamed.get(node);
-    return name === undefined ? node : ({ ...node, inputs: [...node.inputs.slice(0, 2), name] });
+    return name === undefined ? node : { ...node, inputs: [...node.inputs.slice(0, 2), name] };
   };
   const replacements = new Map(graph.nodes.map((node) => [node, changed(node)]));
   return {

@@ -12,12 +12,12 @@ import type { Graph, Node, Tensor } from "../../graph/ir.ts";
 import { channelAxis, layersOf } from "../layers.ts";
 import type { Layer } from "../layers.ts";
 import type { Promised } from "../promises.ts";
-import { leftOut } from "../recipe-fields.ts";
+import { leftOutNode } from "../recipe-int8-forms.ts";
 import { stepText } from "../recipe.ts";
 import type { Int8DynamicStep } from "../recipe.ts";
 import type { SkippedLayer, StepResult } from "../steps.ts";
 import { int8Code, reasonAgainstCodes } from "./int8-weights.ts";
-import { quantizeLayer } from "./weights.ts";
+import { WEIGHT_LIMIT, quantizeLayer, weightLimits } from "./weights.ts";
 
 /** What becomes of a layer. */
 type Fate =
@@ -34,6 +34,10 @@ export function quantizeDynamic(graph: Graph, step: Int8DynamicStep): StepResult
   }
   const layers = layersOf(graph);
   const fates = fatesOf(graph, layers, step);
+  const limitOf = weightLimits(
+    step,
+    layers.flatMap(({ node }) => (fates.get(node)!.kind === "dynamic" ? [node.name] : [])),
+  );
   const tensors = new Map<string, Tensor>(graph.tensors);
   const skipped: SkippedLayer[] = [];
   const notes: string[] = [];
@@ -53,9 +57,10 @@ export function quantizeDynamic(graph: Graph, step: Int8DynamicStep): StepResult
       promises.push({ kind: "int8Code", layer: node.name, tensor: weight.name, by });
       continue;
     }
-    const { weight: data, weightQuant: quant } = quantizeLayer(weight, channelAxis(node.op), undefined, 1);
+    const { weight: data, weightQuant: quant } = quantizeLayer(weight, channelAxis(node.op), undefined, 1, limitOf(node.name));
     tensors.set(weight.name, { ...withoutCode(weight), dtype: "int8", data, quant });
-    promises.push({ kind: "int8Grid", layer: node.name, tensor: weight.name, by });
+    const limit = limitOf(node.name);
+    promises.push({ kind: "int8Grid", layer: node.name, tensor: weight.name, by, ...(limit < WEIGHT_LIMIT && { limit }) });
     if (weight.code?.kind === "codebook")
       notes.push(
         `${node.name} (${node.op}): its ${weight.code.table.length} shared values become int8 codes, at most as many on each scale`,
@@ -91,10 +96,7 @@ function ownFate(graph: Graph, layer: Layer, step: Int8DynamicStep): Fate {
   const why = reasonAgainstDynamic(graph, layer);
   const against = reasonAgainstCodes(layer, step);
   // Shared values are an obstacle to a code of their own only: as codes on a grid they stay as few.
-  if (
-    against !== undefined &&
-    (why !== undefined || layer.weight.code?.kind !== "codebook" || leftOut(layer.node.name, step) !== undefined)
-  )
+  if (against !== undefined && (why !== undefined || layer.weight.code?.kind !== "codebook" || leftOutNode(layer.node, step) !== undefined))
     return { kind: "skipped", why: against };
   return why === undefined ? { kind: "dynamic" } : { kind: "weights", why };
 }

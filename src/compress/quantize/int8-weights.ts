@@ -8,8 +8,8 @@ import type { Constant, Graph, Int8Code, Tensor } from "../../graph/ir.ts";
 import { channelAxis, layersOf, withTensors } from "../layers.ts";
 import type { Layer, WeightedOp } from "../layers.ts";
 import type { Promised } from "../promises.ts";
-import { leftOut } from "../recipe-fields.ts";
-import type { LayerFilter } from "../recipe-fields.ts";
+import { leftOutNode } from "../recipe-int8-forms.ts";
+import type { FormFilter } from "../recipe-int8-forms.ts";
 import { stepText } from "../recipe.ts";
 import type { Int8WeightsStep } from "../recipe.ts";
 import type { SkippedLayer, StepResult } from "../steps.ts";
@@ -49,8 +49,8 @@ export function int8Code(weight: Constant, op: WeightedOp): Int8Code {
 }
 
 /** Why a layer's weights cannot become int8 codes; undefined when they can. */
-export function reasonAgainstCodes({ node, weight }: Layer, filter: LayerFilter): string | undefined {
-  const left = leftOut(node.name, filter);
+export function reasonAgainstCodes({ node, weight }: Layer, filter: FormFilter): string | undefined {
+  const left = leftOutNode(node, filter);
   if (left !== undefined) return left;
   if (!(weight.data instanceof Float32Array)) return `weights are ${weight.dtype}, expected float32`;
   if (weight.data.length === 0) return "no weights";

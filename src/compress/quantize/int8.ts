@@ -8,7 +8,8 @@ import { UnsupportedError, UsageError, invariant } from "../../errors.ts";
 import { isConstant, tensorOf } from "../../graph/access.ts";
 import { isFloat } from "../../graph/dtype.ts";
 import type { Graph, Node, Quantization } from "../../graph/ir.ts";
-import { leftOut } from "../recipe-fields.ts";
+import { isWeighted } from "../layers.ts";
+import { leftOutNode } from "../recipe-int8-forms.ts";
 import { stepText } from "../recipe.ts";
 import type { Int8Step } from "../recipe.ts";
 import type { CompressContext, SkippedLayer, StepResult } from "../steps.ts";
@@ -22,6 +23,8 @@ import type { Range } from "./params.ts";
 import { rewriteInt8 } from "./rewrite.ts";
 import { smoothActivations } from "./smooth.ts";
 import { splitHardswish } from "./split.ts";
+import { unsignedActivations } from "./unsigned.ts";
+import { weightLimits } from "./weights.ts";
 
 /** @throws UnsupportedError for a model that is quantized already, UsageError without calibration samples or integer ops */
 export async function quantizeInt8(original: Graph, step: Int8Step, context: CompressContext): Promise<StepResult> {
@@ -34,6 +37,8 @@ export async function quantizeInt8(original: Graph, step: Int8Step, context: Com
   }
   const split = splitHardswish(original);
   const { integer, skipped } = partition(split, step);
+  // Before calibration, which takes longer.
+  if (step.strict === "yes") requireInteger(skipped, split.name, text);
   if (integer.size === 0) throw new UsageError(`recipe step ${text}: no op of "${split.name}" has an integer form. Use another recipe`);
 
   const { graph, notes: moves } = await moveMagnitudes(split, integer, step, context, text);
@@ -41,9 +46,32 @@ export async function quantizeInt8(original: Graph, step: Int8Step, context: Com
   const overrides = resolveOverrides(graph, ranges.keys(), step.overrides ?? [], text);
   const all = new Map([...ranges, ...constantRanges(graph, integer)]);
   const grids = settleGrids(integer, skipped, () => chooseGrids(graph, all, integer, step.ranges ?? "ort", overrides, text));
-  const ready = step.bias === "correct" ? await correctBiases(graph, integer, grids, context, text) : { graph, integer };
-  const { graph: rewritten, promises } = rewriteInt8(ready.graph, ready.integer, grids, text);
-  return { graph: rewritten, layers: [...integer].map((node) => node.name), skipped, promises, notes: [...moves, ...outliers] };
+  if (step.strict === "yes") requireInteger(skipped, graph.name, text);
+  const weighted = graph.nodes.filter((node) => integer.has(node) && isWeighted(node));
+  const limitOf = weightLimits(
+    step,
+    weighted.map(({ name }) => name),
+  );
+  const ready =
+    step.bias === "correct" ? await correctBiases(graph, integer, grids, context, text, undefined, limitOf) : { graph, integer };
+  const { graph: rewritten, promises, notes } = rewriteInt8(ready.graph, ready.integer, grids, text, limitOf);
+  return {
+    graph: step.activations === "uint8" ? unsignedActivations(rewritten) : rewritten,
+    layers: [...integer].map((node) => node.name),
+    skipped,
+    promises,
+    notes: [...moves, ...outliers, ...notes],
+  };
+}
+
+/** @throws UnsupportedError naming everything that would stay float */
+function requireInteger(skipped: readonly SkippedLayer[], model: string, step: string): void {
+  if (skipped.length === 0) return;
+  const layers = skipped.map(({ layer, op, why }) => `${layer} (${op}): ${why}`);
+  throw new UnsupportedError(
+    `recipe step ${step}: model "${model}" cannot run on integers alone, ${skipped.length} of its layers would stay float: ${layers.join("; ")}. Leave out strict=yes`,
+    "Leave out strict=yes",
+  );
 }
 
 /** The same float function with weights and activations that grids suit better, where the recipe asks for that. Nodes stay the same. */
@@ -76,7 +104,7 @@ function partition(graph: Graph, step: Int8Step): { readonly integer: Set<Node>;
   const skipped: SkippedLayer[] = [];
   const onGrid = new Set(graph.inputs.filter((name) => tensorOf(graph, name).dtype === "float32"));
   for (const node of graph.nodes) {
-    const why = leftOut(node.name, step) ?? reasonForFloat(graph, node);
+    const why = leftOutNode(node, step) ?? reasonForFloat(graph, node);
     if (why !== undefined) {
       // Index arithmetic and the like was never float: nothing to report.
       if (isFloat(tensorOf(graph, node.outputs[0]!).dtype)) skipped.push({ layer: node.name, op: node.op, why });

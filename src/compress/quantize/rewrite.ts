@@ -12,15 +12,17 @@ import type { Promised } from "../promises.ts";
 import { activationInputs } from "./forms.ts";
 import { quantizeConstant } from "./params.ts";
 import { freeName } from "./split.ts";
-import { quantizeLayer } from "./weights.ts";
+import { WEIGHT_LIMIT, quantizeLayer } from "./weights.ts";
+import type { LimitOf } from "./weights.ts";
 
 export function rewriteInt8(
   graph: Graph,
   integer: ReadonlySet<Node>,
   grids: ReadonlyMap<string, Quantization>,
   step: string,
-): { readonly graph: Graph; readonly promises: readonly Promised[] } {
-  const writer = new Int8Writer(graph, integer, grids, step);
+  limitOf: LimitOf,
+): { readonly graph: Graph; readonly promises: readonly Promised[]; readonly notes: readonly string[] } {
+  const writer = new Int8Writer(graph, integer, grids, step, limitOf);
   for (const node of graph.nodes) {
     if (integer.has(node)) writer.addInteger(node);
     else writer.addFloat(node);
@@ -44,8 +46,11 @@ class Int8Writer {
   /** Tensors whose float version exists. */
   readonly #float: Set<string>;
   readonly #promises: Promised[] = [];
+  readonly #notes: string[] = [];
+  readonly #limitOf: LimitOf;
 
-  constructor(graph: Graph, integer: ReadonlySet<Node>, grids: ReadonlyMap<string, Quantization>, step: string) {
+  constructor(graph: Graph, integer: ReadonlySet<Node>, grids: ReadonlyMap<string, Quantization>, step: string, limitOf: LimitOf) {
+    this.#limitOf = limitOf;
     this.#graph = graph;
     this.#grids = grids;
     this.#step = step;
@@ -72,12 +77,12 @@ class Int8Writer {
     this.#nodes.push({ ...node, inputs, outputs: [this.#defineInt8(node.outputs[0]!)] });
   }
 
-  finish(): { readonly graph: Graph; readonly promises: readonly Promised[] } {
+  finish(): { readonly graph: Graph; readonly promises: readonly Promised[]; readonly notes: readonly string[] } {
     const outputs = this.#graph.outputs.map((name) => this.#floatOf(name));
     const used = new Set([...this.#graph.inputs, ...outputs]);
     for (const node of this.#nodes) for (const name of [...node.inputs, ...node.outputs]) used.add(name);
     const tensors = new Map([...this.#tensors].filter(([name]) => used.has(name)));
-    return { graph: { ...this.#graph, outputs, tensors, nodes: this.#nodes }, promises: this.#promises };
+    return { graph: { ...this.#graph, outputs, tensors, nodes: this.#nodes }, promises: this.#promises, notes: this.#notes };
   }
 
   #gridOf(name: string): Quantization {
@@ -131,9 +136,16 @@ class Int8Writer {
     const biasName = node.inputs[2];
     const bias = biasName === undefined || biasName === "" ? undefined : (tensorOf(this.#graph, biasName) as Constant);
     const inputScale = this.#gridOf(node.inputs[0]!).scales[0]!;
-    const layer = quantizeLayer(weight, channelAxis(node.op), bias?.data, inputScale);
+    const limit = this.#limitOf(node.name);
+    const layer = quantizeLayer(weight, channelAxis(node.op), bias?.data, inputScale, limit);
     inputs[1] = this.#replace({ ...withoutCode(weight), dtype: "int8", data: layer.weight, quant: layer.weightQuant });
-    this.#promises.push({ kind: "int8Grid", layer: node.name, tensor: inputs[1], by: this.#step });
+    this.#promises.push({ kind: "int8Grid", layer: node.name, tensor: inputs[1], by: this.#step, ...(limit < WEIGHT_LIMIT && { limit }) });
+    if (layer.widened > 0)
+      this.#notes.push(
+        `${node.name}: the scales of ${layer.widened} of its channels are wider than their weights need, for their biases to fit int32`,
+      );
+    if (weight.code?.kind === "codebook")
+      this.#notes.push(`${node.name}: its ${weight.code.table.length} shared values become int8 codes, at most as many on each scale`);
     if (bias !== undefined && layer.bias !== undefined && layer.biasQuant !== undefined) {
       inputs[2] = this.#replace({ ...bias, dtype: "int32", shape: [layer.bias.length], data: layer.bias, quant: layer.biasQuant });
     }

@@ -5,6 +5,7 @@
 import { roundHalfEven } from "../../graph/numerics.ts";
 import { elementCount } from "../../graph/dtype.ts";
 import type { Constant, Quantization } from "../../graph/ir.ts";
+import type { WeightWidth } from "../recipe-int8-forms.ts";
 import { symmetricParams } from "./params.ts";
 
 /** Largest bias code. It leaves half of int32 to the products: 2^30 / (255 × 127) = 33,155 of them. */
@@ -12,19 +13,42 @@ export const BIAS_LIMIT = 2 ** 30;
 /** A channel whose weights are all zero has only its bias; it gets this many steps. */
 const BIAS_ONLY_STEPS = 2 ** 20;
 
+/** Largest weight code of 8 bits, and of 7. */
+export const WEIGHT_LIMIT = 127;
+const NARROW_LIMIT = 64;
+
+/** Layer → largest weight code. */
+export type LimitOf = (layer: string) => number;
+
+/** @param layers names of the layers to quantize, in order */
+export function weightLimits({ weightBits }: WeightWidth, layers: readonly string[]): LimitOf {
+  if (weightBits === undefined) return () => WEIGHT_LIMIT;
+  const [first] = layers;
+  return (layer) => (weightBits === "7" || layer === first ? NARROW_LIMIT : WEIGHT_LIMIT);
+}
+
 export interface QuantizedLayer {
   readonly weight: Int8Array;
   readonly weightQuant: Quantization;
   readonly bias?: Int32Array;
   readonly biasQuant?: Quantization;
+  /** Channels whose scale is larger than their weights need, so that the bias stays within `BIAS_LIMIT` steps of the products. */
+  readonly widened: number;
 }
 
 /**
  * @param axis of output channels in `weight`
  * @param bias real values, one per channel
  * @param inputScale float32 scale of the layer's input
+ * @param limit largest code
  */
-export function quantizeLayer(weight: Constant, axis: number, bias: ArrayLike<number> | undefined, inputScale: number): QuantizedLayer {
+export function quantizeLayer(
+  weight: Constant,
+  axis: number,
+  bias: ArrayLike<number> | undefined,
+  inputScale: number,
+  limit = WEIGHT_LIMIT,
+): QuantizedLayer {
   const { shape, data } = weight;
   const channels = shape[axis]!;
   const inner = elementCount(shape.slice(axis + 1));
@@ -34,26 +58,31 @@ export function quantizeLayer(weight: Constant, axis: number, bias: ArrayLike<nu
     limits[c] = Math.max(limits[c]!, Math.abs(data[i]!));
   }
   const scales = new Float32Array(channels);
-  for (let c = 0; c < channels; c++) scales[c] = channelScale(limits[c]!, bias?.[c] ?? 0, inputScale);
+  let widened = 0;
+  for (let c = 0; c < channels; c++) {
+    scales[c] = channelScale(limits[c]!, bias?.[c] ?? 0, inputScale, limit);
+    if (limits[c]! > 0 && scales[c]! > channelScale(limits[c]!, 0, inputScale, limit)) widened++;
+  }
 
   const codes = new Int8Array(data.length);
   for (let i = 0; i < data.length; i++) {
     const q = roundHalfEven(data[i]! / scales[Math.floor(i / inner) % channels]!);
-    codes[i] = Math.min(Math.max(q, -127), 127);
+    codes[i] = Math.min(Math.max(q, -limit), limit);
   }
   const weightQuant: Quantization = { scales, zeroPoints: new Int32Array(channels), axis };
-  if (bias === undefined) return { weight: codes, weightQuant };
+  if (bias === undefined) return { weight: codes, weightQuant, widened };
 
   const biasScales = scales.map((s) => Math.fround(inputScale * s));
   const biasCodes = Int32Array.from(biasScales, (s, c) => roundHalfEven(bias[c]! / s));
-  return { weight: codes, weightQuant, bias: biasCodes, biasQuant: { scales: biasScales, zeroPoints: new Int32Array(channels), axis: 0 } };
+  const biasQuant: Quantization = { scales: biasScales, zeroPoints: new Int32Array(channels), axis: 0 };
+  return { weight: codes, weightQuant, bias: biasCodes, biasQuant, widened };
 }
 
 /** Scale of one channel, widened where the bias would leave its part of int32. */
-function channelScale(limit: number, bias: number, inputScale: number): number {
+function channelScale(largest: number, bias: number, inputScale: number, limit: number): number {
   const magnitude = Math.abs(bias);
-  if (limit === 0) return magnitude === 0 ? 1 : Math.fround(magnitude / (inputScale * BIAS_ONLY_STEPS));
-  const { scale } = symmetricParams({ min: -limit, max: limit });
+  if (largest === 0) return magnitude === 0 ? 1 : Math.fround(magnitude / (inputScale * BIAS_ONLY_STEPS));
+  const { scale } = symmetricParams({ min: -largest, max: largest }, -limit, limit);
   const least = magnitude / (inputScale * BIAS_LIMIT);
   return Math.fround(Math.max(scale, least));
 }
