@@ -38,6 +38,7 @@ export function searchText(result: Search, word: string, colour: boolean): strin
 function headsFor(trials: readonly Trial[]): readonly Head[] {
   return [
     ["recipe", "left"],
+    ...(trials.some(misses) ? ([["goal", "left"]] as const) : []),
     ["accuracy", "right"],
     ["agreement", "right"],
     ["weights", "right"],
@@ -50,10 +51,12 @@ function headsFor(trials: readonly Trial[]): readonly Head[] {
   ];
 }
 
-function cellsOf({ recipe, quality, size, latency, cost }: Trial, all: readonly Trial[]): readonly string[] {
-  const timed = all.some((trial) => trial.latency !== undefined);
+function cellsOf(trial: Trial, all: readonly Trial[]): readonly string[] {
+  const { recipe, quality, size, latency, cost } = trial;
+  const timed = all.some((one) => one.latency !== undefined);
   return [
     recipe,
+    ...(all.some(misses) ? [misses(trial) ? "missed" : "met"] : []),
     accuracyText(quality),
     quality?.agreement === undefined ? "–" : percentText(quality.agreement),
     bytesText(size?.weightBytes),
@@ -61,6 +64,10 @@ function cellsOf({ recipe, quality, size, latency, cost }: Trial, all: readonly 
       ? [latency === undefined ? "–" : significant(latency.ms), latency === undefined ? "–" : speedText(latency)]
       : [bytesText(cost)]),
   ];
+}
+
+function misses({ shortfall = 0 }: Trial): boolean {
+  return shortfall > 0;
 }
 
 function accuracyText(quality: Quality | undefined): string {

@@ -18,6 +18,7 @@ import type { PreparedModel } from "../../harness/prepare.ts";
 import type { PlannedModel } from "../../harness/plan.ts";
 import type { PresetName } from "../../harness/presets.ts";
 import { presetOf } from "../../harness/presets.ts";
+import { sparseGain } from "../../harness/sparse-gain.ts";
 import type { TuneSetting } from "../../harness/tuning.ts";
 import { readTool } from "../../harness/version.ts";
 import { HostError } from "../../hosts/protocol.ts";
@@ -70,6 +71,8 @@ export interface SearchOutcome {
 
 /** Plain recipes take this share of the trials at most. */
 const PLAIN_SHARE = 0.5;
+/** Measured together, so that they share the original's measurement. */
+const TOGETHER = 4;
 const MOST_ROLLBACKS = 4;
 /** Measured again at the end, together. */
 const FINALISTS = 3;
@@ -111,7 +114,7 @@ class SearchRun {
   readonly #judged = new Map<string, Judged>();
   readonly #begin = performance.now();
   readonly #elapsedBefore: number;
-  #space: Space = { knobs: [] };
+  #space: Space = { knobs: [], own: new Map() };
   #evaluator: Evaluator | undefined;
   #environment: Environment = readEnvironment(new Map());
   #best: Search["best"];
@@ -151,7 +154,8 @@ class SearchRun {
     while (!this.#isOver()) {
       const proposal = propose(this.#plan.strategy, this.#space, this.#seen(), this.#plan.seed);
       if (proposal === undefined) break;
-      await this.#tryPoints(proposal.points, this.#plan.strategy, proposal.effort);
+      const left = this.#plan.trials - this.#recipes().size;
+      await this.#tryPoints(proposal.points.slice(0, left), this.#plan.strategy, proposal.effort);
     }
     await this.#crown();
   }
@@ -160,13 +164,22 @@ class SearchRun {
     const names = layersOf(graph).map(({ node }) => node.name);
     const patterns = names.map((name) => patternOf(name, names));
     const forms = new Set<string>();
-    for (const pattern of patterns) {
-      for (const step of this.#plan.space.each) {
+    const own = new Map<string, readonly string[]>();
+    for (const step of this.#plan.space.each) {
+      const changed = await layersChanged(graph, step);
+      own.set(
+        step,
+        patterns.filter((_, i) => changed.includes(names[i] ?? "")),
+      );
+      for (const pattern of patterns) {
         this.#options.signal.throwIfAborted();
-        if (await hasForm(graph, step, pattern)) forms.add(`${pattern}\n${step}`);
+        if ((await layersChanged(graph, stepOn(step, [pattern]))).length > 0) forms.add(`${pattern}\n${step}`);
       }
     }
-    return makeSpace(this.#plan.space, patterns, (layer, step) => forms.has(`${layer}\n${step}`));
+    return makeSpace(this.#plan.space, patterns, {
+      applies: (layer, step) => forms.has(`${layer}\n${step}`),
+      own: (step) => own.get(step) ?? [],
+    });
   }
 
   async #plain(): Promise<void> {
@@ -176,7 +189,9 @@ class SearchRun {
       .filter((point) => recipeOf(this.#space, point) !== undefined)
       .slice(0, limit)
       .filter((point) => !known.has(recipeOf(this.#space, point)?.text ?? ""));
-    for (let i = 0; i < points.length && !this.#isOver(); i += 4) await this.#tryPoints(points.slice(i, i + 4), "plain", "full");
+    for (let i = 0; i < points.length && !this.#isOver(); i += TOGETHER) {
+      await this.#tryPoints(points.slice(i, i + TOGETHER), "plain", "full");
+    }
   }
 
   /** Of the plain recipes that miss the goals, those with the fewest bytes of weights have most to win. */
@@ -440,13 +455,12 @@ class SearchRun {
   }
 }
 
-/** Whether a step changes a layer that it is told to. */
-async function hasForm(graph: Graph, step: string, pattern: string): Promise<boolean> {
+/** None where the model has no such form at all. */
+async function layersChanged(graph: Graph, step: string): Promise<readonly string[]> {
   try {
-    const { steps } = await applyRecipe(graph, parseRecipe(stepOn(step, [pattern])), {});
-    return steps.some(({ layers }) => layers.length > 0);
+    return (await applyRecipe(graph, parseRecipe(step), { sparseGain: sparseGain() })).steps.flatMap(({ layers }) => layers);
   } catch (error) {
-    if (error instanceof SlimbenchError) return false;
+    if (error instanceof SlimbenchError) return [];
     throw error;
   }
 }

@@ -26,6 +26,8 @@ export interface Knob {
 
 export interface Space {
   readonly knobs: readonly Knob[];
+  /** A layer's step → the layers that it changes where a recipe names none. */
+  readonly own: ReadonlyMap<string, readonly string[]>;
 }
 
 /** A choice of each knob. */
@@ -55,17 +57,20 @@ export const DEFAULT_SPACE: SpaceWords = {
   whole: ["fp16", "int8", "int4"],
 };
 
+/** How steps take to a model's layers. */
+export interface Forms {
+  /** Whether a step has a form for a layer. */
+  readonly applies: (layer: string, step: string) => boolean;
+  /** The layers that a step changes where a recipe names none. */
+  readonly own: (step: string) => readonly string[];
+}
+
 /**
  * @param words canonical steps
  * @param layers how recipes name them
- * @param applies whether a step has a form for a layer
  * @throws UsageError where nothing is left to choose
  */
-export function makeSpace(
-  { each, whole }: SpaceWords,
-  layers: readonly string[],
-  applies: (layer: string, step: string) => boolean,
-): Space {
+export function makeSpace({ each, whole }: SpaceWords, layers: readonly string[], { applies, own }: Forms): Space {
   const stage = (step: string): Stage => stageOf(firstStep(step));
   const misplaced = each.find((step) => stage(step) === "format");
   if (misplaced !== undefined) {
@@ -78,12 +83,12 @@ export function makeSpace(
     const global = whole.filter((step) => stage(step) === of);
     if (global.length > 0) knobs.push({ stage: of, choices: ["", ...global] });
     for (const layer of layers) {
-      const own = of === "format" ? (global.length > 0 ? [KEEP] : []) : each.filter((step) => stage(step) === of && applies(layer, step));
-      if (own.length > 0) knobs.push({ stage: of, layer, choices: ["", ...own] });
+      const steps = of === "format" ? (global.length > 0 ? [KEEP] : []) : each.filter((step) => stage(step) === of && applies(layer, step));
+      if (steps.length > 0) knobs.push({ stage: of, layer, choices: ["", ...steps] });
     }
   }
   if (knobs.length === 0) throw new UsageError("--each, --whole: no step has a form for a layer of this model, there is nothing to choose");
-  return { knobs };
+  return { knobs, own: new Map(each.map((step) => [step, own(step)])) };
 }
 
 function firstStep(text: string): Step {
@@ -98,7 +103,7 @@ export function origin({ knobs }: Space): Point {
 }
 
 /** @returns undefined where the language refuses the combination */
-export function recipeOf({ knobs }: Space, point: Point): Recipe | undefined {
+export function recipeOf({ knobs, own }: Space, point: Point): Recipe | undefined {
   const steps: string[] = [];
   for (const stage of STAGES) {
     const chosen = knobs.flatMap((knob, i) => {
@@ -112,7 +117,8 @@ export function recipeOf({ knobs }: Space, point: Point): Recipe | undefined {
     for (const { layer, choice } of chosen) {
       if (layer !== undefined && choice !== KEEP) groups.set(choice, [...(groups.get(choice) ?? []), layer]);
     }
-    for (const [choice, layers] of groups) steps.push(`${choice},only=${layers.join("|")}`);
+    for (const [choice, layers] of groups)
+      steps.push(isSame(layers, own.get(choice) ?? []) ? choice : `${choice},only=${layers.join("|")}`);
   }
   if (steps.length === 0) return parseRecipe("fp32");
   try {
@@ -121,6 +127,10 @@ export function recipeOf({ knobs }: Space, point: Point): Recipe | undefined {
     if (error instanceof UsageError) return undefined;
     throw error;
   }
+}
+
+function isSame(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((item) => b.includes(item));
 }
 
 /** As compressed as a coin of its own for each point says, so that mild and strong recipes are as likely. */
@@ -134,14 +144,15 @@ export function randomPoint({ knobs }: Space, random: Random): Point {
 
 const KEEP_SHARE = 0.2;
 
-/** The plain recipes: every format alone, every layer's step on all layers that have it, then both together. */
+/** The plain recipes: every format alone, every layer's step on the layers of its own choice, then both together. */
 export function anchors(space: Space): readonly Point[] {
-  const { knobs } = space;
+  const { knobs, own } = space;
   const wholes = knobs.flatMap((knob, k) => (knob.layer === undefined ? knob.choices.slice(1).map((_, c) => ({ k, c: c + 1 })) : []));
-  const steps = [
-    ...new Set(knobs.flatMap(({ layer, choices }) => (layer === undefined ? [] : choices.filter((c) => c !== "" && c !== KEEP)))),
-  ];
-  const everywhere = (step: string): number[] => knobs.map(({ choices }) => Math.max(0, choices.indexOf(step)));
+  const steps = [...own.keys()].filter((step) =>
+    knobs.some(({ layer = "", choices }) => choices.includes(step) && own.get(step)?.includes(layer)),
+  );
+  const everywhere = (step: string): number[] =>
+    knobs.map(({ choices, layer = "" }) => (own.get(step)?.includes(layer) === true ? Math.max(0, choices.indexOf(step)) : 0));
   const withWhole = (point: Point, { k, c }: { readonly k: number; readonly c: number }): Point =>
     point.map((value, i) => (i === k ? c : value));
   const zero = origin(space);

@@ -3,8 +3,8 @@
  * on proposes what it would have proposed.
  *
  * - random: points of every strength, uniformly.
- * - tpe: each knob's choices as often as among the best quarter of trials; of many such points the one that is most typical of them and least
- *   of the rest (Bergstra et al., Algorithms for Hyper-Parameter Optimization, 2011; knobs taken as independent, all of them categorical).
+ * - tpe: good trials with some knobs drawn anew, each choice as often as among the best quarter of trials (after Bergstra et al., Algorithms for
+ *   Hyper-Parameter Optimization, 2011, with knobs that are categorical and taken as independent).
  * - halving: many points with a short look each (one process), the best third of them with a full one (Jamieson and Talwalkar, 2016).
  */
 import { mulberry32 } from "../../data/random.ts";
@@ -44,11 +44,14 @@ const BATCH = 4;
 /** TPE: trials before there is anything to learn from. */
 const STARTUP = 10;
 const BEST_SHARE = 0.25;
-const CANDIDATES = 48;
 /** TPE: a choice nobody made yet counts as so many trials. */
 const PRIOR = 0.7;
 /** TPE: share of proposals that are random, so that no choice is out of reach. */
 const EXPLORE = 0.1;
+/** TPE: share of points that join two good trials, about how many knobs are drawn anew besides one, and how many of these without regard to trials. */
+const JOIN = 0.5;
+const TURNED = 1.5;
+const UNIFORM = 0.3;
 /** Halving: points of a bracket, and the share that is looked at again. */
 const BRACKET = 12;
 const ETA = 3;
@@ -84,28 +87,44 @@ function batchOf(space: Space, seen: readonly Seen[], size: number, draw: () => 
   return points.length === 0 ? undefined : { points, effort };
 }
 
+/**
+ * Drawn knob by knob, a point of many layers would miss every goal: what each layer loses adds up. So a point starts from a good trial, or from what
+ * two of them do together, and some knobs are drawn anew. Choosing among many such points by the ratio of densities, as the original method does, found
+ * worse ones in simulations (15 nets of 10 layers, 40 trials: 0.50 of the time against 0.46, optimum 0.40; 2026-11-24): the most typical point
+ * is the one that differs least.
+ */
 function typicalPoint(space: Space, seen: readonly Seen[], random: Random): Point {
   if (random() < EXPLORE) return randomPoint(space, random);
-  const ranked = [...seen].sort(compareSeen);
-  const count = Math.max(2, Math.ceil(BEST_SHARE * ranked.length));
-  const [good, rest] = [ranked.slice(0, count), ranked.slice(count)];
-  const densities = space.knobs.map(({ choices }, k) => ({
-    good: shares(good, k, choices.length),
-    rest: shares(rest, k, choices.length),
-  }));
-  let best: { readonly point: Point; readonly score: number } | undefined;
-  for (let i = 0; i < CANDIDATES; i++) {
-    const point = densities.map(({ good: of }) => drawFrom(of, random));
-    const score = densities.reduce((sum, density, k) => sum + Math.log((density.good[point[k]!] ?? 1) / (density.rest[point[k]!] ?? 1)), 0);
-    if (best === undefined || score > best.score) best = { point, score };
-  }
-  return best?.point ?? randomPoint(space, random);
+  const latest = [...new Map(seen.map((trial) => [trial.recipe, trial])).values()];
+  const good = latest.sort(compareSeen).slice(0, Math.max(2, Math.ceil(BEST_SHARE * latest.length)));
+  const parent = joined(favoured(good, random), random() < JOIN ? favoured(good, random) : []);
+  const turned = new Set(
+    Array.from({ length: 1 + Math.floor(-TURNED * Math.log(1 - random())) }, () => Math.floor(random() * parent.length)),
+  );
+  return parent.map((choice, k) => {
+    const choices = space.knobs[k]?.choices.length ?? 1;
+    if (!turned.has(k)) return choice;
+    return random() < UNIFORM ? Math.floor(random() * choices) : drawFrom(shares(good, k, choices), random);
+  });
+}
+
+/** One of them, the first ones more often. */
+function favoured(ranked: readonly Seen[], random: Random): Point {
+  return ranked[Math.floor(ranked.length * random() ** 3)]?.point ?? [];
+}
+
+/** What either does: the first one's choices, and the other's where the first has none. */
+function joined(first: Point, second: Point): Point {
+  return first.map((choice, k) => (choice === 0 ? (second[k] ?? 0) : choice));
 }
 
 /** Of each choice of a knob among trials, smoothed. */
 export function shares(trials: readonly Seen[], knob: number, choices: number): readonly number[] {
   const counts = Array.from({ length: choices }, () => PRIOR);
-  for (const { point } of trials) counts[point[knob] ?? 0]! += 1;
+  for (const { point } of trials) {
+    const choice = point[knob] ?? 0;
+    counts[choice] = (counts[choice] ?? PRIOR) + 1;
+  }
   return counts.map((count) => count / (trials.length + PRIOR * choices));
 }
 
