@@ -1,5 +1,5 @@
 /**
- * onnxruntime as the judge: an exported int8 model (ONNX, QDQ) must behave there as in our engines. Single bytes may differ by one step
+ * onnxruntime as the judge: an exported int8 model (ONNX: QDQ, run-time quantization, or int8 weights alone) must behave there as in our engines. Single bytes may differ by one step
  * where the two round another intermediate differently, so real models are compared by accuracy, synthetic ones by outputs.
  */
 import { existsSync } from "node:fs";
@@ -63,27 +63,30 @@ const TOLERATED_IMAGES = 2;
 
 describe.each(loadSuite("mobile").models)("$name in onnxruntime", ({ path, dataset, shapes }) => {
   const present = path.startsWith("npm:") || existsSync(path);
-  it.skipIf(!present)("int8: as many images right, to 0.2 point, and nearly all the same", async () => {
-    const { graph } = await openModel(path, { shapes: new Map(Object.entries(shapes ?? {})) });
-    const [train, test] = [readDataset(await resolveDataset(dataset!, "train")), readDataset(await resolveDataset(dataset!, "test"))];
-    const [calibrationFeed, feed] = [feederFor(graph, train), feederFor(graph, test)];
-    const chosen = sampleIndices(train.count, 64, 1);
-    const calibration = function* (): Generator<readonly TypedArray[]> {
-      for (const i of chosen) yield calibrationFeed.inputs([i]);
-    };
-    const { graph: small } = await applyRecipe(graph, parseRecipe("int8"), { observe: observeGraph, calibration });
-    const [ours, theirs] = [ourRunner(small), await ortRunner(small)];
-    const indices = sampleIndices(test.count, graphStats(graph).totals.macs > SAMPLES.macs ? SAMPLES.few : SAMPLES.all, 1);
-    let [right, rightThere, same] = [0, 0, 0];
-    for (const i of indices) {
-      const inputs = feed.inputs([i]);
-      const [a, b] = [argmax(await ours(inputs)), argmax(await theirs(inputs))];
-      if (a === test.labels[i]) right++;
-      if (b === test.labels[i]) rightThere++;
-      if (a === b) same++;
-    }
-    expect(Math.abs(right - rightThere)).toBeLessThanOrEqual(TOLERATED_IMAGES);
-    expect(same).toBeGreaterThanOrEqual(0.98 * indices.length);
-    expect(right).toBeGreaterThan(0.9 * indices.length);
-  });
+  it.skipIf(!present).each(["int8", "int8:dynamic", "int8:weights"])(
+    "%s: as many images right, to 0.2 point, and nearly all the same",
+    async (recipe) => {
+      const { graph } = await openModel(path, { shapes: new Map(Object.entries(shapes ?? {})) });
+      const [train, test] = [readDataset(await resolveDataset(dataset!, "train")), readDataset(await resolveDataset(dataset!, "test"))];
+      const [calibrationFeed, feed] = [feederFor(graph, train), feederFor(graph, test)];
+      const chosen = sampleIndices(train.count, 64, 1);
+      const calibration = function* (): Generator<readonly TypedArray[]> {
+        for (const i of chosen) yield calibrationFeed.inputs([i]);
+      };
+      const { graph: small } = await applyRecipe(graph, parseRecipe(recipe), { observe: observeGraph, calibration });
+      const [ours, theirs] = [ourRunner(small), await ortRunner(small)];
+      const indices = sampleIndices(test.count, graphStats(graph).totals.macs > SAMPLES.macs ? SAMPLES.few : SAMPLES.all, 1);
+      let [right, rightThere, same] = [0, 0, 0];
+      for (const i of indices) {
+        const inputs = feed.inputs([i]);
+        const [a, b] = [argmax(await ours(inputs)), argmax(await theirs(inputs))];
+        if (a === test.labels[i]) right++;
+        if (b === test.labels[i]) rightThere++;
+        if (a === b) same++;
+      }
+      expect(Math.abs(right - rightThere)).toBeLessThanOrEqual(TOLERATED_IMAGES);
+      expect(same).toBeGreaterThanOrEqual(0.98 * indices.length);
+      expect(right).toBeGreaterThan(0.9 * indices.length);
+    },
+  );
 });

@@ -42,6 +42,7 @@ describe.each([
   ["cluster:256", 8, 0.005],
   ["int4", 4, 0.01],
   ["fp16", 16, 0.0025],
+  ["int8:weights", 8, 0.0025],
   ["prune:0.5+cluster:16+fp16", 4, 0.015],
 ])("LeNet-5 %s", (recipe, bits, lost) => {
   it(`keeps its accuracy within ${100 * lost} points on ${SAMPLES} digits, on both engines alike`, async () => {
@@ -65,8 +66,10 @@ describe.each([
     const layers = session.placement().filter(({ op }) => op === "Conv2D" || op === "Dense");
     expect(layers).toHaveLength(5);
     for (const { kernel, why = "" } of layers) {
-      if (/codebook|int4|float16/.test(kernel))
-        expect(why).toMatch(/^(\d+ shared values, .-bit indices|int4 weights in blocks of 32|float16 weights)(; expanded|$)/);
+      if (/codebook|int4|_int8_|float16/.test(kernel))
+        expect(why).toMatch(
+          /^(\d+ shared values, .-bit indices|int4 weights in blocks of 32|int8 weights with a scale per output|float16 weights)(; expanded|$)/,
+        );
       else expect(why).toMatch(/; its code \(.*\) would take [3-9]\.\d times as long$/);
     }
   });

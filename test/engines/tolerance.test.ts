@@ -84,6 +84,28 @@ describe("derived tolerances", () => {
   });
 });
 
+describe("layers that quantize their input at run time", () => {
+  const chain = (first: "Dense" | "Softmax"): Graph => {
+    const b = new GraphBuilder("chain");
+    const x = b.input("x", "float32", [1, 4]);
+    const quant = { scales: Float32Array.of(0.1), zeroPoints: Int32Array.of(0) };
+    const layer = (name: string, input: string): string =>
+      b.add("Dense", name, [input, b.constant(`${name}.w`, "int8", [4, 4], new Int8Array(16).fill(3), { quant })], { dynamic: true });
+    const before = first === "Dense" ? layer("first", x) : b.add("Softmax", "first", [x], { axis: 1, beta: 1 });
+    return b.finish([layer("third", layer("second", before))]);
+  };
+  const reference = [Float32Array.of(1, 2, 3, 4)];
+
+  it("leave no room where everything before them is exact", () => {
+    expect(graphTolerance(chain("Dense"), reference)).toEqual([0]);
+  });
+
+  it("may be a step of 255 off, each, behind something that rounds", () => {
+    const [tolerance] = graphTolerance(chain("Softmax"), reference);
+    expect(tolerance).toBeCloseTo(4 * (2 / 255 + EPSILON_32 * (4 + 32)), 12);
+  });
+});
+
 describe("the op cases", () => {
   it("fail on every case when one element is wrong", async () => {
     const blind: string[] = [];
