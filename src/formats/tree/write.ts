@@ -16,7 +16,7 @@ export function exportTrees(graph: Graph): Uint8Array {
     input: { name: input.name, shape: input.shape.slice(1) },
     ...(holdout && { holdout }),
   };
-  const tables = nodesByTree(trees).map((nodes) => tableText(trees, nodes));
+  const tables = nodesByTree(trees).map((nodes) => tableText(trees, nodes, task === "classification"));
   return new TextEncoder().encode(`${JSON.stringify(header).slice(0, -1)},"trees":[\n${tables.join(",\n")}\n]}\n`);
 }
 
@@ -49,7 +49,7 @@ function nodesByTree({ left, right, roots }: Trees): readonly (readonly number[]
   return lists;
 }
 
-function tableText(trees: Trees, nodes: readonly number[]): string {
+function tableText(trees: Trees, nodes: readonly number[], isShare: boolean): string {
   const { feature, threshold, left, right, values, outputs, missing, statistics } = trees;
   const place = new Map(nodes.map((node, i) => [node, i]));
   const child = (list: Int32Array, node: number): number => (isLeaf(trees, node) ? -1 : place.get(list[node]!)!);
@@ -64,9 +64,19 @@ function tableText(trees: Trees, nodes: readonly number[]): string {
       impurity: nodes.map((node) => statistics.impurity[node]!),
       weighted_n_node_samples: nodes.map((node) => statistics.weight[node]!),
     }),
-    value: nodes.map((node) => Array.from(values.subarray(node * outputs, (node + 1) * outputs), shortest)),
+    value: nodes.map((node) =>
+      rowText(values.subarray(node * outputs, (node + 1) * outputs), isShare ? statistics?.weight[node] : undefined),
+    ),
   };
   return JSON.stringify(table);
+}
+
+/** Shares of classes as counts of samples, which are shorter, where the reader makes the same shares of them; else the values. */
+function rowText(row: Float32Array, weight: number | undefined): readonly number[] {
+  const counts = Array.from(row, (share) => Math.round(share * (weight ?? 0)));
+  const sum = counts.reduce((total, count) => total + count, 0);
+  const same = weight !== undefined && sum === weight && sum > 0 && row.every((share, c) => Math.fround(counts[c]! / sum) === share);
+  return same ? counts : Array.from(row, shortest);
 }
 
 /** The decimal of fewest digits that is this float32 when rounded to float32. */
