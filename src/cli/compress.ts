@@ -1,4 +1,5 @@
-/** `bench compress MODEL --recipe R -o OUT`: applies a recipe, writes the result as ONNX, shows what changed layer by layer. */
+/** `bench compress MODEL --recipe R -o OUT`: applies a recipe, writes the result, shows what changed layer by layer. */
+import { basename } from "node:path";
 import { Command, Option } from "commander";
 import { applyRecipe } from "../compress/apply.ts";
 import type { StepReport } from "../compress/apply.ts";
@@ -10,6 +11,8 @@ import type { CompressContext } from "../compress/steps.ts";
 import { observeGraph } from "../engines/cpu/observe.ts";
 import { UsageError } from "../errors.ts";
 import { exportOnnx } from "../formats/onnx/export.ts";
+import { exportSlim } from "../formats/slim/export.ts";
+import type { SlimOrigin } from "../formats/slim/manifest.ts";
 import { exportTrees } from "../formats/tree/write.ts";
 import type { Graph } from "../graph/ir.ts";
 import { graphTrees } from "../graph/tree.ts";
@@ -18,6 +21,7 @@ import { sampleIndices } from "../harness/order.ts";
 import { openLabelled } from "../harness/labelled.ts";
 import { calibrationSamples } from "../harness/prepare.ts";
 import { sparseGain } from "../harness/sparse-gain.ts";
+import { packageVersion } from "../harness/version.ts";
 import { renderOptionsFor } from "../report/index.ts";
 import { writeFileAtomic } from "../results/store.ts";
 import { chooseModel } from "./choose-model.ts";
@@ -38,10 +42,10 @@ interface CompressOptions {
 
 export function compressCommand(): Command {
   return new Command("compress")
-    .description("apply a recipe to a model and write the result as ONNX")
+    .description("apply a recipe to a model and write the result as ONNX or as a .slim archive")
     .argument("<model>", "an .onnx, .tflite or .slim file, npm:PACKAGE/PATH, or a model of the suite mobile")
     .requiredOption("-r, --recipe <recipe>", "steps joined by +, e.g. prune:0.7,block=1x8+int8, or a recipe file (.json)")
-    .requiredOption("-o, --out <file>", "the ONNX file to write; decision trees also as .json")
+    .requiredOption("-o, --out <file>", "the file to write: .onnx, or .slim with gap and Huffman coding; decision trees also as .json")
     .option(
       "--dataset <name>",
       "what int8 calibrates on, and trees are validated on: mnist, textlines, or a header .json; its training half is used",
@@ -56,8 +60,8 @@ export function compressCommand(): Command {
 
 async function compress(word: string, options: CompressOptions): Promise<void> {
   const recipe = openRecipe(options.recipe);
-  if (!/\.(onnx|json)$/.test(options.out))
-    throw new UsageError(`--out ${options.out}: expected a name that ends in .onnx, or in .json for decision trees`);
+  if (!/\.(onnx|slim|json)$/.test(options.out))
+    throw new UsageError(`--out ${options.out}: expected a name that ends in .onnx, .slim, or .json for decision trees`);
   const chosen = chooseModel(word, { dataset: options.dataset, shapes: options.shape });
   const { graph, bytes } = await openModel(chosen.path, { shapes: chosen.shapes });
 
@@ -76,7 +80,13 @@ async function compress(word: string, options: CompressOptions): Promise<void> {
     }),
   });
   const file = exportOnnx(compressed.graph);
-  writeFileAtomic(options.out, options.out.endsWith(".json") ? exportTrees(compressed.graph) : file, "--out");
+  const origin: SlimOrigin = {
+    tool: { name: "slimbench", version: packageVersion() },
+    recipe: recipe.text,
+    seed: options.seed,
+    source: basename(chosen.path),
+  };
+  writeFileAtomic(options.out, contentOf(options.out, compressed.graph, file, origin), "--out");
 
   const [before, after] = [graphStats(graph), graphStats(compressed.graph)];
   const sizes = {
@@ -104,6 +114,12 @@ async function compress(word: string, options: CompressOptions): Promise<void> {
   console.log(beforeAfterTable(before, after, sizes, renderOptionsFor(process.stdout, process.env).colour));
   for (const line of compressed.steps.flatMap(skippedLines)) console.log(line);
   for (const { step, notes = [] } of compressed.steps) for (const note of notes) console.log(`${step}: ${note}`);
+}
+
+/** @param onnx the graph as ONNX, which is at hand */
+function contentOf(out: string, graph: Graph, onnx: Uint8Array, origin: SlimOrigin): Uint8Array | string {
+  if (out.endsWith(".slim")) return exportSlim(graph, origin);
+  return out.endsWith(".json") ? exportTrees(graph) : onnx;
 }
 
 async function openCalibration(

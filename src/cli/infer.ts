@@ -28,7 +28,7 @@ export function inferCommand(): Command {
   return addBrowserOptions(
     new Command("infer")
       .description("run one model on inputs from .npy files and print its outputs as JSON")
-      .argument("<model>", "path of an .onnx or .tflite file, or npm:PACKAGE/PATH")
+      .argument("<model>", "path of an .onnx, .tflite or .slim file, or npm:PACKAGE/PATH")
       .requiredOption("--input <[NAME=]FILE.npy>", "an input, by name or in the model's order; repeatable", collect)
       .option("--target <target>", "where to run it", "cpu")
       .option("--shape <NAME=DIMS>", "bind an input's dynamic dimensions, e.g. x=1,3,48,192; repeatable", collectShape)

@@ -79,11 +79,17 @@ export function beforeAfterTable(
     ]);
   }
   rows.push(["total", "", ...amounts(before.totals, after.totals), "", ""]);
-  const size = (label: string, key: "weightBytes" | "fileBytes" | "gzipBytes" | "brotliBytes"): string => {
+  const size = (label: string, key: "weightBytes" | "fileBytes" | "gzipBytes" | "brotliBytes" | "slimBytes"): string => {
     const [a, b] = [sizes.before[key], sizes.after[key]];
     return `${label} ${change(bytesText(a), bytesText(b))}${a <= b || b === 0 ? "" : ` (${(a / b).toFixed(2)}× smaller)`}`;
   };
-  const lines = [size("weights", "weightBytes"), size("file", "fileBytes"), size("gzip", "gzipBytes"), size("brotli", "brotliBytes")];
+  const lines = [
+    size("weights", "weightBytes"),
+    size("file", "fileBytes"),
+    size("gzip", "gzipBytes"),
+    size("brotli", "brotliBytes"),
+    size("slim", "slimBytes"),
+  ];
   return `${drawTable(heads, rows, colour)}\n${lines.join("\n")}`;
 }
 

@@ -33,7 +33,7 @@ export function profileCommand(): Command {
   return addBrowserOptions(
     new Command("profile")
       .description("show where an inference's time goes, op by op")
-      .argument("<model>", "an .onnx or .tflite file, npm:PACKAGE/PATH, or a model of the suite mobile")
+      .argument("<model>", "an .onnx, .tflite or .slim file, npm:PACKAGE/PATH, or a model of the suite mobile")
       .option("--target <target>", "where to run it", "wasm")
       .option("--recipe <recipe>", "compress it first", "fp32")
       .option("--dataset <name>", "what int8 calibrates on: mnist, textlines, or a header .json")

@@ -50,7 +50,7 @@ export function runCommand(): Command {
     new Command("run")
       .description("measure models × recipes × targets and print one table")
       .option("--suite <name>", "a suite of the package, or the path of a .json file (default: mobile)")
-      .option("--model <model...>", "a model of the suite, an .onnx or .tflite file, or npm:PACKAGE/PATH")
+      .option("--model <model...>", "a model of the suite, an .onnx, .tflite or .slim file, or npm:PACKAGE/PATH")
       .option("--recipe <recipe...>", "how to compress, e.g. fp32 int8 prune:0.7,block=1x8+int8")
       .option(
         "--target <target...>",

@@ -51,7 +51,7 @@ export function searchCommand(): Command {
   return addBrowserOptions(
     new Command("search")
       .description("find the cheapest recipe that keeps what is asked for; costs are measured, not estimated")
-      .argument("<model>", "an .onnx or .tflite file, npm:PACKAGE/PATH, or a model of the suite mobile")
+      .argument("<model>", "an .onnx, .tflite or .slim file, npm:PACKAGE/PATH, or a model of the suite mobile")
       .option(
         "--goal <goal...>",
         "what must hold: accuracy>=-0.5pt (points below the original), accuracy>=0.97, accuracy>=-1% (of the original's), agreement>=0.99, sqnr>=20",

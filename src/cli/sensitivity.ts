@@ -48,7 +48,7 @@ export function sensitivityCommand(): Command {
   return addBrowserOptions(
     new Command("sensitivity")
       .description("change each layer alone: what does it do to accuracy, and what does the layer gain?")
-      .argument("<model>", "an .onnx or .tflite file, npm:PACKAGE/PATH, or a model of the suite mobile")
+      .argument("<model>", "an .onnx, .tflite or .slim file, npm:PACKAGE/PATH, or a model of the suite mobile")
       .option("--what <kinds>", `which changes: ${CHANGE_KINDS.join(",")} (default: all)`)
       .option("--change <step...>", "recipe steps to try in their place, e.g. int8 prune:0.8,block=1x8")
       .option("--layers <name...>", "only these layers; * for any characters")

@@ -1,6 +1,7 @@
 /** How big a compressed model is: as numbers, as a file, and as that file packed for the network. */
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
+import { exportSlim } from "../formats/slim/export.ts";
 import type { Graph } from "../graph/ir.ts";
 import { graphStats } from "./stats.ts";
 
@@ -13,6 +14,8 @@ export interface ModelSize {
   readonly gzipBytes: number;
   /** brotli at quality 11, the window as large as the file. */
   readonly brotliBytes: number;
+  /** As a `.slim` archive that does not say what made it: gap and Huffman coding. */
+  readonly slimBytes: number;
   readonly weightBytes: number;
   /** Absent for a model without parameters. */
   readonly bitsPerWeight?: number;
@@ -36,6 +39,7 @@ export async function modelSize(graph: Graph, file: Uint8Array): Promise<ModelSi
     fileBytes: file.byteLength,
     gzipBytes: packed.byteLength,
     brotliBytes: brotli.byteLength,
+    slimBytes: exportSlim(graph).byteLength,
     ...rest,
   };
 }

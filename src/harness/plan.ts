@@ -123,7 +123,9 @@ function chooseSuite({ suite, models, modelsDir }: PlanRequest): Suite | undefin
 }
 
 function isModelFile(text: string): boolean {
-  return text.startsWith("npm:") || isKernelModel(text) || /\.(onnx|tflite|json)$/i.test(text) || text.includes("/") || existsSync(text);
+  return (
+    text.startsWith("npm:") || isKernelModel(text) || /\.(onnx|tflite|slim|json)$/i.test(text) || text.includes("/") || existsSync(text)
+  );
 }
 
 interface ChosenModel {
@@ -176,7 +178,7 @@ function fromFile(word: string, request: PlanRequest, suite: Suite | undefined):
     const known = suite?.models.map((model) => model.name).join(", ") ?? "";
     throw new UsageError(
       `--model ${word}: no such file, and no model of suite ${suite?.name ?? DEFAULT_SUITE} (${known})`,
-      "Name a .onnx or .tflite file, npm:PACKAGE/PATH, or a model of the suite",
+      "Name an .onnx, .tflite or .slim file, npm:PACKAGE/PATH, or a model of the suite",
     );
   }
   const name = (word.split("/").at(-1) ?? word).replace(/\.(onnx|tflite|json)$/i, "");

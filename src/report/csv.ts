@@ -30,6 +30,7 @@ const COLUMNS: readonly (readonly [string, (view: RecordView, result: Result) =>
   ["fileBytes", ({ record }) => record.size?.fileBytes],
   ["gzipBytes", ({ record }) => record.size?.gzipBytes],
   ["brotliBytes", ({ record }) => record.size?.brotliBytes],
+  ["slimBytes", ({ record }) => record.size?.slimBytes],
   ["params", ({ record }) => record.size?.params],
   ["nonzeroParams", ({ record }) => record.size?.nonzeroParams],
   ["macs", ({ record }) => record.compute?.macs],

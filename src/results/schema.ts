@@ -30,6 +30,8 @@ export const sizeSchema = z.looseObject({
   fileBytes: bytes.optional(),
   gzipBytes: bytes.optional(),
   brotliBytes: bytes.optional(),
+  /** The same model as our own archive, with gap and Huffman coding. */
+  slimBytes: bytes.optional(),
   /** Bytes of the constants alone, in their own dtypes. */
   weightBytes: bytes.optional(),
   /** 8 × weightBytes / params. */

@@ -68,6 +68,35 @@ describe("bench compress", () => {
     expect(same.length).toBeGreaterThan(30);
   });
 
+  it("writes an archive that every command reads as it was, and says what made it", async () => {
+    const archive = join(folder, "small.slim");
+    const text = await run(compressCommand(), [model, "-r", "prune:0.9+cluster:16", "-o", archive, "--seed", "3"]);
+    expect(text).toMatch(/slim .* → .* \(\d+\.\d\d× smaller\)/);
+    const { graph: small, name } = await openModel(archive);
+    expect(name).toBe("small");
+    expect(small.tensors.get(small.nodes.find(({ op }) => op === "Dense")!.inputs[1]!)!.code?.kind).toBe("codebook");
+
+    const shown = await run(inspectCommand(), [archive]);
+    expect(shown).toMatch(/recipe prune:0\.9\+cluster:16, seed 3, from plain\.onnx, by slimbench \d/);
+    expect(shown).toMatch(/fc1 +gap +17,280 +1\d\.\d % +4 → \d\.\d +\d → \d\.\d +[\d.]+ KB +\d\.\d %/);
+    const json = JSON.parse(await run(inspectCommand(), [archive, "--format", "json"])) as {
+      origin: { recipe: string };
+      coding: { bytes: number; manifestBytes: number; otherBytes: number; layers: { bytes: number }[] };
+    };
+    expect(json.origin.recipe).toBe("prune:0.9+cluster:16");
+    const { bytes, manifestBytes, otherBytes, layers } = json.coding;
+    expect(bytes).toBe(readFileSync(archive).length);
+    expect(layers.reduce((sum, layer) => sum + layer.bytes, manifestBytes + otherBytes)).toBe(bytes);
+
+    await run(compressCommand(), [archive, "-r", "fp32", "-o", out]);
+    expect((await openModel(out)).graph.nodes).toHaveLength(small.nodes.length);
+  });
+
+  it("shows on request how an archive would code another model", async () => {
+    expect(await run(inspectCommand(), [model])).not.toContain("manifest");
+    expect(await run(inspectCommand(), [model, "--coding"])).toMatch(/fc1 +\w+ +17,280 +100\.0 % +32/);
+  });
+
   it("saves a calibration table that the next run takes up", async () => {
     const table = join(folder, "table.json");
     const common = ["-o", out, "--dataset", header, "--samples", "40"];

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { applyRecipe } from "../../src/compress/apply.ts";
 import { parseRecipe } from "../../src/compress/recipe.ts";
 import { modelSize } from "../../src/compress/size.ts";
+import { exportSlim } from "../../src/formats/slim/export.ts";
 import { graphStats } from "../../src/compress/stats.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
 import type { OpAttrs } from "../../src/graph/ir.ts";
@@ -102,6 +103,7 @@ describe("size", () => {
     expect(size).toMatchObject({ fileBytes: 50_000, bitsPerWeight: 32, params: graphStats(graph).totals.params });
     expect(size.gzipBytes).toBeLessThan(10_000);
     expect(size.brotliBytes).toBeLessThan(size.gzipBytes);
+    expect(size.slimBytes).toBe(exportSlim(graph).length);
   });
 
   it("has no bits per weight without weights", async () => {
