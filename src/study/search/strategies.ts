@@ -53,7 +53,7 @@ const JOIN = 0.5;
 const TURNED = 1.5;
 const UNIFORM = 0.3;
 /** Halving: points of a bracket, and the share that is looked at again. */
-const BRACKET = 12;
+const BRACKET = 6;
 const ETA = 3;
 const MOST_TRIES = 200;
 
