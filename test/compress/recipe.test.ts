@@ -88,7 +88,10 @@ describe("recipe text", () => {
     ["in8", 'recipe "in8": unknown step "in8". Did you mean int8?'],
     ["INT8", 'recipe "INT8": unknown step "INT8". Did you mean int8?'],
     ["purne:0.5", 'recipe "purne:0.5": unknown step "purne". Did you mean prune?'],
-    ["zzz", 'recipe "zzz": unknown step "zzz". Known: fp32, fp16, int8, int16x8, int4, prune, cluster, finetune, qat, distill'],
+    [
+      "zzz",
+      'recipe "zzz": unknown step "zzz". Known: fp32, fp16, int8, int16x8, int4, prune, cluster, finetune, qat, distill, ccp, rep, pessimistic, minerror',
+    ],
     ["fp32:1", 'recipe "fp32:1": fp32: got the value "1", expected none'],
     ["fp32,a=1", 'recipe "fp32,a=1": fp32: got option "a", expected none'],
     ["int8:dynamc", 'recipe "int8:dynamc": int8: got "dynamc", expected static, dynamic, weights. Did you mean dynamic?'],

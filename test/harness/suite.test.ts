@@ -18,7 +18,7 @@ const VALID = { name: "x", about: "a", models: [{ name: "m", path: "m.onnx" }], 
 
 describe("loadSuite", () => {
   it("knows the suites of the package", () => {
-    expect(suiteNames()).toEqual(["kernels", "mobile", "smoke", "tiny"]);
+    expect(suiteNames()).toEqual(["kernels", "mobile", "smoke", "tiny", "trees"]);
   });
 
   it("mobile is three models, four recipes, three targets", () => {
