@@ -20,6 +20,10 @@ const RECIPES: Readonly<Record<string, string>> = {
   prune:
     "prune:X: share X of the weights to zero by magnitude; prune:X,block=1x8: whole blocks, which kernels skip; prune,nm=2:4: 2 of every 4 input channels stay",
   cluster: "cluster:N: at most N values a layer (2..256), stored and executed as indices and a table",
+  ccp: "ccp:ALPHA: cost-complexity pruning of decision trees; ccp:auto: the alpha by held-out samples and one standard error (samples=all: by all training samples)",
+  rep: "reduced-error pruning of decision trees by held-out samples (samples=all: by all training samples)",
+  pessimistic: "pessimistic:CF: C4.5's pruning of decision trees, confidence CF (0.25), by what they grew from",
+  minerror: "minerror:M: minimum-error pruning of decision trees, m-estimate M (2), by what they grew from",
   fp16: "weights in float16, arithmetic in float32",
   int4: "int4,block=32: 4-bit weights with a scale for so many inputs of an output",
 };
