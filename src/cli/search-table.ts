@@ -2,7 +2,7 @@
 import { bytesText, percentText, plural, pointsText, significant } from "../report/format.ts";
 import type { Search, Trial, TrialLatency } from "../results/search.ts";
 import type { Quality } from "../results/sensitivity.ts";
-import { bestFirst, frontOf } from "../study/search/search.ts";
+import { bestFirst, frontOf } from "../study/search/trial.ts";
 import { drawTable } from "./plain-table.ts";
 import type { Head } from "./plain-table.ts";
 

@@ -33,12 +33,13 @@ import { defaultSamples, openSamples } from "../samples.ts";
 import { totalShortfall } from "./goal.ts";
 import type { Goal, Minimize } from "./goal.ts";
 import { meterLatencies } from "./meter.ts";
-import { paretoFront } from "./pareto.ts";
 import { rollBack } from "./rollback.ts";
 import { anchors, makeSpace, origin, recipeOf } from "./space.ts";
 import type { Point, Space, SpaceWords } from "./space.ts";
-import { compareSeen, propose } from "./strategies.ts";
+import { propose } from "./strategies.ts";
 import type { Seen, StrategyName } from "./strategies.ts";
+import { bestFirst, frontOf, trialLine, trialOf } from "./trial.ts";
+import type { Judged } from "./trial.ts";
 
 export interface SearchPlan {
   readonly model: PlannedModel;
@@ -95,13 +96,6 @@ export async function runSearch(plan: SearchPlan, options: SearchOptions): Promi
     options.reporter.end();
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-interface Judged {
-  readonly quality?: Quality;
-  readonly shortfall: number;
-  readonly size?: Size;
-  readonly why?: string;
 }
 
 class SearchRun {
@@ -227,7 +221,7 @@ class SearchRun {
     for (const trial of measured) {
       this.#trials.push(trial);
       // The original is no trial of what was asked for, and a second look is none either.
-      if (trial.origin !== "original" && !known.has(trial.recipe)) reporter.done(trialLine(trial, this.#plan));
+      if (trial.origin !== "original" && !known.has(trial.recipe)) reporter.done(trialLine(trial, this.#plan.minimize));
     }
     onProgress?.(this.result());
   }
@@ -463,44 +457,4 @@ async function layersChanged(graph: Graph, step: string): Promise<readonly strin
     if (error instanceof SlimbenchError) return [];
     throw error;
   }
-}
-
-function trialOf(
-  recipe: Recipe,
-  point: Point,
-  about: Pick<Trial, "origin" | "effort"> & { readonly of?: string },
-  { quality, shortfall, size, why }: Judged,
-): Trial {
-  const base = { recipe: recipe.text, point, ...about };
-  if (quality === undefined) return { ...base, status: "invalid", ...(why === undefined ? {} : { why }) };
-  return { ...base, status: "ok", quality, shortfall, ...(size === undefined ? {} : { size }) };
-}
-
-/** The latest trial of each recipe, those that meet the goals by cost, then those that miss them least. */
-export function bestFirst(trials: readonly Trial[]): readonly Trial[] {
-  const latest = [...new Map(trials.filter(({ status }) => status === "ok").map((trial) => [trial.recipe, trial])).values()];
-  const seen = (trial: Trial): Seen => ({ ...trial, shortfall: trial.shortfall ?? Infinity, cost: trial.cost });
-  return latest.sort((a, b) => compareSeen(seen(a), seen(b)));
-}
-
-/** By quality, cost and bytes of weights; only what has all three. */
-export function frontOf(trials: readonly Trial[]): readonly Trial[] {
-  return paretoFront(bestFirst(trials), ({ quality, cost, size }) => {
-    if (quality === undefined || cost === undefined || size?.weightBytes === undefined) return undefined;
-    return [-(quality.value ?? quality.agreement ?? Number.NaN), cost, size.weightBytes];
-  });
-}
-
-/** What one trial is worth a line. */
-function trialLine({ recipe, status, why = "", quality, shortfall = 0, cost, latency, size }: Trial, { minimize }: SearchPlan): string {
-  if (status !== "ok") return `${recipe}: ${status}, ${why}`;
-  const judged = [
-    ...(quality?.delta === undefined ? [] : [`accuracy ${(100 * quality.delta).toFixed(2)} points`]),
-    ...(quality?.agreement === undefined ? [] : [`agreement ${(100 * quality.agreement).toFixed(2)} %`]),
-    ...(shortfall > 0 ? ["misses the goal"] : []),
-    ...(latency === undefined ? [] : [`${latency.ms.toPrecision(3)} ms, ${latency.ratio.toFixed(2)}× the original's`]),
-    ...(latency === undefined && cost !== undefined ? [`${minimize.text} ${cost}`] : []),
-    ...(size?.weightBytes === undefined ? [] : [`${(size.weightBytes / 1000).toFixed(1)} KB of weights`]),
-  ];
-  return `${recipe}: ${judged.join(", ")}`;
 }
