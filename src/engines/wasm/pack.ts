@@ -55,14 +55,32 @@ export function packDenseI8(
   return packed;
 }
 
+/** How channels lie in the vectors of a depthwise kernel: in turn, or so that the last vector is whole and shares some with the one before. */
+export type ChannelVectors = "inTurn" | "overlapping";
+
+/** First channel of every vector. */
+function vectorStarts(channels: number, lanes: number, vectors: ChannelVectors): readonly number[] {
+  const last = vectors === "inTurn" ? channels : Math.max(0, channels - lanes);
+  return Array.from({ length: Math.ceil(channels / lanes) }, (_, i) => Math.min(i * lanes, last));
+}
+
 /** w [taps][C] → [C / 4][bias 4, then taps × 4], zero beyond C. */
-export function packDepthwiseF32(w: Float32Array, taps: number, channels: number, bias: Float32Array): Float32Array {
-  const packed = new Float32Array(Math.ceil(channels / 4) * 4 * (1 + taps));
-  for (let c = 0; c < channels; c++) {
-    const base = (c >> 2) * 4 * (1 + taps) + (c & 3);
-    packed[base] = bias[c]!;
-    for (let t = 0; t < taps; t++) packed[base + (1 + t) * 4] = w[t * channels + c]!;
-  }
+export function packDepthwiseF32(
+  w: Float32Array,
+  taps: number,
+  channels: number,
+  bias: Float32Array,
+  vectors: ChannelVectors,
+): Float32Array {
+  const starts = vectorStarts(channels, 4, vectors);
+  const packed = new Float32Array(starts.length * 4 * (1 + taps));
+  starts.forEach((start, vector) => {
+    for (let c = start; c < Math.min(start + 4, channels); c++) {
+      const base = vector * 4 * (1 + taps) + c - start;
+      packed[base] = bias[c]!;
+      for (let t = 0; t < taps; t++) packed[base + (1 + t) * 4] = w[t * channels + c]!;
+    }
+  });
   return packed;
 }
 
@@ -81,22 +99,25 @@ export function packDepthwisePairs(
 ): Int32Array {
   const rowPairs = kh >> 1;
   const words = (2 + rowPairs * kw + (kh % 2) * Math.ceil(kw / 2)) * PANEL;
-  const packed = new Int32Array(Math.ceil(channels / PANEL) * words);
+  const starts = vectorStarts(channels, PANEL, "overlapping");
+  const packed = new Int32Array(starts.length * words);
   const floats = new Float32Array(packed.buffer);
   const halves = new Int16Array(packed.buffer);
-  for (let c = 0; c < channels; c++) {
-    const base = Math.floor(c / PANEL) * words;
-    const lane = c % PANEL;
-    let sum = 0;
-    for (let y = 0; y < kh; y++) {
-      for (let x = 0; x < kw; x++) {
-        const [pair, second] = y < 2 * rowPairs ? [(y >> 1) * kw + x, y & 1] : [rowPairs * kw + (x >> 1), x & 1];
-        sum += halves[(base + (2 + pair) * PANEL + lane) * 2 + second] = w[(y * kw + x) * channels + c]!;
+  starts.forEach((start, vector) => {
+    for (let c = start; c < Math.min(start + PANEL, channels); c++) {
+      const base = vector * words;
+      const lane = c - start;
+      let sum = 0;
+      for (let y = 0; y < kh; y++) {
+        for (let x = 0; x < kw; x++) {
+          const [pair, second] = y < 2 * rowPairs ? [(y >> 1) * kw + x, y & 1] : [rowPairs * kw + (x >> 1), x & 1];
+          sum += halves[(base + (2 + pair) * PANEL + lane) * 2 + second] = w[(y * kw + x) * channels + c]!;
+        }
       }
+      packed[base + lane] = bias[c]! - inputZeroPoint * sum;
+      floats[base + PANEL + lane] = scales[c]!;
     }
-    packed[base + lane] = bias[c]! - inputZeroPoint * sum;
-    floats[base + PANEL + lane] = scales[c]!;
-  }
+  });
   return packed;
 }
 

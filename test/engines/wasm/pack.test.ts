@@ -1,6 +1,7 @@
 /** Weight layouts, checked by hand. */
 import { describe, expect, it } from "vitest";
 import { packDenseF32, packDenseI8, packDepthwiseF32, packDepthwiseI8, packDepthwisePairs } from "../../../src/engines/wasm/pack.ts";
+import type { ChannelVectors } from "../../../src/engines/wasm/pack.ts";
 import { packListsF32, packListsI8 } from "../../../src/engines/wasm/pack-lists.ts";
 import { liveIndices, packSparseF32, packSparseI8, zeroShare } from "../../../src/engines/wasm/pack-sparse.ts";
 import { countPlaces, packSparseDot } from "../../../src/engines/wasm/pack-sparse-dot.ts";
@@ -38,8 +39,32 @@ describe("dense panels", () => {
 
 describe("depthwise panels", () => {
   it("f32: bias, then 4 channels for each tap", () => {
-    const packed = packDepthwiseF32(Float32Array.of(1, 2, 3, 4, 5, 11, 12, 13, 14, 15), 2, 5, Float32Array.of(21, 22, 23, 24, 25));
-    expect([...packed]).toEqual([21, 22, 23, 24, 1, 2, 3, 4, 11, 12, 13, 14, 25, 0, 0, 0, 5, 0, 0, 0, 15, 0, 0, 0]);
+    const pack = (vectors: ChannelVectors): number[] => [
+      ...packDepthwiseF32(Float32Array.of(1, 2, 3, 4, 5, 11, 12, 13, 14, 15), 2, 5, Float32Array.of(21, 22, 23, 24, 25), vectors),
+    ];
+    const first = [21, 22, 23, 24, 1, 2, 3, 4, 11, 12, 13, 14];
+    expect(pack("inTurn")).toEqual([...first, 25, 0, 0, 0, 5, 0, 0, 0, 15, 0, 0, 0]);
+    // The last vector ends with the last channel.
+    expect(pack("overlapping")).toEqual([...first, 22, 23, 24, 25, 2, 3, 4, 5, 12, 13, 14, 15]);
+    expect([...packDepthwiseF32(Float32Array.of(1, 2), 1, 2, Float32Array.of(3, 4), "overlapping")]).toEqual([3, 4, 0, 0, 1, 2, 0, 0]);
+  });
+
+  it("i8: the last vector ends with the last channel", () => {
+    const nine = Int16Array.from({ length: 9 }, (_, c) => c + 1);
+    const scales = Float32Array.from(nine, (c) => c / 2);
+    const packed = packDepthwisePairs(
+      nine,
+      [1, 1],
+      9,
+      Int32Array.from(nine, (c) => 10 * c),
+      scales,
+      0,
+    );
+    expect([...packed.subarray(0, 8), ...packed.subarray(24, 32)]).toEqual([
+      10, 20, 30, 40, 50, 60, 70, 80, 20, 30, 40, 50, 60, 70, 80, 90,
+    ]);
+    expect([...floats(packed).subarray(32, 40)]).toEqual([...scales.subarray(1)]);
+    expect([...halves(packed).subarray(80, 84)]).toEqual([2, 0, 3, 0]);
   });
 
   it("i8: rows in pairs, a missing last row zero", () => {

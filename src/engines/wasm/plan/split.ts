@@ -139,9 +139,11 @@ export function splitWindows(
   const rows = record[WINDOW.outHeight]!;
   if (channels !== undefined && rows < ENOUGH_ROWS && channels.count >= ENOUGH_CHANNELS * channels.unit) {
     const { count, unit, bytes, weightBytes } = channels;
-    return splitRows(Math.ceil(count / unit), cost, ({ from, to }) => {
+    // The last piece takes what is left over, since the tiles' last vector must not reach into another's.
+    const units = Math.floor(count / unit);
+    return splitRows(units, cost, ({ from, to }) => {
       const part = record.slice();
-      part[COMPUTED_CHANNELS] = Math.min(to * unit, count) - from * unit;
+      part[COMPUTED_CHANNELS] = (to === units ? count : to * unit) - from * unit;
       const offset = from * unit * bytes;
       return args(offset, offset, context.table(part), from * weightBytes);
     });

@@ -47,7 +47,7 @@ function floatTile(window: string, columns: number): Candidate<FloatDepthwise> {
         record: partialRecord(shape, problem.outShape, size, problem.attrs),
         image: tileImage(problem, 4, 4, 16 * (1 + kh * kw)),
         rate: RATE.depthwise,
-        weights: context.weights(packDepthwiseF32(weights, kh * kw, shape[3]!, bias)),
+        weights: context.weights(packDepthwiseF32(weights, kh * kw, shape[3]!, bias, "overlapping")),
         finish: [activationCode(activation), context.table(floatPost(activation))],
       });
     },
@@ -70,7 +70,7 @@ const FLOAT_DIRECT: Candidate<FloatDepthwise> = {
       record: windowRecord(shape, outShape, size, problem.attrs),
       image: { input: (elementCount(shape) / batch) * 4, output: (elementCount(outShape) / batch) * 4, isPadded: false },
       rate: RATE.depthwise,
-      weights: context.weights(packDepthwiseF32(weights, size[0] * size[1], channels, bias)),
+      weights: context.weights(packDepthwiseF32(weights, size[0] * size[1], channels, bias, "inTurn")),
       finish: [activationCode(activation), context.table(floatPost(activation))],
     });
   },
