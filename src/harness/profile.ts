@@ -10,7 +10,8 @@ import { UnavailableError } from "../errors.ts";
 import { inputTensor, outputTensor, tensorOf } from "../graph/access.ts";
 import { macsOf } from "../graph/cost.ts";
 import { bytesPerElement, elementCount } from "../graph/dtype.ts";
-import type { Graph, Node } from "../graph/ir.ts";
+import type { Graph, Node, NodeWith } from "../graph/ir.ts";
+import { isTree, treeShape, treesOf } from "../graph/tree.ts";
 import { openHost } from "../hosts/open.ts";
 import type { RaceSettings } from "../engines/tune/race.ts";
 import type { GpuTiming } from "../hosts/protocol.ts";
@@ -46,7 +47,7 @@ export interface ProfiledOp {
   readonly type: "float32" | "int8";
   /** Multiply-accumulates; 0 for ops that are no product. */
   readonly macs: number;
-  /** Inputs, weights and output as the graph holds them, each once. */
+  /** Inputs, weights and output as the graph holds them, each once; of decision trees what the longest way down reads, not all nodes. */
   readonly bytes: number;
   /** Which measured ceiling it is under, and how near; absent where none is known. */
   readonly bound?: Bound;
@@ -152,7 +153,17 @@ function costOf(graph: Graph, node: Node | undefined): Pick<ProfiledOp, "macs" |
   return {
     type: dtype === "int8" || dtype === "uint8" ? "int8" : "float32",
     macs: macsOf(graph, node),
-    bytes: [...inputs, ...node.outputs].reduce((sum, name) => sum + sizeOf(name), 0),
+    bytes: isTree(node) ? treeBytes(graph, node) : [...inputs, ...node.outputs].reduce((sum, name) => sum + sizeOf(name), 0),
     output: outputTensor(graph, node).shape,
   };
+}
+
+/** A comparison is a feature, a threshold, two children and a value of the sample, four bytes each. */
+const COMPARISON_BYTES = 20;
+
+function treeBytes(graph: Graph, node: NodeWith<"TreeEnsemble">): number {
+  const trees = treesOf(graph, node);
+  const { shape } = outputTensor(graph, node);
+  const ways = (shape[0] ?? 1) * trees.roots.length;
+  return ways * (treeShape(trees).depth * COMPARISON_BYTES + 4 * trees.outputs) + 4 * elementCount(shape);
 }

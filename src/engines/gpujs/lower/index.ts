@@ -32,7 +32,7 @@ const LOWER: { readonly [O in OpName]?: LowerOp<O> } = {
 
 function lowerNode<O extends OpName>(c: Lowering, node: NodeWith<O>): void {
   const lower: LowerOp<O> | undefined = LOWER[node.op];
-  c.begin(node as never);
+  c.begin(node as never, lower === undefined);
   if (lower === undefined) throw c.unsupported(`there is no kernel for this op, expected one of ${Object.keys(LOWER).join(", ")}`);
   const out = outputTensor(c.graph, node as never);
   // Textures have at least one texel.
