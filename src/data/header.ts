@@ -117,7 +117,9 @@ export function datasetOf(header: DatasetHeader, load: () => Uint8Array): Datase
       // A copy, so that the view is aligned whatever its position in the file.
       const own = bytes.slice(index * sampleBytes, (index + 1) * sampleBytes);
       if (stored === undefined) return viewArray(dtype, own.buffer, 0, elements);
-      return Float32Array.from(own, (byte) => byte * stored.scale + stored.offset);
+      const values = new Float32Array(own.length);
+      for (let i = 0; i < own.length; i++) values[i] = (own[i] ?? 0) * stored.scale + stored.offset;
+      return values;
     },
   };
 }
