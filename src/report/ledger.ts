@@ -18,8 +18,11 @@ interface Entry {
   readonly record: OkRecord;
   /** Shares of the original: 0.25 is a quarter. Absent where either was not measured. */
   readonly promise: Shares<"macs" | "effectiveMacs" | "nonzero" | "weightBytes">;
-  readonly delivery: Shares<"fileBytes" | "brotliBytes" | "memory" | "time">;
+  readonly delivery: Shares<"fileBytes" | "brotliBytes" | "slimBytes" | "memory" | "time">;
+  /** Why time falls short of the multiply-accumulates. */
   readonly reason?: string;
+  /** Why the file falls short of the weights that are not zero. */
+  readonly fileReason?: string;
 }
 
 type Shares<K extends string> = Readonly<Partial<Record<K, number>>>;
@@ -48,12 +51,28 @@ function entryOf(original: OkRecord, record: OkRecord): Entry {
   const delivery = known({
     fileBytes: share(({ size }) => size?.fileBytes),
     brotliBytes: share(({ size }) => size?.brotliBytes),
+    slimBytes: share(({ size }) => size?.slimBytes),
     memory: share(modelMemory),
     time: share(({ latencyMs }) => latencyMs.median),
   });
   const short = delivery.time !== undefined && promise.effectiveMacs !== undefined && delivery.time > SHORTFALL * promise.effectiveMacs;
   const reason = short ? reasonOf(record) : undefined;
-  return { record, promise, delivery, ...(reason !== undefined && { reason }) };
+  const fileReason = reasonOfFile(promise, delivery);
+  return { record, promise, delivery, ...(reason !== undefined && { reason }), ...(fileReason !== undefined && { fileReason }) };
+}
+
+/** ONNX and what engines load hold every weight, zeros too; codings do not. */
+function reasonOfFile(
+  { nonzero, weightBytes }: Entry["promise"],
+  { fileBytes, brotliBytes, slimBytes }: Entry["delivery"],
+): string | undefined {
+  if (nonzero === undefined || fileBytes === undefined || weightBytes === undefined || nonzero >= 1) return undefined;
+  if (weightBytes * nonzero * SHORTFALL >= fileBytes) return undefined;
+  const coded = [
+    ...(slimBytes === undefined ? [] : [`gaps and Huffman codes (.slim) ${shareText(slimBytes)}`]),
+    ...(brotliBytes === undefined ? [] : [`brotli ${shareText(brotliBytes)}`]),
+  ];
+  return `the file stores zeros like any other weight${coded.length === 0 ? "" : `; coded, they cost little: ${coded.join(", ")}`}`;
 }
 
 function known<K extends string>(shares: Readonly<Record<K, number | undefined>>): Shares<K> {
@@ -81,12 +100,13 @@ export const ledgerExporter: Exporter = {
         lines.push("", model);
         const entries = ledgerEntries(records.map(({ record }) => record));
         if (entries.length === 0) lines.push("  no compressed record with its original beside it");
-        for (const { record, promise, delivery, reason } of entries) {
+        for (const { record, promise, delivery, reason, fileReason } of entries) {
           lines.push(
             `  ${record.recipe} on ${record.target}`,
             `    promised   MACs ${shareText(promise.macs)}  effective ${shareText(promise.effectiveMacs)}  non-zero weights ${shareText(promise.nonzero)}  bytes of weights ${shareText(promise.weightBytes)}`,
-            `    delivered  time ${shareText(delivery.time)}  memory ${shareText(delivery.memory)}  file ${shareText(delivery.fileBytes)}  brotli ${shareText(delivery.brotliBytes)}`,
+            `    delivered  time ${shareText(delivery.time)}  memory ${shareText(delivery.memory)}  file ${shareText(delivery.fileBytes)}  brotli ${shareText(delivery.brotliBytes)}${delivery.slimBytes === undefined ? "" : `  .slim ${shareText(delivery.slimBytes)}`}`,
           );
+          if (fileReason !== undefined) lines.push(`    file       ${fileReason}`);
           if (reason !== undefined) lines.push(`    why        ${reason}`);
         }
       }

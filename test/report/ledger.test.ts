@@ -23,6 +23,7 @@ describe("the ledger", () => {
     expect(entry!.promise).toEqual({ macs: 1, effectiveMacs: 0.4, nonzero: 0.4, weightBytes: 1 });
     expect(entry!.delivery).toMatchObject({ time: 0.99, fileBytes: 1, brotliBytes: 0.5 });
     expect(entry!.reason).toBe(`fc1: ${why}, and 1 more`);
+    expect(entry!.fileReason).toBe("the file stores zeros like any other weight; coded, they cost little: brotli 0.50");
   });
 
   it("gives no reason where time follows, or where the engine gave none", () => {
@@ -31,6 +32,20 @@ describe("the ledger", () => {
     const { placement, ...silent } = pruned;
     expect(placement).toHaveLength(3);
     expect(ledgerEntries([original, silent])[0]!.reason).toBeUndefined();
+  });
+
+  it("explains the file only where zeros are what is missing, and names every coding that was measured", () => {
+    const sized = (more: Partial<typeof size> & { readonly slimBytes?: number }): ResultRecord => ({
+      ...pruned,
+      size: { ...size, ...more },
+    });
+    const reason = (more: Parameters<typeof sized>[0]): string | undefined => ledgerEntries([original, sized(more)])[0]!.fileReason;
+    expect(reason({ fileBytes: 1000, weightBytes: 1000 })).toBeUndefined();
+    expect(reason({ nonzeroParams: 400, fileBytes: 1700 })).toBeUndefined();
+    const coded = { ...original, size: { ...size, slimBytes: 4000 } };
+    const [entry] = ledgerEntries([coded, sized({ nonzeroParams: 400, brotliBytes: 1800, slimBytes: 1000 })]);
+    expect(entry!.delivery.slimBytes).toBe(0.25);
+    expect(entry!.fileReason).toMatch(/gaps and Huffman codes \(\.slim\) 0\.25, brotli 0\.50$/);
   });
 
   it("leaves out what was not measured, and records without an original on their target", () => {
@@ -46,7 +61,9 @@ describe("the ledger", () => {
   it("is a format of reports", () => {
     const text = findExporter("ledger").results([resultOf([original, pruned])], { width: 120, colour: false });
     expect(text).toContain("  prune:0.6 on wasm\n    promised   MACs 1.00  effective 0.40  non-zero weights 0.40  bytes of weights 1.00\n");
-    expect(text).toMatch(/ {4}delivered {2}time 0\.99 {2}memory \S+ {2}file 1\.00 {2}brotli 0\.50\n {4}why {8}fc1: 60 %/);
+    expect(text).toMatch(
+      / {4}delivered {2}time 0\.99 {2}memory \S+ {2}file 1\.00 {2}brotli 0\.50\n {4}file {7}the file stores zeros.*\n {4}why {8}fc1: 60 %/,
+    );
     expect(findExporter("ledger").results([resultOf([original])], { width: 120, colour: false })).toContain("no compressed record");
   });
 });
