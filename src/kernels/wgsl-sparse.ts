@@ -79,6 +79,24 @@ function sharedLists(): WgslKernel[] {
   );
 }
 
+/** Lists of as many channels as a tile in workgroup memory has. */
+function tiledLists(): WgslKernel[] {
+  return WAYS.flatMap(({ family, access, ops, reads }) =>
+    [
+      { outputs: 16, x: 4, y: 16 },
+      { outputs: 32, x: 8, y: 8 },
+    ].map(({ outputs, x, y }) =>
+      row(
+        `f32_${family}_block1x${outputs}_tiled_${4 * y}x${outputs}__wgsl`,
+        ops,
+        "f32_gemm_lists_tiled_rxc",
+        { X: `${x}`, Y: `${y}`, LOADS_A: `${y / 2}`, ACCESS: `f32_gather_${access}` },
+        `Weights zero in blocks of 1 × ${outputs}, a list each; both operands in workgroup memory, ${x} × ${y} threads of 4 × 4; ${reads}.`,
+      ),
+    ),
+  );
+}
+
 function unstructured(): WgslKernel[] {
   return WAYS.flatMap(({ family, access, ops, reads }) =>
     (["8x1", "1x1"] as const).map((tile) =>
@@ -93,4 +111,4 @@ function unstructured(): WgslKernel[] {
   );
 }
 
-export const SPARSE_GEMMS: readonly WgslKernel[] = [...blocks(), ...sharedLists(), ...unstructured()];
+export const SPARSE_GEMMS: readonly WgslKernel[] = [...blocks(), ...sharedLists(), ...tiledLists(), ...unstructured()];

@@ -8,18 +8,18 @@ import { wgslRow as row } from "./wgsl-row.ts";
 import { PROBES } from "./wgsl-probes.ts";
 import type { WgslKernel } from "./wgsl-row.ts";
 import { SPARSE_GEMMS } from "./wgsl-sparse.ts";
+import { TILED_GEMMS } from "./wgsl-tiles.ts";
 
 export type { WgslKernel } from "./wgsl-row.ts";
 
+const SPLITS = [
+  { rows: "1", lanes: "16" },
+  { rows: "4", lanes: "32" },
+  { rows: "8", lanes: "32" },
+] as const;
+
 function floatGemms(): WgslKernel[] {
   return FLOAT_ACCESS.flatMap(({ family, access, suffix, ops, reads }) => [
-    row(
-      `f32_${family}_tiled_32x32__wgsl${suffix}`,
-      ops,
-      "f32_gemm_tiled_32x32",
-      { ACCESS: access },
-      `Both operands in workgroup memory, 8 × 8 threads of 4 × 4, 32 of k a step; reads ${reads}.`,
-    ),
     row(
       `f32_${family}_direct_4x4__wgsl${suffix}`,
       ops,
@@ -43,15 +43,15 @@ function floatGemms(): WgslKernel[] {
       ["subgroups"],
     ),
     ...(family === "gemm"
-      ? [
+      ? SPLITS.map(({ rows, lanes }) =>
           row(
-            `f32_gemm_split_1x4__wgsl${suffix}`,
+            `f32_gemm_split_${rows}x4__wgsl${suffix}`,
             ops,
-            "f32_gemm_split_1x4",
-            { ACCESS: access },
-            `k split over 16 threads of a workgroup, for few rows; reads ${reads}.`,
+            "f32_gemm_split_rx4",
+            { ROWS: rows, LANES: lanes, ACCESS: access },
+            `k split over ${lanes} threads of a workgroup, for few rows, ${rows} at once; reads ${reads}.`,
           ),
-        ]
+        )
       : []),
   ]);
 }
@@ -271,6 +271,7 @@ const OTHERS: readonly WgslKernel[] = [
 
 export const WGSL_KERNELS: readonly WgslKernel[] = [
   ...PROBES,
+  ...TILED_GEMMS,
   ...floatGemms(),
   ...quadGemms(),
   ...INTEGER_GEMMS,

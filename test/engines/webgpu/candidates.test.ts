@@ -60,10 +60,16 @@ function convGraph({ input, out, kernel, strides = [1, 1], dilations = [1, 1], p
   return b.finish([y]);
 }
 
+/** A software GPU compiles them for seconds each, and again for every combination of what fits: they get layers of their own. */
+const LARGE_TILE = /_tiled_(64|128)x/;
+
 /** Runs the one layer with every kernel that can execute it. @returns their names */
-async function verifyAll(graph: Graph): Promise<readonly string[]> {
+async function verifyAll(
+  graph: Graph,
+  which: (kernel: string) => boolean = (kernel) => !LARGE_TILE.test(kernel),
+): Promise<readonly string[]> {
   const [node] = graph.nodes;
-  const { kernels } = lowerGraph(graph, shared.facts, AUTO).choices.get(node!.name)!;
+  const kernels = lowerGraph(graph, shared.facts, AUTO).choices.get(node!.name)!.kernels.filter(which);
   const inputs = layerInputs(graph);
   const tensors = new Map(graph.tensors);
   graph.inputs.forEach((name, i) => tensors.set(name, { ...tensors.get(name)!, data: inputs[i]! }));
@@ -106,6 +112,24 @@ describe("dense float candidates", () => {
   ])("convolution: %s", async (_, shape) => {
     const kernels = await verifyAll(convGraph(shape));
     expect(kernels.length).toBeGreaterThan(2);
+  });
+
+  it.each<[string, () => Graph, string]>([
+    ["a product that they divide", () => denseGraph("float32", 128, 64, 64), "gemm"],
+    ["a product that is larger than tiles", () => denseGraph("float32", 131, 68, 76), "gemm"],
+    ["an image", () => convGraph({ input: [9, 8, 8], out: 12, kernel: [3, 3], pads: [1, 1, 1, 1] }), "conv"],
+  ])("large tiles: %s", { timeout: 180_000 }, async (_, graph, family) => {
+    const kernels = await verifyAll(graph(), (kernel) => LARGE_TILE.test(kernel));
+    expect([...kernels].sort()).toEqual([
+      `f32_${family}_tiled_128x64_8x8__wgsl`,
+      `f32_${family}_tiled_64x64_8x8__wgsl`,
+      `f32_${family}_tiled_64x64__wgsl`,
+    ]);
+  });
+
+  it.each([1, 2, 3, 4, 5, 7, 8])("k split over threads, %d rows", async (m) => {
+    const kernels = await verifyAll(denseGraph("float32", m, 18, 132), (kernel) => kernel.includes("_split_"));
+    expect(kernels.length).toBeGreaterThan(0);
   });
 
   it("refuses a kernel that cannot execute the layer", () => {

@@ -6,8 +6,8 @@ import type { ListShape } from "../../pack-sparse.ts";
 import type { Operand } from "../../step.ts";
 import type { Candidate } from "../candidates.ts";
 import type { Lowering } from "../context.ts";
-import { HARDWARE_QUAD_COST, gemmParams } from "../problem.ts";
-import { BLOCKS_4X8, LISTS_1X8, sparseEstimate, sparseRows, sparseThreads } from "../sparse.ts";
+import { FEW_ROWS, HARDWARE_QUAD_COST, gemmParams } from "../problem.ts";
+import { BLOCKS_4X8, LISTS_1X16, LISTS_1X32, LISTS_1X8, sparseEstimate, sparseRows, sparseThreads } from "../sparse.ts";
 import type { Granularity, SparseCost, SparseRows } from "../sparse.ts";
 import { biasOperand } from "./problem.ts";
 import type { FloatProblem } from "./problem.ts";
@@ -77,6 +77,47 @@ function sharedLists(conv: boolean): Candidate<FloatProblem> {
   };
 }
 
+interface ListTile {
+  readonly granularity: Granularity;
+  readonly outputs: 16 | 32;
+  /** Rows of a workgroup, and bytes of its tiles. */
+  readonly rows: number;
+  readonly storageBytes: number;
+}
+
+const LIST_TILES: readonly ListTile[] = [
+  { granularity: LISTS_1X16, outputs: 16, rows: 64, storageBytes: 10240 },
+  { granularity: LISTS_1X32, outputs: 32, rows: 32, storageBytes: 8192 },
+];
+/** Time of what is left relative to the dense tile, which it is but for gathering: an assumption that tuning measures. */
+const TILE_COST: SparseCost = { each: 1.1, list: 60 };
+/** As of the dense tile (lower/float/tiled.ts). */
+const SOFTWARE_TILE = 10;
+
+/** 1×16 and 1×32 blocks by tiles in workgroup memory: for hardware. */
+function tiledLists({ granularity, outputs, rows, storageBytes }: ListTile, conv: boolean): Candidate<FloatProblem> {
+  const kernel = `f32_${conv ? "conv" : "gemm"}_block1x${outputs}_tiled_${rows}x${outputs}__wgsl`;
+  return {
+    kernel,
+    requires: [],
+    workgroup: { invocations: 64, storageBytes },
+    sparse: true,
+    estimate({ gemm }, facts) {
+      if (gemm.conv !== conv || gemm.m < FEW_ROWS) return undefined;
+      const factor = ((Math.ceil(gemm.m / rows) * rows) / gemm.m) * (facts.software ? SOFTWARE_TILE : 1);
+      return sparseEstimate(gemm, granularity, { each: TILE_COST.each * factor, list: TILE_COST.list * factor }, facts, false);
+    },
+    lower(c, problem) {
+      const { m, shape } = problem.gemm;
+      c.dispatch({
+        kernel,
+        ...listInputs(c, problem, granularity.list, 4),
+        groups: [Math.ceil(m / rows), Math.ceil(shape.groupOut / outputs), shape.groups],
+      });
+    },
+  };
+}
+
 /** Uniform and inputs of a kernel that walks lists. @param fill entries to whose multiples lists are filled up */
 function listInputs(
   c: Lowering,
@@ -93,7 +134,7 @@ function listInputs(
     inputs: [
       c.operand(x),
       c.constant("weights", values),
-      biasOperand(c, problem, 8),
+      biasOperand(c, problem, list.outputs),
       c.constant("starts", starts),
       c.constant("positions", positions),
     ],
@@ -104,4 +145,5 @@ function listInputs(
 export const BLOCK_SPARSE_F32: readonly Candidate<FloatProblem>[] = [
   ...KINDS.flatMap((kind) => ([4, 1] as const).flatMap((rows) => [false, true].map((conv) => blockSparse(kind, rows, conv)))),
   ...[false, true].map(sharedLists),
+  ...LIST_TILES.flatMap((tile) => [false, true].map((conv) => tiledLists(tile, conv))),
 ];
