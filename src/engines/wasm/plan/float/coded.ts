@@ -37,7 +37,7 @@ const COST: Readonly<Record<CodedKind, { readonly decode: number; readonly row: 
   codebook4: { decode: 2.5, row: [2, 1.1] },
   codebook8: { decode: 5.5, row: [3.8, 2.2] },
   int4: { decode: 2.6, row: [2.1, 1.1] },
-  int8: { decode: 2.3, row: [2, 1] },
+  int8: { decode: 1.9, row: [1.9, 1.05] },
   float16: { decode: 2.3, row: [2.3, 1.1] },
 };
 /** Dense weights beyond this run at the speed of memory. */
