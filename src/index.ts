@@ -40,6 +40,10 @@ export type { Schedule, Scheduled } from "./compress/prune/schedule.ts";
 
 export { fakeQuantGradient, fakeQuantGrid, fakeQuantize } from "./compress/quantize/fake-quant.ts";
 export type { FakeQuantGrid } from "./compress/quantize/fake-quant.ts";
+export { Histogram, extentOf } from "./compress/quantize/histogram.ts";
+export { entropyRange, mseRange, percentileRange, rangeFor } from "./compress/quantize/calibrators.ts";
+export type { Calibrator, TensorStatistics } from "./compress/quantize/calibrators.ts";
+export type { CalibrationTable } from "./compress/quantize/table.ts";
 export { fixedPoint, multiplyDoubleRounding, multiplySingleRounding } from "./compress/quantize/fixed-point.ts";
 export type { FixedPoint } from "./compress/quantize/fixed-point.ts";
 

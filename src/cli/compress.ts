@@ -40,6 +40,18 @@ interface CompressOptions {
   readonly format: string;
 }
 
+const CALIBRATION_HELP = `
+How int8 finds its grids (options of the recipe step, joined by commas):
+  calibrator=minmax | moving[,average=0.01] | entropy | percentile[,percentile=99.999] | mse
+  table=FILE                 ranges that --save-calibration wrote, in place of samples
+  ranges=ort | tflite | symmetric      how a range becomes scale and zero point
+  range=NAME:MIN:MAX|…       the range of a tensor, by its name or its layer's; * for any characters
+  grid=NAME:SCALE:ZERO|…     its scale and zero point (both are "overrides" in a recipe file)
+  equalize=cle               even out the weights of consecutive layers first
+  smooth=0.5                 move the difficulty of activations into weights (SmoothQuant)
+  bias=correct               take back what rounding and clipping shift on average
+e.g. int8,calibrator=percentile,percentile=99.99,bias=correct`;
+
 export function compressCommand(): Command {
   return new Command("compress")
     .description("apply a recipe to a model and write the result as ONNX or as a .slim archive")
@@ -55,6 +67,7 @@ export function compressCommand(): Command {
     .option("--shape <NAME=DIMS>", "bind an input's dynamic dimensions, e.g. x=1,3,48,192; repeatable", collectShape)
     .option("--seed <n>", "chooses the calibration samples", wholeNumber, 1)
     .addOption(new Option("--format <format>", "form of the report").choices(["table", "json"]).default("table"))
+    .addHelpText("after", CALIBRATION_HELP)
     .action(compress);
 }
 

@@ -123,6 +123,21 @@ describe("a calibration table", () => {
 });
 
 describe("rules for ranges", () => {
+  it("pin the outputs of tanh, sigmoid and softmax as TFLite's specification does", async () => {
+    const b = new GraphBuilder("pinned");
+    const x = b.input("x", "float32", [1, 8]);
+    const ys = [
+      b.add("Unary", "tanh", [x], { fn: "tanh" }),
+      b.add("Unary", "sigmoid", [x], { fn: "sigmoid" }),
+      b.add("Softmax", "softmax", [x], { axis: 1, beta: 1 }),
+    ];
+    const net = b.finish(ys);
+    const result = await run("int8,ranges=symmetric", contextFor(net), net);
+    expect(gridOf(result, "tanh")).toEqual({ scales: Float32Array.of(1 / 128), zeroPoints: Int32Array.of(0) });
+    for (const node of ["sigmoid", "softmax"])
+      expect(gridOf(result, node)).toEqual({ scales: Float32Array.of(1 / 256), zeroPoints: Int32Array.of(-128) });
+  });
+
   it("reach every activation but the pinned ones", async () => {
     const symmetric = await run("int8,ranges=symmetric");
     for (const node of ["conv1", "fc1", "fc2"]) expect([...gridOf(symmetric, node).zeroPoints]).toEqual([0]);
