@@ -112,7 +112,7 @@ describe("list and dry run", () => {
     expect(code).toBe(0);
     const lists = JSON.parse(stdout) as Record<string, readonly { readonly name: string }[]>;
     const names = (key: string): readonly string[] => lists[key]?.map(({ name }) => name) ?? [];
-    expect(names("suites")).toEqual(["kernels", "mobile", "smoke", "tiny"]);
+    expect(names("suites")).toEqual(["kernels", "mobile", "smoke", "tiny", "trees"]);
     expect(names("models")).toContain("ppocr-cls");
     expect(names("datasets")).toEqual(["mnist", "textlines"]);
     expect(names("recipes")).toContain("prune");

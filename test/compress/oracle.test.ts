@@ -1,6 +1,7 @@
 /**
- * onnxruntime as the judge: an exported int8 model (ONNX: QDQ, run-time quantization, or int8 weights alone) must behave there as in our engines. Single bytes may differ by one step
- * where the two round another intermediate differently, so real models are compared by accuracy, synthetic ones by outputs.
+ * onnxruntime as the judge: an exported model (QDQ, run-time quantization, weights in 8, 16 or 4 bits, zeros, shared values) must behave there as in our
+ * engines. Single bytes may differ by one step where the two round another intermediate differently, so real models are compared by accuracy,
+ * synthetic ones by outputs.
  */
 import { existsSync } from "node:fs";
 import * as ort from "onnxruntime-node";
@@ -63,7 +64,7 @@ const TOLERATED_IMAGES = 2;
 
 describe.each(loadSuite("mobile").models)("$name in onnxruntime", ({ path, dataset, shapes }) => {
   const present = path.startsWith("npm:") || existsSync(path);
-  it.skipIf(!present).each(["int8", "int8:dynamic", "int8:weights"])(
+  it.skipIf(!present).each(["int8", "int8:dynamic", "int8:weights", "fp16", "prune:0.1", "cluster:32", "int4"])(
     "%s: as many images right, to 0.2 point, and nearly all the same",
     async (recipe) => {
       const { graph } = await openModel(path, { shapes: new Map(Object.entries(shapes ?? {})) });

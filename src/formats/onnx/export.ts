@@ -2,14 +2,15 @@
  * Graph → ONNX (opset 17). Images become channels-first, graph inputs and outputs keep the shapes that they have in the graph.
  * Quantized tensors are written in QDQ form: every op runs in float between a DequantizeLinear and a QuantizeLinear, weights are int8
  * initializers behind a DequantizeLinear, int32 biases are dequantized by scale(input) × scale(weights). Runtimes fuse that back into
- * integer ops, and so do our own passes.
+ * integer ops, and so do our own passes. Weights alone: float16 behind a Cast, int4 of Dense layers in a MatMulNBits.
  */
 import { UnsupportedError } from "../../errors.ts";
 import { inputTensor, outputTensor, requireInput, tensorOf } from "../../graph/access.ts";
 import { createArray, type DType } from "../../graph/dtype.ts";
-import type { Activation, Graph, Int8Code, Node, Quantization, Shape, Tensor } from "../../graph/ir.ts";
+import type { Activation, Float16Code, Graph, Int8Code, Node, Quantization, Shape, Tensor } from "../../graph/ir.ts";
 import { dynamicLayer, isDynamic, type DynamicNode } from "../../graph/dynamic.ts";
 import { toChannelsFirstGraph } from "./channels-first.ts";
+import { MICROSOFT_DOMAIN, emitInt4Dense, int4Dense } from "./export-int4.ts";
 import { TREE_DOMAIN, emitTrees } from "./export-trees.ts";
 import { emitDynamic, type QuantizedInputs } from "./export-dynamic.ts";
 import { emitNode, type ExportedNode } from "./export-ops.ts";
@@ -59,12 +60,14 @@ class Exporter {
       return;
     }
     if (isDynamic(node)) return this.#dynamic(node, output);
-    const inputs = node.inputs.map((name, i) => (name === "" ? "" : this.#float(node, i)));
+    const int4 = int4Dense(this.#graph, node);
+    const inputs = node.inputs.map((name, i) => (name === "" || (i === 1 && int4 !== undefined) ? "" : this.#float(node, i)));
     const quantized = output.quant !== undefined;
     const activation = "activation" in node.attrs ? node.attrs.activation : undefined;
     const real = quantized ? this.#writer.helper() : output.name;
     const plain = activation === undefined ? real : this.#writer.helper();
     if (node.op === "Requantize") this.#writer.node("Identity", node.name, inputs, plain);
+    else if (int4 !== undefined) emitInt4Dense(this.#writer, int4, inputs[0]!, inputs[2], plain);
     else emitNode(this.#writer, this.#exported(node, inputs, plain));
     if (activation !== undefined) this.#activate(activation, quantized ? "float32" : output.dtype, plain, real);
     if (quantized) this.#quantize("", real, output);
@@ -82,7 +85,9 @@ class Exporter {
       producerName: "slimbench",
       opsetImport: [
         { domain: "", version: OPSET },
-        ...(this.#writer.domains.has(TREE_DOMAIN.name) ? [{ domain: TREE_DOMAIN.name, version: TREE_DOMAIN.version }] : []),
+        ...[TREE_DOMAIN, MICROSOFT_DOMAIN]
+          .filter(({ name }) => this.#writer.domains.has(name))
+          .map(({ name, version }) => ({ domain: name, version })),
       ],
       graph: {
         name: this.#graph.name,
@@ -131,6 +136,7 @@ class Exporter {
   #float(node: Node, index: number): string {
     const tensor = requireInput(this.#graph, node, index);
     if (tensor.code?.kind === "int8" && !this.#graph.outputs.includes(tensor.name)) return this.#decoded(tensor, tensor.code);
+    if (tensor.code?.kind === "float16" && !this.#graph.outputs.includes(tensor.name)) return this.#widened(tensor, tensor.code);
     const stored = this.#stored(tensor);
     const quant = tensor.quant ?? (index === 2 ? this.#biasGrid(node, tensor) : undefined);
     if (quant === undefined) return stored;
@@ -151,6 +157,16 @@ class Exporter {
     const { name, shape } = tensor;
     const stored: Tensor = { name, shape, dtype: "int8", data: codes };
     this.#dequantize("", this.#stored(stored), stored, { scales, zeroPoints: new Int32Array(scales.length), axis }, real);
+    this.#real.set(name, real);
+    return real;
+  }
+
+  /** A float constant written as float16, which runtimes widen when they load the file. */
+  #widened({ name, shape }: Tensor, { bits }: Float16Code): string {
+    const known = this.#real.get(name);
+    if (known !== undefined) return known;
+    const real = this.#writer.helper();
+    this.#writer.node("Cast", "", [this.#writer.halves(name, shape, bits)], real, { to: { int: onnxType("float32") } });
     this.#real.set(name, real);
     return real;
   }

@@ -2,7 +2,7 @@
 import type { DType, TypedArray } from "../../graph/dtype.ts";
 import type { Shape } from "../../graph/ir.ts";
 import { ATTRIBUTE } from "./proto.ts";
-import { writeTensor } from "./tensor.ts";
+import { ELEM, writeTensor } from "./tensor.ts";
 
 export type AttributeValue =
   | { readonly int: number }
@@ -68,6 +68,13 @@ export class OnnxWriter {
 
   initializer(name: string, dtype: DType, shape: Shape, data: TypedArray): string {
     this.initializers.push(writeTensor(name, dtype, shape, data));
+    return name;
+  }
+
+  /** A float16 initializer from its words. */
+  halves(name: string, shape: Shape, bits: Uint16Array): string {
+    const rawData = new Uint8Array(bits.buffer, bits.byteOffset, bits.byteLength);
+    this.initializers.push({ name, dims: [...shape], dataType: ELEM.FLOAT16, rawData });
     return name;
   }
 
