@@ -7,7 +7,7 @@ import { makePlan } from "../../src/harness/plan.ts";
 import { serveModels } from "../../src/harness/serve.ts";
 import type { Served } from "../../src/harness/serve.ts";
 import { findChrome } from "../../src/hosts/browser/find.ts";
-import { browserFlags, launchBrowser } from "../../src/hosts/browser/launch.ts";
+import { launchBrowser } from "../../src/hosts/browser/launch.ts";
 import { checkResult } from "../../src/results/store.ts";
 import { makeFixture } from "../harness/fixture.ts";
 
@@ -20,7 +20,7 @@ beforeAll(async () => {
   const plan = makePlan({ models: [fixture.model], dataset: fixture.dataset, targets: ["cpu"], seed: 1 });
   served = await serveModels(plan, {});
   const found = await findChrome();
-  browser = await launchBrowser(found, browserFlags(found, "none"));
+  browser = await launchBrowser(found, "none");
   page = await browser.newPage();
 });
 afterAll(async () => {

@@ -12,7 +12,7 @@ import { silentReporter } from "../../src/harness/progress.ts";
 import { runPlan } from "../../src/harness/run.ts";
 import { parseTarget } from "../../src/harness/target.ts";
 import { findChrome } from "../../src/hosts/browser/find.ts";
-import { browserFlags, launchBrowser } from "../../src/hosts/browser/launch.ts";
+import { launchBrowser } from "../../src/hosts/browser/launch.ts";
 import type { RemoteBrowser } from "../../src/hosts/browser/remote.ts";
 import type { ResultRecord } from "../../src/results/schema.ts";
 import { makeFixture } from "../harness/fixture.ts";
@@ -23,7 +23,7 @@ let remotes: readonly RemoteBrowser[];
 
 beforeAll(async () => {
   const found = await findChrome();
-  browser = await launchBrowser(found, browserFlags(found, "software"));
+  browser = await launchBrowser(found, "software");
   remotes = [{ name: "", endpoint: browser.wsEndpoint() }];
 });
 afterAll(async () => {

@@ -6,7 +6,7 @@ import type { Browser } from "puppeteer-core";
 import { UnavailableError } from "../../src/errors.ts";
 import { provideEmbeddedBrowser } from "../../src/hosts/browser/embedded.ts";
 import type { FoundBrowser } from "../../src/hosts/browser/find.ts";
-import { browserFlags, launchBrowser, type BrowserGpu } from "../../src/hosts/browser/launch.ts";
+import { launchBrowser, type BrowserGpu } from "../../src/hosts/browser/launch.ts";
 import { probeTarget } from "../../src/harness/probe.ts";
 import { parseTarget } from "../../src/harness/target.ts";
 
@@ -48,6 +48,6 @@ async function gpuPlace(): Promise<Place> {
 export async function launchChromium(engine: string): Promise<LaunchedChromium> {
   const { found, gpu, facts } = engine === "webgpu" ? await gpuPlace() : await cpuPlace();
   // One case is one call, and may take minutes on a busy machine.
-  const browser = await launchBrowser(found, browserFlags(found, gpu), { protocolTimeoutMs: 0 });
+  const browser = await launchBrowser(found, gpu, { protocolTimeoutMs: 0 });
   return { browser, facts };
 }

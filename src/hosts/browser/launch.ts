@@ -42,12 +42,23 @@ export const LAUNCH_TIMEOUT_MS = 60_000;
 export const PROTOCOL_TIMEOUT_MS = 180_000;
 
 /**
+ * A Vulkan driver named in the environment, as ours is for Node's tests, would take the place of the browser's own SwiftShader: with one of
+ * another version there is neither WebGL nor WebGPU (Chromium 156, 2026-11-30).
+ */
+const DRIVER_VARIABLES = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"];
+
+function environmentFor(gpu: BrowserGpu): NodeJS.ProcessEnv {
+  const drop = gpu === "hardware" ? [] : DRIVER_VARIABLES;
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !drop.includes(name)));
+}
+
+/**
  * @param options.protocolTimeoutMs for one call to the browser; 0: none
  * @throws UnavailableError with what the browser said when it does not start
  */
 export async function launchBrowser(
   found: FoundBrowser,
-  flags: readonly string[],
+  gpu: BrowserGpu,
   { protocolTimeoutMs = PROTOCOL_TIMEOUT_MS }: { readonly protocolTimeoutMs?: number } = {},
 ): Promise<Browser> {
   const { embedded, executable } = found;
@@ -55,8 +66,8 @@ export async function launchBrowser(
     puppeteer.launch({
       executablePath: executable,
       headless: embedded === undefined ? true : "shell",
-      args: [...flags],
-      env: { ...process.env, ...env },
+      args: [...browserFlags(found, gpu)],
+      env: { ...environmentFor(gpu), ...env },
       timeout: LAUNCH_TIMEOUT_MS,
       protocolTimeout: protocolTimeoutMs,
       // An interrupt is the harness's to handle.

@@ -38,8 +38,7 @@ export function sourceFlags(source: BrowserSource): readonly string[] {
 /** @throws UnavailableError when it does not start or cannot be reached */
 export async function startBrowser(source: BrowserSource): Promise<StartedBrowser> {
   if (source.kind === "remote") return { ...(await connectBrowser(source.remote, sourceName(source))), owned: false };
-  const browser =
-    source.kind === "chrome" ? await launchBrowser(source.browser, sourceFlags(source)) : await launchFirefox(source.executable);
+  const browser = source.kind === "chrome" ? await launchBrowser(source.browser, source.gpu) : await launchFirefox(source.executable);
   try {
     const [first] = await browser.pages();
     return { browser, page: first ?? (await browser.newPage()), owned: true };

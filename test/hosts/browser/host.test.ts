@@ -186,7 +186,7 @@ describe("findChrome", () => {
   });
 
   it("says what a program says that is no browser", async () => {
-    const failure = launchBrowser({ executable: "/bin/false" }, []);
+    const failure = launchBrowser({ executable: "/bin/false" }, "none");
     await expect(failure).rejects.toThrow(UnavailableError);
     await expect(failure).rejects.toThrow(/\/bin\/false does not start/);
   });
