@@ -119,11 +119,11 @@ export function nodeTolerance(graph: Graph, node: Node, inputs: readonly (TypedA
     const partialSum = magnitudes[TREE_INPUT.values]! * (node.attrs.aggregate === "average" ? 1 : k);
     return partialSum * k * EPSILON_32;
   }
-  const size = Math.max(
-    maxMagnitude(reference),
-    products ? Math.max(a * b, c) : node.op === "Binary" && node.attrs.fn !== "add" && node.attrs.fn !== "sub" ? 0 : a,
-  );
-  return size * (k * EPSILON_32 + EPSILON_32);
+  const largest = maxMagnitude(reference);
+  // A quotient of positive sums errs relative to itself; a rounding of x shifts exp(x) by |x| eps of its value.
+  if (node.op === "Softmax") return largest * (k + 1 + a) * EPSILON_32;
+  const terms = products ? Math.max(a * b, c) : node.op === "Binary" && node.attrs.fn !== "add" && node.attrs.fn !== "sub" ? 0 : a;
+  return Math.max(largest, terms) * (k * EPSILON_32 + EPSILON_32);
 }
 
 /**

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { cpuEngine } from "../../../src/engines/cpu/index.ts";
 import { CPU_KERNELS } from "../../../src/kernels/cpu.ts";
 import { isKernelName } from "../../../src/kernels/names.ts";
+import { dynamicGraphs } from "../dynamic.ts";
 import { allCases, prepareCase } from "../vectors.ts";
 import { cpuCases } from "./cases.ts";
 import { context, floatConv } from "./graphs.ts";
@@ -11,7 +12,8 @@ import { context, floatConv } from "./graphs.ts";
 const used = new Map<string, Set<string>>();
 
 beforeAll(async () => {
-  const graphs = [...[...allCases(), ...cpuCases()].map((opCase) => prepareCase(opCase).graph), floatConv()];
+  const dynamic = dynamicGraphs().map(([, graph]) => graph);
+  const graphs = [...[...allCases(), ...cpuCases()].map((opCase) => prepareCase(opCase).graph), ...dynamic, floatConv()];
   for (const graph of graphs) {
     const session = await cpuEngine.compile(graph, context, {});
     for (const { kernel, op } of session.placement()) used.set(kernel, (used.get(kernel) ?? new Set()).add(op));
