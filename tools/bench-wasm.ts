@@ -6,6 +6,7 @@
 import { readFile } from "node:fs/promises";
 import { wasmEngine } from "../src/engines/wasm/index.ts";
 import type { EngineContext } from "../src/engines/engine.ts";
+import { decode } from "../src/graph/code.ts";
 import type { TypedArray } from "../src/graph/dtype.ts";
 import type { Graph, Node, OpAttrs, Quantization, Tensor } from "../src/graph/ir.ts";
 
@@ -65,6 +66,20 @@ function gemm(type: Type, m: number, n: number, k: number, zeroShare = 0): Bench
   return { title: `${type} gemm ${m}x${n}x${k}${zeros}`, ops: 2 * m * n * k, graph, input: values(type, m * k) };
 }
 
+/** int8 weights of which each output shares 16 values. */
+function codebook(m: number, n: number, k: number): Bench {
+  const table = Int8Array.from({ length: n * 16 }, (_, i) => ((i * 37) % 255) - 127);
+  const code = {
+    kind: "int8Codebook",
+    values: 16,
+    table,
+    indices: Uint8Array.from({ length: n * k }, (_, i) => (i * 7 + (i >> 4)) % 16),
+  } as const;
+  const { graph, ...rest } = gemm("int8", m, n, k);
+  const w: Tensor = { ...graph.tensors.get("w")!, data: decode(code, [n, k]), code };
+  return { ...rest, title: `int8 codebook ${m}x${n}x${k}`, graph: { ...graph, tensors: new Map(graph.tensors).set("w", w) } };
+}
+
 function conv(type: Type, size: number, channels: number, outputs: number, kernel: number, stride: number, depthwise: boolean): Bench {
   const pad = (kernel - 1) >> 1;
   const out = Math.floor((size + 2 * pad - kernel) / stride) + 1;
@@ -83,20 +98,24 @@ function conv(type: Type, size: number, channels: number, outputs: number, kerne
 }
 
 const TYPES: readonly Type[] = ["float32", "int8"];
-const BENCHES: readonly Bench[] = TYPES.flatMap((type) => [
-  gemm(type, 256, 256, 256),
-  gemm(type, 512, 512, 512),
-  gemm(type, 196, 512, 512),
-  gemm(type, 3136, 64, 64),
-  gemm(type, 1, 1024, 1024),
-  gemm(type, 768, 256, 256),
-  ...[0.25, 0.5, 0.7, 0.8].map((zeros) => gemm(type, 768, 256, 256, zeros)),
-  conv(type, 56, 64, 64, 3, 1, false),
-  conv(type, 112, 3, 32, 3, 2, false),
-  conv(type, 28, 128, 128, 3, 1, true),
-  conv(type, 56, 64, 64, 3, 2, true),
-  conv(type, 14, 256, 256, 5, 1, true),
-]);
+const BENCHES: readonly Bench[] = [codebook(1, 1024, 1024), codebook(64, 512, 512), ...TYPES.flatMap(layers)];
+
+function layers(type: Type): readonly Bench[] {
+  return [
+    gemm(type, 256, 256, 256),
+    gemm(type, 512, 512, 512),
+    gemm(type, 196, 512, 512),
+    gemm(type, 3136, 64, 64),
+    gemm(type, 1, 1024, 1024),
+    gemm(type, 768, 256, 256),
+    ...[0.25, 0.5, 0.7, 0.8].map((zeros) => gemm(type, 768, 256, 256, zeros)),
+    conv(type, 56, 64, 64, 3, 1, false),
+    conv(type, 112, 3, 32, 3, 2, false),
+    conv(type, 28, 128, 128, 3, 1, true),
+    conv(type, 56, 64, 64, 3, 2, true),
+    conv(type, 14, 256, 256, 5, 1, true),
+  ];
+}
 
 /** Milliseconds of the node alone (no copies in or out): the least of many, after warming up until two windows agree within 3 %. */
 async function best({ graph, input }: Bench): Promise<number> {

@@ -1,11 +1,11 @@
 /**
- * Compact codes of float32 constants: what they decode to, how many bytes they take, what is wrong with one. A code is only ever an
+ * Compact codes of constants: what they decode to, how many bytes they take, what is wrong with one. A code is only ever an
  * additional form: `data` beside it holds exactly the decoded values, so passes and engines that know nothing of codes stay right.
  */
 import { bytesPerElement, elementCount } from "./dtype.ts";
 import type { TypedArray } from "./dtype.ts";
 import { fromFloat16Bits } from "./float16.ts";
-import type { Constant, Int4Code, Shape, Tensor, WeightCode } from "./ir.ts";
+import type { Constant, FloatCode, Int4Code, Int8CodebookCode, Shape, Tensor, WeightCode } from "./ir.ts";
 import { permuteData } from "./permute.ts";
 import type { Perm } from "./permute.ts";
 
@@ -13,8 +13,18 @@ import type { Perm } from "./permute.ts";
 export const NIBBLE_VALUES = 16;
 export const MOST_VALUES = 256;
 
+/** The code of a float32 constant. */
+export function floatCode({ code }: Tensor): FloatCode | undefined {
+  return code?.kind === "int8Codebook" ? undefined : code;
+}
+
+/** The code of an int8 constant. */
+export function int8Codebook({ code }: Tensor): Int8CodebookCode | undefined {
+  return code?.kind === "int8Codebook" ? code : undefined;
+}
+
 /** Whether rows [shape[0]] of the tensor can be decoded one by one: scales of columns would not stay together. */
-export function isByRows(code: WeightCode): boolean {
+export function isByRows(code: FloatCode): boolean {
   return code.kind !== "int8" || code.axis === 0;
 }
 
@@ -28,8 +38,17 @@ export function blocksOf(
   return { rows, k, blocks: Math.ceil(k / code.block) };
 }
 
-/** The values that the code stands for. */
-export function decode(code: WeightCode, shape: Shape): Float32Array {
+/** The values that the code stands for, in the constant's dtype. */
+export function decode(code: FloatCode, shape: Shape): Float32Array;
+export function decode(code: WeightCode, shape: Shape): Float32Array | Int8Array;
+export function decode(code: WeightCode, shape: Shape): Float32Array | Int8Array {
+  if (code.kind !== "int8Codebook") return decodeFloats(code, shape);
+  const { table, values: perRow, indices } = code;
+  const k = indices.length / (shape[0] ?? 1);
+  return Int8Array.from(indices, (index, i) => table[Math.floor(i / k) * perRow + index]!);
+}
+
+function decodeFloats(code: FloatCode, shape: Shape): Float32Array {
   switch (code.kind) {
     case "codebook": {
       const { table, indices } = code;
@@ -64,6 +83,8 @@ export function decode(code: WeightCode, shape: Shape): Float32Array {
 /** Bytes as kernels keep the code: indices of up to 16 values and int4 codes two a byte, tables and scales as float32. */
 export function codeBytes(code: WeightCode): number {
   switch (code.kind) {
+    case "int8Codebook":
+      return code.table.byteLength + Math.ceil(code.indices.length / 2);
     case "codebook":
       return code.table.byteLength + (code.table.length <= NIBBLE_VALUES ? Math.ceil(code.indices.length / 2) : code.indices.length);
     case "float16":
@@ -88,6 +109,7 @@ export function weightBits({ code, dtype }: Constant): number {
     case "codebook":
       return code.table.length <= NIBBLE_VALUES ? 4 : 8;
     case "int4":
+    case "int8Codebook":
       return 4;
     case "int8":
       return 8;
@@ -100,7 +122,9 @@ export function weightBits({ code, dtype }: Constant): number {
 export function codeFault(tensor: Tensor): string | undefined {
   const { code, data, dtype, shape } = tensor;
   if (code === undefined) return undefined;
-  if (!(data instanceof Float32Array)) return `stands for float32 values, but the tensor is ${data === undefined ? "no constant" : dtype}`;
+  const stands = code.kind === "int8Codebook" ? "int8" : "float32";
+  if (data === undefined || dtype !== stands)
+    return `stands for ${stands} values, but the tensor is ${data === undefined ? "no constant" : dtype}`;
   const fault = formFault(code, shape);
   if (fault !== undefined) return fault;
   const values = decode(code, shape);
@@ -124,6 +148,17 @@ function formFault(code: WeightCode, shape: Shape): string | undefined {
         (beyond < 0 ? undefined : `has index ${code.indices[beyond]!} at ${beyond}, expected less than ${values}`)
       );
     }
+    case "int8Codebook": {
+      const { values, table, indices } = code;
+      if (!Number.isInteger(values) || values < 1 || values > NIBBLE_VALUES)
+        return `has ${values} values a row, expected 1..${NIBBLE_VALUES}`;
+      const beyond = indices.findIndex((index) => index >= values);
+      return (
+        count("indices", indices.length, elements) ??
+        count("values", table.length, values * (shape[0] ?? 1)) ??
+        (beyond < 0 ? undefined : `has index ${indices[beyond]!} at ${beyond}, expected less than ${values}`)
+      );
+    }
     case "float16":
       return count("words", code.bits.length, elements);
     case "int4": {
@@ -144,7 +179,8 @@ function formFault(code: WeightCode, shape: Shape): string | undefined {
   }
 }
 
-/** The code of the transposed constant; undefined where it has no such form (scales of blocks along a row). */
+/** The code of the transposed constant; undefined where it has no such form (scales of blocks along a row, tables of rows). */
+export function permuteCode<C extends WeightCode>(code: C, shape: Shape, perm: Perm): C | undefined;
 export function permuteCode(code: WeightCode, shape: Shape, perm: Perm): WeightCode | undefined {
   switch (code.kind) {
     case "codebook":
@@ -152,6 +188,7 @@ export function permuteCode(code: WeightCode, shape: Shape, perm: Perm): WeightC
     case "float16":
       return { ...code, bits: permuteData(code.bits, "uint16", shape, perm) as Uint16Array };
     case "int4":
+    case "int8Codebook":
       return undefined;
     case "int8":
       return { ...code, axis: perm.indexOf(code.axis), codes: permuteData(code.codes, "int8", shape, perm) as Int8Array };
@@ -163,6 +200,7 @@ export function permuteColumns(code: WeightCode, columns: Int32Array): WeightCod
   const moved = <T extends TypedArray>(data: T): T => movedColumns(data, columns);
   switch (code.kind) {
     case "codebook":
+    case "int8Codebook":
       return { ...code, indices: moved(code.indices) };
     case "float16":
       return { ...code, bits: moved(code.bits) };

@@ -57,14 +57,30 @@ export interface Int8Code {
   readonly codes: Int8Array;
 }
 
+/**
+ * Of an int8 constant: a table for each row [shape[0]], element i of row r is table[r × values + indices[i]]. What shared float values become on
+ * grids with a scale for each output channel.
+ */
+export interface Int8CodebookCode {
+  readonly kind: "int8Codebook";
+  /** 1 to 16 */
+  readonly values: number;
+  /** [rows][values] */
+  readonly table: Int8Array;
+  readonly indices: Uint8Array;
+}
+
 /** IEEE 754 binary16, one a word. */
 export interface Float16Code {
   readonly kind: "float16";
   readonly bits: Uint16Array;
 }
 
-/** Fewer bits that decode to exactly a float32 constant's `data` (src/graph/code.ts). Kernels that know the code keep only the code. */
-export type WeightCode = CodebookCode | Int4Code | Int8Code | Float16Code;
+/** Codes of float32 constants. */
+export type FloatCode = CodebookCode | Int4Code | Int8Code | Float16Code;
+
+/** Fewer bits that decode to exactly a constant's `data` (src/graph/code.ts). Kernels that know the code keep only the code. */
+export type WeightCode = FloatCode | Int8CodebookCode;
 
 export interface Tensor {
   readonly name: string;
@@ -75,7 +91,7 @@ export interface Tensor {
   /** Present: the tensor is a constant. Row-major, `elementCount(shape)` elements. */
   readonly data?: TypedArray;
   readonly sparsity?: Sparsity;
-  /** float32 constants only. Whoever changes the data drops it. */
+  /** Whoever changes the data drops it. */
   readonly code?: WeightCode;
 }
 

@@ -28,6 +28,7 @@ type CodeHeader =
   | { readonly kind: "codebook"; readonly table: Section; readonly indices: Section }
   | { readonly kind: "int4"; readonly block: number; readonly scales: Section; readonly codes: Section }
   | { readonly kind: "int8"; readonly axis: number; readonly scales: Section; readonly codes: Section }
+  | { readonly kind: "int8Codebook"; readonly values: number; readonly table: Section; readonly indices: Section }
   | { readonly kind: "float16"; readonly bits: Section };
 
 /** Byte offset from the start of the data area, and elements. */
@@ -93,6 +94,8 @@ function codeHeader(code: WeightCode, section: (data: TypedArray) => Section): C
   switch (code.kind) {
     case "codebook":
       return { kind: code.kind, table: section(code.table), indices: section(code.indices) };
+    case "int8Codebook":
+      return { kind: code.kind, values: code.values, table: section(code.table), indices: section(code.indices) };
     case "int4":
       return { kind: code.kind, block: code.block, scales: section(code.scales), codes: section(code.codes) };
     case "int8":
@@ -164,6 +167,13 @@ function readQuant(
 
 function readCode(code: CodeHeader, name: string, read: (dtype: DType, section: Section, name: string) => TypedArray): WeightCode {
   switch (code.kind) {
+    case "int8Codebook":
+      return {
+        kind: code.kind,
+        values: code.values,
+        table: read("int8", code.table, name) as Int8Array,
+        indices: read("uint8", code.indices, name) as Uint8Array,
+      };
     case "codebook":
       return {
         kind: code.kind,
@@ -226,8 +236,9 @@ function isTensorHeader(value: unknown): boolean {
 
 function isCodeHeader(code: unknown, isSection: (s: unknown) => boolean): boolean {
   if (typeof code !== "object" || code === null) return false;
-  const { kind, table, indices, block, axis, scales, codes, bits } = code as Readonly<Record<string, unknown>>;
+  const { kind, table, indices, values, block, axis, scales, codes, bits } = code as Readonly<Record<string, unknown>>;
   if (kind === "codebook") return isSection(table) && isSection(indices);
+  if (kind === "int8Codebook") return typeof values === "number" && isSection(table) && isSection(indices);
   if (kind === "int4") return typeof block === "number" && isSection(scales) && isSection(codes);
   if (kind === "int8") return typeof axis === "number" && isSection(scales) && isSection(codes);
   return kind === "float16" && isSection(bits);

@@ -10,6 +10,10 @@ function relaxedRow(name: string, feature: string, ops: readonly string[], about
   return { name: `${name}__wasm_relaxed`, engine: "wasm", ops, requires: ["simd", feature], about };
 }
 
+function dotRow(name: string, ops: readonly string[], about: string): KernelRow {
+  return relaxedRow(name, "relaxed-dot", ops, about);
+}
+
 /** For `simd=off`. */
 function scalarRow(name: string, ops: readonly string[], about: string): KernelRow {
   return { name: `${name}__wasm_scalar`, engine: "wasm", ops, requires: [], about };
@@ -37,6 +41,15 @@ export const WASM_KERNELS: readonly KernelRow[] = [
     row(`f32_gemv_${kind}_1x24`, [...WEIGHTED], `${about}; one row, three panels of 8 columns side by side.`),
     row(`f32_gemm_${kind}_4x8`, [...WEIGHTED], `${about}; a panel of 8 columns at a time for the dense tile.`),
     row(`f32_conv_${kind}_4x8`, ["Conv2D", "DepthwiseConv2D"], `${about}; a panel of 8 columns at a time for the indirect tile.`),
+  ]),
+  ...[row, dotRow].flatMap((of) => [
+    of(
+      "i8_gemv_codebook4_1x8",
+      [...WEIGHTED],
+      "Up to 16 int8 values of each output by 4-bit indices; one row, swizzles into dot products along the inputs.",
+    ),
+    of("i8_gemm_codebook4_4x8", [...WEIGHTED], "The same, a panel of 8 columns at a time for the dense tile."),
+    of("i8_conv_codebook4_4x8", ["Conv2D"], "The same for the tile over a table of window offsets."),
   ]),
   row("f32_spmm_1x8_4x8", [...WEIGHTED], "The 4×8 tile over a list of non-zero inputs per 8 outputs (1×8 blocks), byte offsets."),
   row("f32_spmm_1x4_8x4", [...WEIGHTED], "Blocks of 8 pixels, transposed; 4 outputs share a list of non-zero inputs (1×4 blocks)."),

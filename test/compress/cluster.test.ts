@@ -15,9 +15,10 @@ import { checkPromises } from "../../src/compress/promises.ts";
 import { parseRecipe } from "../../src/compress/recipe.ts";
 import { graphStats } from "../../src/compress/stats.ts";
 import { UsageError } from "../../src/errors.ts";
-import { withoutCode } from "../../src/graph/code.ts";
+import { codeBytes, withoutCode } from "../../src/graph/code.ts";
 import type { Graph } from "../../src/graph/ir.ts";
 import { deserializeGraph, serializeGraph } from "../../src/graph/serialize.ts";
+import { validateGraph } from "../../src/graph/validate.ts";
 import { contextFor, filled, mobileNet, plainNet, uniform } from "./nets.ts";
 
 const sorted = (...values: number[]): Float64Array => Float64Array.from(values).sort();
@@ -197,7 +198,11 @@ describe("cluster:N", () => {
     const half = await apply(plainNet(), "cluster:16+fp16");
     expect(half.tensors.get("fc1.w")!.code!.kind).toBe("codebook");
     const int8 = await apply(plainNet(), "cluster:16+int8");
-    expect(int8.tensors.get("fc1.w")).not.toHaveProperty("code");
+    validateGraph(int8);
+    const { code, shape, data } = int8.tensors.get("fc1.w")!;
+    expect(code).toMatchObject({ kind: "int8Codebook", values: 16 });
+    expect(codeBytes(code!)).toBe(16 * shape[0]! + data!.length / 2);
+    expect((await apply(plainNet(), "cluster:17+int8")).tensors.get("fc1.w")).not.toHaveProperty("code");
     expect(distinct(await apply(plainNet(), "cluster:16+cluster:4"), "fc1.w")).toBe(4);
   });
 

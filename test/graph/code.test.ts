@@ -3,16 +3,17 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { FormatError } from "../../src/errors.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
-import { codeBytes, decode, permuteCode } from "../../src/graph/code.ts";
+import { codeBytes, decode, movedColumns, permuteCode, permuteColumns } from "../../src/graph/code.ts";
+import type { DType, TypedArray } from "../../src/graph/dtype.ts";
 import { fromFloat16Bits, toFloat16Bits } from "../../src/graph/float16.ts";
-import type { Graph, WeightCode } from "../../src/graph/ir.ts";
+import type { FloatCode, Graph, Int8CodebookCode, Quantization, WeightCode } from "../../src/graph/ir.ts";
 import { permuteData } from "../../src/graph/permute.ts";
 import { deserializeGraph, serializeGraph } from "../../src/graph/serialize.ts";
 import { validateGraph } from "../../src/graph/validate.ts";
 
 const SHAPE = [2, 5];
 
-function graphOf(code: WeightCode, data: Float32Array = decode(code, SHAPE)): Graph {
+function graphOf(code: WeightCode, data: TypedArray = decode(code, SHAPE)): Graph {
   const builder = new GraphBuilder("coded");
   const x = builder.input("x", "float32", [1, 5]);
   const w = builder.constant("w", "float32", SHAPE, data, { code });
@@ -33,7 +34,7 @@ const INT8 = {
   codes: Int8Array.of(-127, 3, 0, 1, 7, 127, -1, 5, -128, 4),
 } as const;
 const FLOAT16 = { kind: "float16", bits: Uint16Array.of(0x3c00, 0xbc00, 0, 0x8000, 1, 0x7bff, 0x7c00, 0xfc00, 0x7e00, 0x03ff) } as const;
-const CODES: readonly WeightCode[] = [CODEBOOK, INT4, INT8, FLOAT16];
+const CODES: readonly FloatCode[] = [CODEBOOK, INT4, INT8, FLOAT16];
 
 describe("decode", () => {
   it("looks a codebook up", () => {
@@ -54,6 +55,55 @@ describe("decode", () => {
 
   it("widens float16, special values included", () => {
     expect([...decode(FLOAT16, SHAPE)]).toEqual([1, -1, 0, -0, 2 ** -24, 65504, Infinity, -Infinity, NaN, 1023 * 2 ** -24]);
+  });
+});
+
+describe("a codebook of int8 values", () => {
+  const code: Int8CodebookCode = {
+    kind: "int8Codebook",
+    values: 3,
+    table: Int8Array.of(-127, 0, 25, -63, 0, 12),
+    indices: Uint8Array.of(0, 1, 2, 2, 1, 0, 0, 1, 2, 1),
+  };
+  const quant = (scales: readonly number[], axis?: number): Quantization => ({
+    scales: Float32Array.from(scales),
+    zeroPoints: new Int32Array(scales.length),
+    ...(axis !== undefined && { axis }),
+  });
+  const graphOf = (of: Int8CodebookCode, data: TypedArray = decode(code, SHAPE), dtype: DType = "int8"): Graph => {
+    const builder = new GraphBuilder("coded");
+    const x = builder.input("x", "int8", [1, 5], quant([0.1]));
+    const w = builder.constant("w", dtype, SHAPE, data, { code: of, quant: quant([0.01, 0.02], 0) });
+    return builder.finish([builder.add("Dense", "fc", [x, w], {}, { dtype: "int8", quant: quant([0.2]) })]);
+  };
+
+  it("looks each row up in its own values, and takes half a byte an element", () => {
+    expect(decode(code, SHAPE)).toEqual(Int8Array.of(-127, 0, 25, 25, 0, -63, -63, 0, 12, 0));
+    expect(codeBytes(code)).toBe(6 + 5);
+  });
+
+  it("is valid and survives serialization", () => {
+    const back = deserializeGraph(serializeGraph(graphOf(code)), "test");
+    expect(back).toEqual(graphOf(code));
+    validateGraph(back);
+  });
+
+  it("is refused when it is damaged, or stands for something else", () => {
+    const other = decode(code, SHAPE);
+    other[7] = 1;
+    expect(() => validateGraph(graphOf(code, other))).toThrow(/^tensor "w": its compact code decodes element 7 to 0, but its data hold 1/);
+    expect(() => validateGraph(graphOf({ ...code, values: 2 }))).toThrow(/6 values, expected 4/);
+    expect(() => validateGraph(graphOf({ ...code, values: 17 }))).toThrow(/17 values a row, expected 1..16/);
+    expect(() => validateGraph(graphOf({ ...code, indices: code.indices.map(() => 3) }))).toThrow(/index 3 at 0, expected less than 3/);
+    expect(() => validateGraph(graphOf({ ...code, indices: new Uint8Array(9) }))).toThrow(/9 indices, expected 10/);
+    const wide = Int16Array.from(decode(code, SHAPE));
+    expect(() => validateGraph(graphOf(code, wide, "int16"))).toThrow(/stands for int8 values, but the tensor is int16/);
+  });
+
+  it("has a form for moved columns, none for a transposed matrix", () => {
+    expect(permuteCode(code, SHAPE, [1, 0])).toBeUndefined();
+    const columns = Int32Array.of(4, 3, 2, 1, 0);
+    expect(decode(permuteColumns(code, columns)!, SHAPE)).toEqual(movedColumns(decode(code, SHAPE), columns));
   });
 });
 

@@ -12,7 +12,7 @@ import type { Promised } from "../promises.ts";
 import { activationInputs } from "./forms.ts";
 import { quantizeConstant } from "./params.ts";
 import { freeName } from "./split.ts";
-import { WEIGHT_LIMIT, quantizeLayer } from "./weights.ts";
+import { WEIGHT_LIMIT, quantizeLayer, sharedCodes } from "./weights.ts";
 import type { LimitOf } from "./weights.ts";
 
 export function rewriteInt8(
@@ -138,14 +138,19 @@ class Int8Writer {
     const inputScale = this.#gridOf(node.inputs[0]!).scales[0]!;
     const limit = this.#limitOf(node.name);
     const layer = quantizeLayer(weight, channelAxis(node.op), bias?.data, inputScale, limit);
-    inputs[1] = this.#replace({ ...withoutCode(weight), dtype: "int8", data: layer.weight, quant: layer.weightQuant });
+    const shared = weight.code?.kind === "codebook" ? weight.code : undefined;
+    const code = shared && sharedCodes(shared, channelAxis(node.op), layer.weightQuant.scales, limit);
+    const { weight: data, weightQuant: quant } = layer;
+    inputs[1] = this.#replace({ ...withoutCode(weight), dtype: "int8", data, quant, ...(code && { code }) });
     this.#promises.push({ kind: "int8Grid", layer: node.name, tensor: inputs[1], by: this.#step, ...(limit < WEIGHT_LIMIT && { limit }) });
     if (layer.widened > 0)
       this.#notes.push(
         `${node.name}: the scales of ${layer.widened} of its channels are wider than their weights need, for their biases to fit int32`,
       );
-    if (weight.code?.kind === "codebook")
-      this.#notes.push(`${node.name}: its ${weight.code.table.length} shared values become int8 codes, at most as many on each scale`);
+    if (shared !== undefined && code === undefined)
+      this.#notes.push(
+        `${node.name}: its ${shared.table.length} shared values become int8 codes of a byte each, at most as many on each scale`,
+      );
     if (bias !== undefined && layer.bias !== undefined && layer.biasQuant !== undefined) {
       inputs[2] = this.#replace({ ...bias, dtype: "int32", shape: [layer.bias.length], data: layer.bias, quant: layer.biasQuant });
     }

@@ -2,9 +2,10 @@
  * Weights and biases of one layer: int8 -127..127 per output channel, zero point 0; bias int32 at scale s_in × s_w[channel], so that it
  * adds straight into the accumulator.
  */
-import { roundHalfEven } from "../../graph/numerics.ts";
+import { NIBBLE_VALUES } from "../../graph/code.ts";
 import { elementCount } from "../../graph/dtype.ts";
-import type { Constant, Quantization } from "../../graph/ir.ts";
+import type { CodebookCode, Constant, Int8CodebookCode, Quantization } from "../../graph/ir.ts";
+import { roundHalfEven } from "../../graph/numerics.ts";
 import type { WeightWidth } from "../recipe-int8-forms.ts";
 import { symmetricParams } from "./params.ts";
 
@@ -65,10 +66,7 @@ export function quantizeLayer(
   }
 
   const codes = new Int8Array(data.length);
-  for (let i = 0; i < data.length; i++) {
-    const q = roundHalfEven(data[i]! / scales[Math.floor(i / inner) % channels]!);
-    codes[i] = Math.min(Math.max(q, -limit), limit);
-  }
+  for (let i = 0; i < data.length; i++) codes[i] = quantize(data[i]!, scales[Math.floor(i / inner) % channels]!, limit);
   const weightQuant: Quantization = { scales, zeroPoints: new Int32Array(channels), axis };
   if (bias === undefined) return { weight: codes, weightQuant, widened };
 
@@ -76,6 +74,29 @@ export function quantizeLayer(
   const biasCodes = Int32Array.from(biasScales, (s, c) => roundHalfEven(bias[c]! / s));
   const biasQuant: Quantization = { scales: biasScales, zeroPoints: new Int32Array(channels), axis: 0 };
   return { weight: codes, weightQuant, bias: biasCodes, biasQuant, widened };
+}
+
+/**
+ * The int8 values that shared float values become, a table for each output channel, with the same indices; undefined where 4-bit indices cannot name
+ * them or rows are no channels.
+ * @param scales one a channel
+ */
+export function sharedCodes(
+  { table, indices }: CodebookCode,
+  axis: number,
+  scales: Float32Array,
+  limit: number,
+): Int8CodebookCode | undefined {
+  const values = table.length;
+  if (axis !== 0 || values > NIBBLE_VALUES) return undefined;
+  const codes = Int8Array.from({ length: scales.length * values }, (_, i) =>
+    quantize(table[i % values]!, scales[Math.floor(i / values)]!, limit),
+  );
+  return { kind: "int8Codebook", values, table: codes, indices };
+}
+
+function quantize(value: number, scale: number, limit: number): number {
+  return Math.min(Math.max(roundHalfEven(value / scale), -limit), limit);
 }
 
 /** Scale of one channel, widened where the bias would leave its part of int32. */

@@ -3,20 +3,20 @@
  * inputs, up to three panels side by side for one row.
  */
 import { NIBBLE_VALUES } from "../../graph/code.ts";
-import type { WeightCode } from "../../graph/ir.ts";
+import type { FloatCode } from "../../graph/ir.ts";
 import { PANEL } from "./pack.ts";
 
 export type CodedKind = "codebook4" | "codebook8" | "int4" | "int8" | "float16";
 
 /** n rows of k weights, from row `first` of a code of rows of k. */
 export interface CodedMatrix {
-  readonly code: WeightCode;
+  readonly code: FloatCode;
   readonly first: number;
   readonly n: number;
   readonly k: number;
 }
 
-export function kindOf(code: WeightCode): CodedKind {
+export function kindOf(code: FloatCode): CodedKind {
   return code.kind === "codebook" ? (code.table.length <= NIBBLE_VALUES ? "codebook4" : "codebook8") : code.kind;
 }
 
@@ -45,7 +45,7 @@ function runsOf({ code, k }: CodedMatrix): readonly Run[] {
 }
 
 /** Words of a code: indices, 4 or 8 bits of two's complement, or float16 bits. */
-function wordsOf(code: WeightCode): (at: number) => number {
+function wordsOf(code: FloatCode): (at: number) => number {
   switch (code.kind) {
     case "codebook":
       return (at) => code.indices[at]!;
@@ -168,7 +168,7 @@ export function packRow(matrix: CodedMatrix, bias: Float32Array): Uint8Array {
 }
 
 /** Values of the 16 possible indices: of a codebook (zero beyond its end), or of int4's two's complement. */
-export function nibbleValues(code: WeightCode): Float32Array {
+export function nibbleValues(code: FloatCode): Float32Array {
   const values = new Float32Array(NIBBLE_VALUES);
   if (code.kind === "codebook") values.set(code.table);
   else for (let i = 0; i < NIBBLE_VALUES; i++) values[i] = i < 8 ? i : i - 16;

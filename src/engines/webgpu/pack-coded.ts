@@ -3,7 +3,7 @@
  * packing orders them. What a code cannot express in that layout is said by `undefined`, and the layer keeps expanded weights.
  */
 import { NIBBLE_VALUES, MOST_VALUES, blocksOf, isByRows } from "../../graph/code.ts";
-import type { CodebookCode, Float16Code, Int4Code, Int8Code, Shape, WeightCode } from "../../graph/ir.ts";
+import type { CodebookCode, Float16Code, Int4Code, Int8Code, Shape, FloatCode } from "../../graph/ir.ts";
 import { eachRow, kUnits } from "./pack.ts";
 import type { GemmShape, SourceAt } from "./pack.ts";
 
@@ -20,7 +20,7 @@ export interface PackedCode {
 }
 
 /** @param shape of the constant */
-export function packCode(code: WeightCode, gemm: GemmShape, source: SourceAt, shape: Shape): PackedCode | undefined {
+export function packCode(code: FloatCode, gemm: GemmShape, source: SourceAt, shape: Shape): PackedCode | undefined {
   if (!isByRows(code)) return undefined;
   switch (code.kind) {
     case "codebook":

@@ -103,6 +103,11 @@ function codeEntry(code: WeightCode, sections: Sections): { readonly entry: Code
       const { section, cost } = sections.add(code.indices);
       return { entry: { kind: code.kind, table, indices: section }, cost };
     }
+    case "int8Codebook": {
+      const table = sections.add(code.table).section;
+      const { section, cost } = sections.add(code.indices);
+      return { entry: { kind: code.kind, values: code.values, table, indices: section }, cost };
+    }
     case "int4": {
       const scales = sections.add(code.scales).section;
       const { section, cost } = sections.add(code.codes);

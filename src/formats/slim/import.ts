@@ -212,6 +212,11 @@ function slotsOf(manifest: Manifest, name: string): readonly SectionSlot[] {
 
 function codeSections(code: CodeEntry): readonly (readonly [Section, DType])[] {
   switch (code.kind) {
+    case "int8Codebook":
+      return [
+        [code.table, "int8"],
+        [code.indices, "uint8"],
+      ];
     case "codebook":
       return [
         [code.table, "float32"],
@@ -260,6 +265,10 @@ function constantOf(entry: TensorEntry, arrayOf: (section: Section) => TypedArra
 
 function codeOf(code: CodeEntry, arrayOf: (section: Section) => TypedArray): WeightCode {
   switch (code.kind) {
+    case "int8Codebook": {
+      const [table, indices] = [arrayOf(code.table) as Int8Array, arrayOf(code.indices) as Uint8Array];
+      return { kind: code.kind, values: code.values, table, indices };
+    }
     case "codebook":
       return { kind: code.kind, table: arrayOf(code.table) as Float32Array, indices: arrayOf(code.indices) as Uint8Array };
     case "int4":

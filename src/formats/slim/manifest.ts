@@ -5,6 +5,7 @@
 import { Inflate, deflateSync } from "fflate";
 import { z } from "zod";
 import { FormatError } from "../../errors.ts";
+import { NIBBLE_VALUES } from "../../graph/code.ts";
 import { DTYPES, elementCount } from "../../graph/dtype.ts";
 import type { DType } from "../../graph/dtype.ts";
 import type { Node, Sparsity } from "../../graph/ir.ts";
@@ -36,6 +37,7 @@ export type CodeEntry =
   | { readonly kind: "codebook"; readonly table: Section; readonly indices: Section }
   | { readonly kind: "int4"; readonly block: number; readonly scales: Section; readonly codes: Section }
   | { readonly kind: "int8"; readonly axis: number; readonly scales: Section; readonly codes: Section }
+  | { readonly kind: "int8Codebook"; readonly values: number; readonly table: Section; readonly indices: Section }
   | { readonly kind: "float16"; readonly bits: Section };
 
 export interface TensorEntry {
@@ -105,6 +107,7 @@ const code = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("codebook"), table: section, indices: section }),
   z.strictObject({ kind: z.literal("int4"), block: z.int().min(1), scales: section, codes: section }),
   z.strictObject({ kind: z.literal("int8"), axis, scales: section, codes: section }),
+  z.strictObject({ kind: z.literal("int8Codebook"), values: z.int().min(1).max(NIBBLE_VALUES), table: section, indices: section }),
   z.strictObject({ kind: z.literal("float16"), bits: section }),
 ]);
 const tensorSchema = z.strictObject({
@@ -186,9 +189,12 @@ function entryFault({ dtype, shape, quant, data, code }: TensorEntry): string | 
   if (quant?.axis !== undefined && quant.axis >= shape.length)
     return `has a grid along axis ${quant.axis}, expected one of ${shape.length}`;
   if (data !== undefined && code !== undefined) return "has elements and a code, expected one of them";
-  if (code !== undefined && dtype !== "float32") return `is ${dtype} and has a code, expected float32`;
+  const coded = code?.kind === "int8Codebook" ? "int8" : "float32";
+  if (code !== undefined && dtype !== coded) return `is ${dtype} and has a code of the kind ${code.kind}, expected ${coded}`;
   const elements = data ?? (code && elementsOf(code));
   if (elements !== undefined && elements.count !== count) return `has ${elements.count} elements, expected ${count}`;
+  if (code?.kind === "int8Codebook" && code.table.count !== code.values * (shape[0] ?? 1))
+    return `has ${code.table.count} shared values, expected ${code.values} for each of ${shape[0] ?? 1} rows`;
   if (code?.kind === "int4" && code.scales.count > count) return `has ${code.scales.count} scales for ${count} elements`;
   return undefined;
 }
@@ -197,6 +203,7 @@ function entryFault({ dtype, shape, quant, data, code }: TensorEntry): string | 
 export function elementsOf(code: CodeEntry): Section {
   switch (code.kind) {
     case "codebook":
+    case "int8Codebook":
       return code.indices;
     case "int4":
     case "int8":

@@ -1,7 +1,7 @@
 /** One small graph with every kind of constant: plain, sparse, quantized per tensor and per channel, and every compact code. */
 import { GraphBuilder } from "../../../src/graph/builder.ts";
 import { decode } from "../../../src/graph/code.ts";
-import type { Graph } from "../../../src/graph/ir.ts";
+import type { Graph, Int8CodebookCode } from "../../../src/graph/ir.ts";
 import { validateGraph } from "../../../src/graph/validate.ts";
 import { randomCode } from "../../engines/coded.ts";
 import { random } from "../../engines/generated.ts";
@@ -50,7 +50,15 @@ export function codedModel(seed: number): Graph {
     Int32Array.from({ length: WIDTH }, () => Math.floor(next() * 1000)),
   );
   const grid = { scales: Float32Array.of(0.5), zeroPoints: Int32Array.of(4) };
-  const y = builder.add("Dense", "integer", [q, wq, bq], {}, { dtype: "int8", quant: grid });
+  const integer = builder.add("Dense", "integer", [q, wq, bq], {}, { dtype: "int8", quant: grid });
+  const code: Int8CodebookCode = {
+    kind: "int8Codebook",
+    values: 7,
+    table: Int8Array.from({ length: WIDTH * 7 }, () => Math.floor(next() * 255) - 127),
+    indices: Uint8Array.from({ length: WIDTH * WIDTH }, () => Math.floor(next() * 7)),
+  };
+  const wc = builder.constant("wc", "int8", shape, decode(code, shape), { quant, code });
+  const y = builder.add("Dense", "shared", [integer, wc, bq], {}, { dtype: "int8", quant: grid });
   const graph = builder.finish([builder.add("Dequantize", "output", [y], {}, { dtype: "float32" })]);
   validateGraph(graph);
   return graph;

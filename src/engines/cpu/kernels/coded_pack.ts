@@ -4,7 +4,7 @@
  */
 import { NIBBLE_VALUES } from "../../../graph/code.ts";
 import { fromFloat16Bits } from "../../../graph/float16.ts";
-import type { CodebookCode, Float16Code, Int4Code, Int8Code, WeightCode } from "../../../graph/ir.ts";
+import type { CodebookCode, Float16Code, Int4Code, Int8Code, FloatCode } from "../../../graph/ir.ts";
 
 export interface CodedF32 {
   readonly n: number;
@@ -16,12 +16,12 @@ export interface CodedF32 {
 
 export type CodedKind = "codebook4" | "codebook8" | "int4" | "int8" | "float16";
 
-export function kindOf(code: WeightCode): CodedKind {
+export function kindOf(code: FloatCode): CodedKind {
   return code.kind === "codebook" ? (code.table.length <= NIBBLE_VALUES ? "codebook4" : "codebook8") : code.kind;
 }
 
 /** @param first row of the code (rows of k) that is column 0 */
-export function packCoded(code: WeightCode, first: number, n: number, k: number): CodedF32 {
+export function packCoded(code: FloatCode, first: number, n: number, k: number): CodedF32 {
   switch (code.kind) {
     case "codebook":
       return code.table.length <= NIBBLE_VALUES ? nibbleCodebook(code, first, n, k) : byteCodebook(code, first, n, k);

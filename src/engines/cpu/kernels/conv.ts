@@ -3,7 +3,7 @@
  * every other type takes the plain loops of conv_general.ts.
  */
 import { inputTensor, outputTensor, requireInput } from "../../../graph/access.ts";
-import { isByRows } from "../../../graph/code.ts";
+import { floatCode, isByRows } from "../../../graph/code.ts";
 import { dynamicLayer, isDynamic } from "../../../graph/dynamic.ts";
 import type { Tensor } from "../../../graph/ir.ts";
 import { createCodedConv, keepsCode } from "./conv_coded.ts";
@@ -75,7 +75,7 @@ function createFloatConv(context: KernelContext<ConvOp>, g: ConvGeometry, w: Ten
   const layout = constant === undefined ? "dense" : chooseLayout(groupViews(constant, g), outputPixels(g), context.sparse);
   const fixedBias =
     bias === undefined ? new Float32Array(g.outChannels) : bias.data === undefined ? undefined : floatWeights(node, bias, bias.data);
-  const code = node.op === "ConvTranspose2D" ? undefined : w.code;
+  const code = node.op === "ConvTranspose2D" ? undefined : floatCode(w);
   if (
     code !== undefined &&
     isByRows(code) &&

@@ -2,7 +2,7 @@
  * Conv2D and Dense on weights in a compact code: for a block of rows, each panel of 4 columns is decoded once and multiplied with every row,
  * by the tile and in the order of the dense kernel, so results are the same to the bit.
  */
-import type { WeightCode } from "../../../graph/ir.ts";
+import type { FloatCode } from "../../../graph/ir.ts";
 import { kindOf, packCoded } from "./coded_pack.ts";
 import type { CodedKind } from "./coded_pack.ts";
 import type { ConvGeometry } from "./conv_geometry.ts";
@@ -30,7 +30,7 @@ const CODED_LIMIT = 3;
  * @param rows output pixels, or samples of a dense layer
  * @param layout what its zeros make the best one for expanded weights
  */
-export function keepsCode(code: WeightCode, weights: Float32Array, rows: number, layout: SparseLayout, policy: SparsePolicy): boolean {
+export function keepsCode(code: FloatCode, weights: Float32Array, rows: number, layout: SparseLayout, policy: SparsePolicy): boolean {
   if (1 + DECODE_ROWS[kindOf(code)] / rows > CODED_LIMIT) return false;
   if (layout === "dense") return true;
   if (policy !== "auto") return false;
@@ -55,7 +55,7 @@ interface Views {
 export function createCodedConv(
   scratch: Scratch,
   g: ConvGeometry,
-  code: WeightCode,
+  code: FloatCode,
   finish: FloatFinish,
   bias: Float32Array,
   biasBytes: number,

@@ -1,5 +1,6 @@
 /** Entry of the WASM module: every export but `heap_base` is a kernel of the catalogue (src/kernels/wasm.ts), under the catalogue's name. */
 export * from "./gen/coded-f32";
+export * from "./gen/coded-i8";
 export * from "./gen/dense-f32";
 export { i8_conv_pairs_4x8__wasm_simd } from "./gen/dense-i8";
 export * from "./gen/depthwise-f32";

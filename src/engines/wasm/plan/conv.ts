@@ -1,4 +1,5 @@
 /** Conv2D, DepthwiseConv2D, Dense, and MatMul with a constant right side: from nodes to problems for the tiles. */
+import { floatCode, int8Codebook } from "../../../graph/code.ts";
 import { elementCount } from "../../../graph/dtype.ts";
 import { isDynamic } from "../../../graph/dynamic.ts";
 import type { Activation, Node, NodeWith } from "../../../graph/ir.ts";
@@ -34,6 +35,7 @@ const NO_PADS = [0, 0, 0, 0] as const;
 function planLayer(context: PlanContext, layer: Layer): NodePlan | undefined {
   const { node, operands, groups, channels, activation, order, pads } = layer;
   const { x, w, bias, out } = operands;
+  const code = order === undefined ? floatCode(w) : undefined;
   const reorder = <T extends Float32Array | Int16Array>(data: T): T =>
     order === undefined ? data : (data.map((_, i) => data[order(i)]!) as T);
   const shared = { groups, n: channels / groups, input: context.address(x), output: context.address(out) };
@@ -45,12 +47,13 @@ function planLayer(context: PlanContext, layer: Layer): NodePlan | undefined {
       k: windows.segments.length * windows.run,
       ...(isPadded(pads) ? { pad: { input: layer.inputShape, pads } } : {}),
       weights: reorder(floatWeights(node, w, w.data)),
-      ...(order === undefined && w.code && { code: w.code }),
+      ...(code && { code }),
       bias: bias?.data === undefined ? undefined : floatWeights(node, bias, bias.data),
       activation,
     });
   }
   const finish = integerFinish(node, x, w, bias, out, layer.weightAxis, channels, activation);
+  const codebook = order === undefined && w.quant!.zeroPoints.every((zero) => zero === 0) ? int8Codebook(w) : undefined;
   const inner = w.data.length / w.shape.slice(0, layer.weightAxis + 1).reduce((size, d) => size * d, 1);
   const windows = layer.windows(2);
   return planInteger(context, node.name, {
@@ -62,6 +65,7 @@ function planLayer(context: PlanContext, layer: Layer): NodePlan | undefined {
     isSigned: x.dtype === "int8",
     inputZeroPoint: x.quant!.zeroPoints[0]!,
     weights: reorder(centered(w, finish, (i) => Math.floor(i / inner) % channels)),
+    ...(codebook && { codebook }),
     bias: bias?.data as Int32Array | undefined,
     finish,
     isSignedOutput: out.dtype === "int8",

@@ -1,6 +1,6 @@
 /** Layers with constant weights (Dense, Conv2D, DepthwiseConv2D, MatMul with a constant right side): the problem for their candidates. */
 import { inputTensor, outputTensor, requireInput } from "../../../graph/access.ts";
-import { permuteCode } from "../../../graph/code.ts";
+import { floatCode, permuteCode } from "../../../graph/code.ts";
 import { elementCount } from "../../../graph/dtype.ts";
 import { isDynamic } from "../../../graph/dynamic.ts";
 import type { Conv2DAttrs, NodeWith, Tensor } from "../../../graph/ir.ts";
@@ -26,7 +26,8 @@ export function lowerConstantMatMul(c: Lowering, x: Tensor, b: Tensor, transpose
   const rows = new Float32Array(n * k);
   for (let i = 0; i < k; i++) for (let j = 0; j < n; j++) rows[j * k + i] = data[transposed ? j * k + i : i * n + j]!;
   const gemm = denseProblem(x, { ...b, shape: [n, k] }, out, rows);
-  const code = b.code && (transposed ? b.code : permuteCode(b.code, b.shape, [1, 0]));
+  const stored = floatCode(b);
+  const code = stored && (transposed ? stored : permuteCode(stored, b.shape, [1, 0]));
   lowerBest(c, FLOAT_CANDIDATES, floatProblem({ gemm, x, code, weightShape: [n, k], bias: undefined, activation: undefined, out }));
 }
 
@@ -42,7 +43,7 @@ export function lowerDense(c: Lowering, node: NodeWith<"Dense">): void {
   const { activation } = node.attrs;
   if (formatOf(x) === "f32") {
     const gemm = denseProblem(x, w, out, floatValues(c, w));
-    lowerBest(c, FLOAT_CANDIDATES, floatProblem({ gemm, x, code: w.code, weightShape: w.shape, bias, activation, out }));
+    lowerBest(c, FLOAT_CANDIDATES, floatProblem({ gemm, x, code: floatCode(w), weightShape: w.shape, bias, activation, out }));
     return;
   }
   const finish = integerFinish(c, x, w, bias, out, 0, w.shape[0]!, activation);
@@ -86,7 +87,7 @@ export function lowerConv2D(c: Lowering, node: NodeWith<"Conv2D">): void {
     isPointwise(attrs, w) ? denseProblem(x, { ...w, shape: [w.shape[0]!, w.shape[3]!] }, out, data) : convProblem(attrs, x, w, out, data);
   if (formatOf(x) === "f32") {
     const gemm = product(floatValues(c, w));
-    lowerBest(c, FLOAT_CANDIDATES, floatProblem({ gemm, x, code: w.code, weightShape: w.shape, bias, activation, out }));
+    lowerBest(c, FLOAT_CANDIDATES, floatProblem({ gemm, x, code: floatCode(w), weightShape: w.shape, bias, activation, out }));
     return;
   }
   const finish = integerFinish(c, x, w, bias, out, 0, w.shape[0]!, activation);

@@ -4,7 +4,7 @@
  */
 import { invariant } from "../../../../errors.ts";
 import { isByRows } from "../../../../graph/code.ts";
-import type { WeightCode } from "../../../../graph/ir.ts";
+import type { FloatCode } from "../../../../graph/ir.ts";
 import { bytePlanes, hasSpecial, kindOf, nibbleValues, packPanels, packRow, pairTable, panelBytes, rowBytes } from "../../pack-coded.ts";
 import type { CodedKind, CodedMatrix } from "../../pack-coded.ts";
 import { PANEL } from "../../pack.ts";
@@ -20,7 +20,7 @@ import type { Access } from "./dense.ts";
 import { paddedInput } from "./problem.ts";
 import type { FloatProblem } from "./problem.ts";
 
-type CodedProblem = FloatProblem & { readonly code: WeightCode };
+type CodedProblem = FloatProblem & { readonly code: FloatCode };
 
 const ALIGNMENT = 64;
 /** Decoders write whole groups of four inputs. */
@@ -51,7 +51,7 @@ function estimate(kind: CodedKind, access: Access, { code, windows, n, k, groups
   return { cost, why: codeText(code) };
 }
 
-function codeText(code: WeightCode): string {
+function codeText(code: FloatCode): string {
   switch (code.kind) {
     case "codebook":
       return `${code.table.length} shared values, ${code.table.length <= 16 ? 4 : 8}-bit indices`;
@@ -149,7 +149,7 @@ function planPanels(kernel: string, access: "rows" | "windows", context: PlanCon
 }
 
 /** What a panel decoder needs beyond the code: an address, the length of blocks, or whether to expect infinities and NaNs. */
-function panelExtra(context: PlanContext, code: WeightCode): readonly number[] {
+function panelExtra(context: PlanContext, code: FloatCode): readonly number[] {
   switch (code.kind) {
     case "codebook":
       return [context.weights(kindOf(code) === "codebook4" ? bytePlanes(nibbleValues(code)) : code.table)];
@@ -186,7 +186,7 @@ function planRow(kernel: string, context: PlanContext, problem: CodedProblem): N
   };
 }
 
-function rowExtra(context: PlanContext, code: WeightCode): readonly number[] {
+function rowExtra(context: PlanContext, code: FloatCode): readonly number[] {
   switch (code.kind) {
     case "codebook":
       return [context.weights(kindOf(code) === "codebook4" ? pairTable(nibbleValues(code)) : code.table)];

@@ -1,5 +1,5 @@
 /** A float layer with constant weights (convolution, dense, product), as its candidates see it. */
-import type { Activation, WeightCode } from "../../../../graph/ir.ts";
+import type { Activation, FloatCode } from "../../../../graph/ir.ts";
 import type { KernelCall, PlanContext } from "../../program.ts";
 import { padRecord } from "../../records.ts";
 import { copyCall } from "../copy.ts";
@@ -17,7 +17,7 @@ export interface FloatProblem {
   /** [groups × n][k] */
   readonly weights: Float32Array;
   /** Compact form of exactly these weights. */
-  readonly code?: WeightCode;
+  readonly code?: FloatCode;
   readonly bias: Float32Array | undefined;
   readonly activation: Activation | undefined;
   /** Addresses. */

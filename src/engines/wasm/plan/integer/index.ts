@@ -5,6 +5,7 @@ import { candidateList } from "../../../candidates.ts";
 import { planBest } from "../candidates.ts";
 import type { Candidate } from "../candidates.ts";
 import { BLOCK_SPARSE_I8 } from "./block-sparse.ts";
+import { CODED_I8 } from "./coded.ts";
 import { DENSE_I8 } from "./dense.ts";
 import type { IntegerProblem } from "./problem.ts";
 import { RELAXED_I8 } from "./relaxed.ts";
@@ -18,6 +19,7 @@ export const INTEGER_CANDIDATES = candidateList<Candidate<IntegerProblem>>([
   ...BLOCK_SPARSE_I8,
   ...SPARSE_DOT_I8,
   ...UNSTRUCTURED_I8,
+  ...CODED_I8,
 ]);
 
 /** @returns undefined when accumulators may leave the range that the tiles requantize exactly */

@@ -3,6 +3,7 @@
  * to int16 with its zero point taken off, so that padding is 0.
  */
 import type { IntegerFinish } from "../../../cpu/kernels/gemm_i8.ts";
+import type { Int8CodebookCode } from "../../../../graph/ir.ts";
 import type { KernelCall, PlanContext } from "../../program.ts";
 import { tilePost } from "../../records.ts";
 import { copyCall, imageRecord } from "../copy.ts";
@@ -28,6 +29,8 @@ export interface IntegerProblem {
   readonly k: number;
   /** [groups × n][k], weight zero points taken off */
   readonly weights: Int16Array;
+  /** The same weights as values of each output and 4-bit indices. */
+  readonly codebook?: Int8CodebookCode;
   readonly bias: Int32Array | undefined;
   readonly finish: IntegerFinish;
   readonly isSignedOutput: boolean;

@@ -1,5 +1,5 @@
 /** A float layer with constant weights (convolution, dense, product), as its candidates see it. */
-import type { Activation, Shape, Tensor, WeightCode } from "../../../../graph/ir.ts";
+import type { Activation, Shape, Tensor, FloatCode } from "../../../../graph/ir.ts";
 import { packCode } from "../../pack-coded.ts";
 import type { PackedCode } from "../../pack-coded.ts";
 import { packTwoOfFour } from "../../pack-sparse.ts";
@@ -19,7 +19,7 @@ export interface FloatProblem {
   readonly activation: Activation | undefined;
   readonly out: Tensor;
   /** Compact form of exactly the weights, and the shape of the constant. */
-  readonly code: WeightCode | undefined;
+  readonly code: FloatCode | undefined;
   readonly weightShape: Shape;
   /** That code in the kernels' layout; undefined without one, or where the layout cannot express it. */
   readonly packedCode: () => PackedCode | undefined;
