@@ -12,7 +12,7 @@ import type { Promised } from "../promises.ts";
 import { activationInputs } from "./forms.ts";
 import { quantizeConstant } from "./params.ts";
 import { freeName } from "./split.ts";
-import { WEIGHT_LIMIT, quantizeLayer, sharedCodes } from "./weights.ts";
+import { WEIGHT_LIMIT, codebookOf, quantizeLayer } from "./weights.ts";
 import type { LimitOf } from "./weights.ts";
 
 export function rewriteInt8(
@@ -139,7 +139,7 @@ class Int8Writer {
     const limit = this.#limitOf(node.name);
     const layer = quantizeLayer(weight, channelAxis(node.op), bias?.data, inputScale, limit);
     const shared = weight.code?.kind === "codebook" ? weight.code : undefined;
-    const code = shared && sharedCodes(shared, channelAxis(node.op), layer.weightQuant.scales, limit);
+    const code = shared && codebookOf(layer.weight, channelAxis(node.op), layer.weightQuant.scales.length);
     const { weight: data, weightQuant: quant } = layer;
     inputs[1] = this.#replace({ ...withoutCode(weight), dtype: "int8", data, quant, ...(code && { code }) });
     this.#promises.push({ kind: "int8Grid", layer: node.name, tensor: inputs[1], by: this.#step, ...(limit < WEIGHT_LIMIT && { limit }) });

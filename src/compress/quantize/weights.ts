@@ -4,7 +4,7 @@
  */
 import { NIBBLE_VALUES } from "../../graph/code.ts";
 import { elementCount } from "../../graph/dtype.ts";
-import type { CodebookCode, Constant, Int8CodebookCode, Quantization } from "../../graph/ir.ts";
+import type { Constant, Int8CodebookCode, Quantization } from "../../graph/ir.ts";
 import { roundHalfEven } from "../../graph/numerics.ts";
 import type { WeightWidth } from "../recipe-int8-forms.ts";
 import { symmetricParams } from "./params.ts";
@@ -77,22 +77,20 @@ export function quantizeLayer(
 }
 
 /**
- * The int8 values that shared float values become, a table for each output channel, with the same indices; undefined where 4-bit indices cannot name
- * them or rows are no channels.
- * @param scales one a channel
+ * int8 weights of which each output channel takes few values, as those values and 4-bit indices; undefined where a channel takes more, or where the
+ * channels are not the rows [shape[0]].
+ * @param codes [channels][k]
  */
-export function sharedCodes(
-  { table, indices }: CodebookCode,
-  axis: number,
-  scales: Float32Array,
-  limit: number,
-): Int8CodebookCode | undefined {
-  const values = table.length;
-  if (axis !== 0 || values > NIBBLE_VALUES) return undefined;
-  const codes = Int8Array.from({ length: scales.length * values }, (_, i) =>
-    quantize(table[i % values]!, scales[Math.floor(i / values)]!, limit),
-  );
-  return { kind: "int8Codebook", values, table: codes, indices };
+export function codebookOf(codes: Int8Array, axis: number, channels: number): Int8CodebookCode | undefined {
+  if (axis !== 0) return undefined;
+  const k = codes.length / channels;
+  const rows = Array.from({ length: channels }, (_, row) => [...new Set(codes.subarray(row * k, (row + 1) * k))]);
+  const values = Math.max(1, ...rows.map(({ length }) => length));
+  if (values > NIBBLE_VALUES) return undefined;
+  const table = new Int8Array(channels * values);
+  rows.forEach((row, r) => table.set(row, r * values));
+  const indices = Uint8Array.from(codes, (code, i) => rows[Math.floor(i / k)]!.indexOf(code));
+  return { kind: "int8Codebook", values, table, indices };
 }
 
 function quantize(value: number, scale: number, limit: number): number {

@@ -128,10 +128,10 @@ describe.each([
 
 describe("the report", () => {
   it("says what becomes of shared values", async () => {
-    const { graph, steps } = await apply(plainNet(), "cluster:20,only=fc1+int8");
-    expect(steps[1]!.notes).toEqual(["fc1: its 20 shared values become int8 codes of a byte each, at most as many on each scale"]);
+    const { graph, steps } = await apply(plainNet(), "cluster:64,only=fc1+int8");
+    expect(steps[1]!.notes).toEqual(["fc1: its 64 shared values become int8 codes of a byte each, at most as many on each scale"]);
     const row = graph.tensors.get("fc1.w")!.data!.subarray(0, 720);
-    expect(new Set(row).size).toBeLessThanOrEqual(20);
+    expect(new Set(row).size).toBeLessThanOrEqual(64);
     expect((await apply(plainNet(), "cluster:16,only=fc1+int8")).steps[1]!.notes ?? []).toEqual([]);
   });
 
