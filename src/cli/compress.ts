@@ -10,7 +10,8 @@ import { graphStats } from "../compress/stats.ts";
 import type { CompressContext } from "../compress/steps.ts";
 import { observeGraph } from "../engines/cpu/observe.ts";
 import { UsageError } from "../errors.ts";
-import { exportOnnx } from "../formats/onnx/export.ts";
+import { ONNX_FORMS, exportOnnx } from "../formats/onnx/export.ts";
+import type { OnnxForm } from "../formats/onnx/export.ts";
 import { exportSlim } from "../formats/slim/export.ts";
 import type { SlimOrigin } from "../formats/slim/manifest.ts";
 import { exportTrees } from "../formats/tree/write.ts";
@@ -35,6 +36,8 @@ interface CompressOptions {
   readonly dataset?: string;
   readonly samples?: number;
   readonly saveCalibration?: string;
+  readonly onnxForm: OnnxForm;
+  readonly sparse?: boolean;
   readonly shape?: ReadonlyMap<string, readonly number[]>;
   readonly seed: number;
   readonly format: string;
@@ -64,6 +67,8 @@ export function compressCommand(): Command {
     )
     .option("--samples <n>", "calibration samples (default: 32 to 512, by the model's size)", wholeNumber)
     .option("--save-calibration <file>", "also write the ranges that calibration found; int8,table=FILE takes them up")
+    .addOption(new Option("--onnx-form <form>", "how an .onnx file spells integer ops").choices(ONNX_FORMS).default("qdq"))
+    .option("--sparse", "sparse initializers in an .onnx file, where they are shorter")
     .option("--shape <NAME=DIMS>", "bind an input's dynamic dimensions, e.g. x=1,3,48,192; repeatable", collectShape)
     .option("--seed <n>", "chooses the calibration samples", wholeNumber, 1)
     .addOption(new Option("--format <format>", "form of the report").choices(["table", "json"]).default("table"))
@@ -92,7 +97,7 @@ async function compress(word: string, options: CompressOptions): Promise<void> {
       onCalibration: (table) => writeFileAtomic(saveCalibration, `${JSON.stringify(table, null, 2)}\n`, "--save-calibration"),
     }),
   });
-  const file = exportOnnx(compressed.graph);
+  const file = exportOnnx(compressed.graph, { form: options.onnxForm, sparse: options.sparse === true });
   const origin: SlimOrigin = {
     tool: { name: "slimbench", version: packageVersion() },
     recipe: recipe.text,

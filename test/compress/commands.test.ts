@@ -68,6 +68,19 @@ describe("bench compress", () => {
     expect(same.length).toBeGreaterThan(30);
   });
 
+  it("writes other forms of ONNX on request, which read back as the same model", async () => {
+    const write = async (...args: string[]): Promise<Buffer> => {
+      await run(compressCommand(), [model, "--recipe", "prune:0.95+int8", "-o", out, "--dataset", header, "--samples", "8", ...args]);
+      return readFileSync(out);
+    };
+    const [plain, operators, sparse] = [await write(), await write("--onnx-form", "qoperator"), await write("--sparse")];
+    expect(plain.includes("QGemm")).toBe(false);
+    expect(operators.includes("QGemm")).toBe(true);
+    expect(sparse.length).toBeLessThan(0.8 * plain.length);
+    const { graph: small } = await openModel(out);
+    expect(observeGraph(small).run(samples[0]!, () => undefined)[0]!.length).toBe(10);
+  });
+
   it("writes an archive that every command reads as it was, and says what made it", async () => {
     const archive = join(folder, "small.slim");
     const text = await run(compressCommand(), [model, "-r", "prune:0.9+cluster:16", "-o", archive, "--seed", "3"]);
