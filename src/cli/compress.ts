@@ -3,8 +3,10 @@ import { basename } from "node:path";
 import { Command, Option } from "commander";
 import { applyRecipe } from "../compress/apply.ts";
 import type { StepReport } from "../compress/apply.ts";
+import { readTable } from "../compress/quantize/table.ts";
 import { calibrates } from "../compress/recipe-calibrate.ts";
 import { openRecipe } from "../compress/recipe.ts";
+import type { Recipe } from "../compress/recipe.ts";
 import { modelSize } from "../compress/size.ts";
 import { graphStats } from "../compress/stats.ts";
 import type { CompressContext } from "../compress/steps.ts";
@@ -22,6 +24,7 @@ import { sampleIndices } from "../harness/order.ts";
 import { openLabelled } from "../harness/labelled.ts";
 import { calibrationSamples } from "../harness/prepare.ts";
 import { sparseGain } from "../harness/sparse-gain.ts";
+import { StageFolder, sha256 } from "../harness/stages.ts";
 import { packageVersion } from "../harness/version.ts";
 import { renderOptionsFor } from "../report/index.ts";
 import { writeFileAtomic } from "../results/store.ts";
@@ -40,6 +43,7 @@ interface CompressOptions {
   readonly sparse?: boolean;
   readonly shape?: ReadonlyMap<string, readonly number[]>;
   readonly seed: number;
+  readonly stages?: string;
   readonly format: string;
 }
 
@@ -71,6 +75,7 @@ export function compressCommand(): Command {
     .option("--sparse", "sparse initializers in an .onnx file, where they are shorter")
     .option("--shape <NAME=DIMS>", "bind an input's dynamic dimensions, e.g. x=1,3,48,192; repeatable", collectShape)
     .option("--seed <n>", "chooses the calibration samples", wholeNumber, 1)
+    .option("--stages <folder>", "keep what each step reaches there, and go on from it in later runs with the same beginning")
     .addOption(new Option("--format <format>", "form of the report").choices(["table", "json"]).default("table"))
     .addHelpText("after", CALIBRATION_HELP)
     .action(compress);
@@ -88,7 +93,14 @@ async function compress(word: string, options: CompressOptions): Promise<void> {
   const { saveCalibration } = options;
   if (saveCalibration !== undefined && !calibrates(recipe))
     throw new UsageError(`--save-calibration ${saveCalibration}: recipe ${recipe.text} calibrates nothing. Use it with int8`);
+  if (saveCalibration !== undefined && options.stages !== undefined)
+    throw new UsageError(`--save-calibration ${saveCalibration}: a stage that is taken up calibrates nothing. Leave out --stages`);
+  const { samples, seed } = options;
+  const identity = { model: sha256(bytes), shapes: [...chosen.shapes], dataset: chosen.dataset, samples, seed, tables: tablesOf(recipe) };
+  const folder = options.stages;
+  const stages = folder === undefined ? undefined : new StageFolder(folder, identity);
   const compressed = await applyRecipe(graph, recipe, {
+    ...(stages && { stages }),
     observe: observeGraph,
     sparseGain: sparseGain(),
     ...(calibration && { calibration }),
@@ -129,9 +141,15 @@ async function compress(word: string, options: CompressOptions): Promise<void> {
     return;
   }
   console.log(`${graph.name}: ${recipe.text} → ${options.out}`);
+  if (folder !== undefined && stages?.takenUp !== undefined) console.log(`taken from ${folder}: ${stages.takenUp}`);
   console.log(beforeAfterTable(before, after, sizes, renderOptionsFor(process.stdout, process.env).colour));
   for (const line of compressed.steps.flatMap(skippedLines)) console.log(line);
   for (const { step, notes = [] } of compressed.steps) for (const note of notes) console.log(`${step}: ${note}`);
+}
+
+/** Calibration tables by their content: a file of the same name may hold other ranges tomorrow. */
+function tablesOf({ steps }: Recipe): readonly string[] {
+  return steps.flatMap((step) => (step.kind === "int8" && step.table !== undefined ? [sha256(JSON.stringify(readTable(step.table)))] : []));
 }
 
 /** @param onnx the graph as ONNX, which is at hand */

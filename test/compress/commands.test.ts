@@ -68,6 +68,16 @@ describe("bench compress", () => {
     expect(same.length).toBeGreaterThan(30);
   });
 
+  it("keeps stages on request, and goes on from them", async () => {
+    const stages = join(folder, "stages");
+    const compressTo = (recipe: string, ...args: string[]): Promise<string> =>
+      run(compressCommand(), [model, "--recipe", recipe, "-o", out, "--dataset", header, "--samples", "8", "--stages", stages, ...args]);
+    expect(await compressTo("prune:0.6+cluster:8")).not.toContain("taken from");
+    expect(await compressTo("prune:0.6+int8")).toContain(`taken from ${stages}: prune:0.6\n`);
+    expect(await compressTo("prune:0.6+int8", "--seed", "2")).not.toContain("taken from");
+    await expect(compressTo("int8", "--save-calibration", join(folder, "t.json"))).rejects.toThrow(/Leave out --stages/);
+  });
+
   it("writes other forms of ONNX on request, which read back as the same model", async () => {
     const write = async (...args: string[]): Promise<Buffer> => {
       await run(compressCommand(), [model, "--recipe", "prune:0.95+int8", "-o", out, "--dataset", header, "--samples", "8", ...args]);
