@@ -15,13 +15,14 @@ import { checkPromises } from "../../src/compress/promises.ts";
 import { parseRecipe } from "../../src/compress/recipe.ts";
 import { graphStats } from "../../src/compress/stats.ts";
 import { UsageError } from "../../src/errors.ts";
+import { encodeSection } from "../../src/formats/slim/coding/section.ts";
 import { withoutCode } from "../../src/graph/code.ts";
 import type { Graph } from "../../src/graph/ir.ts";
 import { deserializeGraph, serializeGraph } from "../../src/graph/serialize.ts";
 import { contextFor, filled, mobileNet, plainNet, uniform } from "./nets.ts";
 
 const sorted = (...values: number[]): Float64Array => Float64Array.from(values).sort();
-const rounded = (values: Float64Array): number[] => Array.from(values, (value) => Math.round(value * 1e4) / 1e4);
+const rounded = (values: Float64Array, digits = 4): number[] => Array.from(values, (value) => Number(value.toFixed(digits)));
 const UP_TO_TEN = sorted(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10);
 const TWELVE = sorted(-3, -2, -1, 0, 1.1, 2.2, 3.3, 4.4, 5.5, 6.6, 7.7, 8.8, 9);
 
@@ -63,12 +64,12 @@ describe("starting points", () => {
 describe("other starting points", () => {
   it("follow the density (vectors of the TensorFlow toolkit)", () => {
     const crowded = sorted(0, 1, 2, 3, 3.1, 3.2, 3.3, 3.4, 3.5);
-    expect(rounded(densityCentroids(crowded, 5))).toEqual([0.1114, 2.0534, 3.1459, 3.3886, 3.51]);
-    expect(rounded(densityCentroids(crowded, 3))).toEqual([0.1114, 3.1459, 3.51]);
-    expect(rounded(densityCentroids(sorted(0, 1, 2, 3, 4, 5, 6, 7, 8, 9), 3))).toEqual([0.301, 5.2776, 9.01]);
-    expect(rounded(startCentroidsBySign("density", sorted(-1, -2, -3, -4, -5, -6), 3))).toEqual([-5.8369, -2.8941, -0.99]);
-    expect(rounded(startCentroidsBySign("density", sorted(-4, -3, -2, -1, 1, 2, 3, 4, 5, 6, 7), 5))).toEqual([
-      -3.9059, -0.99, 1.1976, 4.1038, 7.01,
+    expect(rounded(densityCentroids(crowded, 5), 5)).toEqual([0.11138, 2.05345, 3.14586, 3.38862, 3.51]);
+    expect(rounded(densityCentroids(crowded, 3), 5)).toEqual([0.11138, 3.14586, 3.51]);
+    expect(rounded(densityCentroids(sorted(0, 1, 2, 3, 4, 5, 6, 7, 8, 9), 3), 5)).toEqual([0.30103, 5.27759, 9.01]);
+    expect(rounded(startCentroidsBySign("density", sorted(-1, -2, -3, -4, -5, -6), 3), 5)).toEqual([-5.8369, -2.89414, -0.99]);
+    expect(rounded(startCentroidsBySign("density", sorted(-4, -3, -2, -1, 1, 2, 3, 4, 5, 6, 7), 5), 5)).toEqual([
+      -3.90586, -0.99, 1.19759, 4.10379, 7.01,
     ]);
   });
 
@@ -294,6 +295,14 @@ describe("cluster:N", () => {
     const promise = { kind: "distinct", layer: "fc1", tensor: "w", by: "cluster:2" } as const;
     checkPromises(graph, [{ ...promise, most: 2 }], "int8");
     expect(() => checkPromises(graph, [{ ...promise, most: 1 }], "int8")).toThrow(/more than 1 values on one scale/);
+  });
+
+  it("takes the bits that the paper's formula says: n·32 / (n·log2 k + k·32), 3.2 for 16 weights of 4 values", () => {
+    const { table, indices } = clusterValues(filled(16, uniform(1)), 4, false);
+    expect(table.length).toBe(4);
+    // As its archive keeps the indices: 2 bits each.
+    const { valueBits } = encodeSection(indices, 1);
+    expect((16 * 32) / (16 * valueBits.plain + table.length * 32)).toBe(3.2);
   });
 
   it("counts bytes as they are kept", async () => {
