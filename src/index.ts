@@ -6,7 +6,7 @@ export { parseRecipe, readRecipeFile } from "./compress/recipe.ts";
 export type { Recipe, Step } from "./compress/recipe.ts";
 export { applyRecipe } from "./compress/apply.ts";
 export type { Compressed, StepReport } from "./compress/apply.ts";
-export type { CompressContext, Observer, SkippedLayer, SparseGain } from "./compress/steps.ts";
+export type { CompressContext, Observer, SkippedLayer, SparseGain, Stage, StageStore } from "./compress/steps.ts";
 
 export { PrunableModel, PRUNING_STATE_SCHEMA } from "./compress/prune/masks/model.ts";
 export type { PruningState, SavedParameter } from "./compress/prune/masks/model.ts";
@@ -49,6 +49,10 @@ export type { FixedPoint } from "./compress/quantize/fixed-point.ts";
 
 export { openModel } from "./harness/model.ts";
 export { exportOnnx } from "./formats/onnx/export.ts";
+export type { OnnxExportOptions, OnnxForm } from "./formats/onnx/export.ts";
+export { exportSlim } from "./formats/slim/export.ts";
+export { SlimReader, readSlim } from "./formats/slim/import.ts";
+export { StageFolder } from "./harness/stages.ts";
 export { observeGraph } from "./engines/cpu/observe.ts";
 export type { Constant, Graph, Node, Tensor } from "./graph/ir.ts";
 export { SlimbenchError } from "./errors.ts";

@@ -9,9 +9,10 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { readDataset, resolveDataset } from "../src/data/index.ts";
 import { exportOnnx } from "../src/formats/onnx/export.ts";
-import { pruneBlocks, shrinkBlocks, zeroBlockShare } from "../src/train/block-sparsity.ts";
+import { pruneBlocks, shrinkBlocks, shrinkWeights, zeroBlockShare, zeroShare } from "../src/train/block-sparsity.ts";
 import type { Compute } from "../src/train/compute.ts";
 import { wasmCompute } from "../src/train/compute-wasm.ts";
+import type { Parameter } from "../src/train/layer.ts";
 import { localExecutor, train } from "../src/train/loop.ts";
 import { buildNetwork, parameterCount, type Network } from "../src/train/network.ts";
 import { cosineSchedule, sgd } from "../src/train/optimizer.ts";
@@ -55,20 +56,45 @@ function innerWeights(network: Network): Network["parameters"] {
   return network.parameters.filter((p) => p.prunable).slice(1, -1);
 }
 
+interface Shrinkage {
+  readonly weights: Parameter;
+  /** Times the learning rate: by how much a step shrinks. */
+  readonly strength: number;
+  readonly shrink: (weights: Parameter, amount: number) => void;
+  readonly what: string;
+}
+
+/** The weights of layers that have a strength. */
+function shrinkage(
+  parameters: readonly Parameter[],
+  strengths: Readonly<Record<string, number>>,
+  scale: number,
+  shrink: Shrinkage["shrink"],
+  what: string,
+): readonly Shrinkage[] {
+  return parameters.flatMap((weights) => {
+    const strength = weights.prunable ? strengths[weights.name.replace(/\.weight$/, "")] : undefined;
+    return strength === undefined ? [] : [{ weights, strength: scale * strength, shrink, what }];
+  });
+}
+
 async function trainModel(
   architecture: Architecture,
   compute: Compute,
   sets: { train: TrainingSet; test: TrainingSet },
   { lassoScale, dryRun }: { lassoScale: number; dryRun: boolean },
 ): Promise<void> {
-  const { name, layers, epochs, learningRate, weightDecay, groupLasso } = architecture;
+  const { name, layers, epochs, learningRate, weightDecay, groupLasso = {}, lasso = {} } = architecture;
   const network = buildNetwork(name, [sets.train.height, sets.train.width, 1], layers, { compute, maxBatch: BATCH / SHARDS, seed: SEED });
   const accuracy = evaluate(network, sets.test, (length) => compute.allocate(length));
   const run = shardRunner(network, sets.train, (length) => compute.allocate(length));
   const inner = innerWeights(network);
-  const shrunk = inner.map((weights) => ({ weights, strength: lassoScale * (groupLasso[weights.name.replace(/\.weight$/, "")] ?? 0) }));
-  const strengths = shrunk.map(({ weights, strength }) => `${weights.name} ${strength}`).join(", ");
-  console.log(`${name}: ${parameterCount(network)} parameters, ${epochs} epochs, group lasso ${strengths}`);
+  const shrunk = [
+    ...shrinkage(inner, groupLasso, lassoScale, shrinkBlocks, "group lasso"),
+    ...shrinkage(network.parameters, lasso, lassoScale, shrinkWeights, "lasso"),
+  ];
+  const strengths = shrunk.map(({ weights, strength, what }) => `${what} ${weights.name} ${strength}`).join(", ");
+  console.log(`${name}: ${parameterCount(network)} parameters, ${epochs} epochs, ${strengths}`);
   const samples = sets.train.labels.length;
   await train(network, sgd(network.parameters, { momentum: 0.9, weightDecay }), localExecutor(network, run), {
     samples,
@@ -79,7 +105,7 @@ async function trainModel(
     augmentation: AUGMENTATION,
     learningRate: cosineSchedule(learningRate, epochs * Math.floor(samples / BATCH), WARMUP_STEPS),
     afterStep: (rate) => {
-      for (const { weights, strength } of shrunk) shrinkBlocks(weights, rate * strength);
+      for (const { weights, strength, shrink } of shrunk) shrink(weights, rate * strength);
     },
     afterEpoch: ({ epoch, loss, seconds }) => {
       console.log(`${name} epoch ${epoch}: loss ${loss.toFixed(4)}, test ${percent(accuracy())}, ${seconds.toFixed(0)} s`);
@@ -89,10 +115,15 @@ async function trainModel(
   if (reached < architecture.accuracy) {
     throw new Error(`${name}: ${percent(reached)} on the test set, expected at least ${percent(architecture.accuracy)}`);
   }
-  for (const sparsity of [0.5, 0.7, 0.8]) {
+  if (architecture.lasso !== undefined) {
+    const weights = network.parameters.filter((p) => p.prunable);
+    console.log(`${name} weights already zero: ${weights.map((p) => `${p.name} ${percent(zeroShare(p))}`).join(", ")}`);
+  }
+  for (const sparsity of architecture.groupLasso === undefined ? [] : [0.5, 0.7, 0.8]) {
     console.log(`${name} with ${percent(sparsity, 0)} of 1×8 blocks pruned: test ${percent(accuracyPruned(network, sparsity, accuracy))}`);
   }
-  console.log(`${name} blocks already zero: ${inner.map((p) => `${p.name} ${percent(zeroBlockShare(p), 0)}`).join(", ")}`);
+  if (architecture.groupLasso !== undefined)
+    console.log(`${name} blocks already zero: ${inner.map((p) => `${p.name} ${percent(zeroBlockShare(p), 0)}`).join(", ")}`);
   if (dryRun) return;
   const bytes = exportOnnx(networkToGraph(network));
   const path = fileURLToPath(new URL(`${name}.onnx`, MODELS));

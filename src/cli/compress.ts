@@ -3,14 +3,17 @@ import { basename } from "node:path";
 import { Command, Option } from "commander";
 import { applyRecipe } from "../compress/apply.ts";
 import type { StepReport } from "../compress/apply.ts";
+import { readTable } from "../compress/quantize/table.ts";
 import { calibrates } from "../compress/recipe-calibrate.ts";
 import { openRecipe } from "../compress/recipe.ts";
+import type { Recipe } from "../compress/recipe.ts";
 import { modelSize } from "../compress/size.ts";
 import { graphStats } from "../compress/stats.ts";
 import type { CompressContext } from "../compress/steps.ts";
 import { observeGraph } from "../engines/cpu/observe.ts";
 import { UsageError } from "../errors.ts";
-import { exportOnnx } from "../formats/onnx/export.ts";
+import { ONNX_FORMS, exportOnnx } from "../formats/onnx/export.ts";
+import type { OnnxForm } from "../formats/onnx/export.ts";
 import { exportSlim } from "../formats/slim/export.ts";
 import type { SlimOrigin } from "../formats/slim/manifest.ts";
 import { exportTrees } from "../formats/tree/write.ts";
@@ -21,6 +24,7 @@ import { sampleIndices } from "../harness/order.ts";
 import { openLabelled } from "../harness/labelled.ts";
 import { calibrationSamples } from "../harness/prepare.ts";
 import { sparseGain } from "../harness/sparse-gain.ts";
+import { StageFolder, sha256 } from "../harness/stages.ts";
 import { packageVersion } from "../harness/version.ts";
 import { renderOptionsFor } from "../report/index.ts";
 import { writeFileAtomic } from "../results/store.ts";
@@ -35,8 +39,11 @@ interface CompressOptions {
   readonly dataset?: string;
   readonly samples?: number;
   readonly saveCalibration?: string;
+  readonly onnxForm: OnnxForm;
+  readonly sparse?: boolean;
   readonly shape?: ReadonlyMap<string, readonly number[]>;
   readonly seed: number;
+  readonly stages?: string;
   readonly format: string;
 }
 
@@ -64,8 +71,11 @@ export function compressCommand(): Command {
     )
     .option("--samples <n>", "calibration samples (default: 32 to 512, by the model's size)", wholeNumber)
     .option("--save-calibration <file>", "also write the ranges that calibration found; int8,table=FILE takes them up")
+    .addOption(new Option("--onnx-form <form>", "how an .onnx file spells integer ops").choices(ONNX_FORMS).default("qdq"))
+    .option("--sparse", "sparse initializers in an .onnx file, where they are shorter")
     .option("--shape <NAME=DIMS>", "bind an input's dynamic dimensions, e.g. x=1,3,48,192; repeatable", collectShape)
     .option("--seed <n>", "chooses the calibration samples", wholeNumber, 1)
+    .option("--stages <folder>", "keep what each step reaches there, and go on from it in later runs with the same beginning")
     .addOption(new Option("--format <format>", "form of the report").choices(["table", "json"]).default("table"))
     .addHelpText("after", CALIBRATION_HELP)
     .action(compress);
@@ -83,7 +93,14 @@ async function compress(word: string, options: CompressOptions): Promise<void> {
   const { saveCalibration } = options;
   if (saveCalibration !== undefined && !calibrates(recipe))
     throw new UsageError(`--save-calibration ${saveCalibration}: recipe ${recipe.text} calibrates nothing. Use it with int8`);
+  if (saveCalibration !== undefined && options.stages !== undefined)
+    throw new UsageError(`--save-calibration ${saveCalibration}: a stage that is taken up calibrates nothing. Leave out --stages`);
+  const { samples, seed } = options;
+  const identity = { model: sha256(bytes), shapes: [...chosen.shapes], dataset: chosen.dataset, samples, seed, tables: tablesOf(recipe) };
+  const folder = options.stages;
+  const stages = folder === undefined ? undefined : new StageFolder(folder, identity);
   const compressed = await applyRecipe(graph, recipe, {
+    ...(stages && { stages }),
     observe: observeGraph,
     sparseGain: sparseGain(),
     ...(calibration && { calibration }),
@@ -92,7 +109,7 @@ async function compress(word: string, options: CompressOptions): Promise<void> {
       onCalibration: (table) => writeFileAtomic(saveCalibration, `${JSON.stringify(table, null, 2)}\n`, "--save-calibration"),
     }),
   });
-  const file = exportOnnx(compressed.graph);
+  const file = exportOnnx(compressed.graph, { form: options.onnxForm, sparse: options.sparse === true });
   const origin: SlimOrigin = {
     tool: { name: "slimbench", version: packageVersion() },
     recipe: recipe.text,
@@ -124,9 +141,15 @@ async function compress(word: string, options: CompressOptions): Promise<void> {
     return;
   }
   console.log(`${graph.name}: ${recipe.text} → ${options.out}`);
+  if (folder !== undefined && stages?.takenUp !== undefined) console.log(`taken from ${folder}: ${stages.takenUp}`);
   console.log(beforeAfterTable(before, after, sizes, renderOptionsFor(process.stdout, process.env).colour));
   for (const line of compressed.steps.flatMap(skippedLines)) console.log(line);
   for (const { step, notes = [] } of compressed.steps) for (const note of notes) console.log(`${step}: ${note}`);
+}
+
+/** Calibration tables by their content: a file of the same name may hold other ranges tomorrow. */
+function tablesOf({ steps }: Recipe): readonly string[] {
+  return steps.flatMap((step) => (step.kind === "int8" && step.table !== undefined ? [sha256(JSON.stringify(readTable(step.table)))] : []));
 }
 
 /** @param onnx the graph as ONNX, which is at hand */

@@ -19,7 +19,8 @@ const RECIPES: Readonly<Record<string, string>> = {
   "int8:weights": "weights in 8 bits with a scale per output channel, arithmetic in float32",
   prune:
     "prune:X: share X of the weights to zero by magnitude; prune:X,block=1x8: whole blocks, which kernels skip; prune,nm=2:4: 2 of every 4 input channels stay",
-  cluster: "cluster:N: at most N values a layer (2..256), stored and executed as indices and a table",
+  cluster:
+    "cluster:N: at most N values a layer (2..256), stored and executed as indices and a table; per=channel: in each output channel; refine=no: without k-means",
   ccp: "ccp:ALPHA: cost-complexity pruning of decision trees; ccp:auto: the alpha by held-out samples and one standard error (samples=all: by all training samples)",
   rep: "reduced-error pruning of decision trees by held-out samples (samples=all: by all training samples)",
   pessimistic: "pessimistic:CF: C4.5's pruning of decision trees, confidence CF (0.25), by what they grew from",

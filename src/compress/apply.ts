@@ -4,7 +4,6 @@ import { layersOf } from "./layers.ts";
 import { roundToFloat16 } from "./lowbit/float16.ts";
 import { quantizeInt4 } from "./lowbit/int4.ts";
 import { checkPromises, followCut } from "./promises.ts";
-import type { Promised } from "./promises.ts";
 import { pruneChannels } from "./prune/channels/prune.ts";
 import { prune } from "./prune/prune.ts";
 import { pruneWhereFaster } from "./prune/where.ts";
@@ -15,21 +14,12 @@ import { pruneTrees } from "./trees/prune.ts";
 import { stepText } from "./recipe.ts";
 import type { Recipe, Step } from "./recipe.ts";
 import { matchesAny, suggestion } from "./names.ts";
-import type { CompressContext, SkippedLayer, StepResult } from "./steps.ts";
+import type { CompressContext, Stage, StageStore, StepReport, StepResult } from "./steps.ts";
 import { UsageError } from "../errors.ts";
 import { validateGraph } from "../graph/validate.ts";
 import type { Graph } from "../graph/ir.ts";
 
-/** What a step did, as it goes into a record. */
-export interface StepReport {
-  /** Canonical text. */
-  readonly step: string;
-  /** Names of the nodes that it changed. */
-  readonly layers: readonly string[];
-  readonly skipped: readonly SkippedLayer[];
-  /** What the user should know: one sentence each. */
-  readonly notes?: readonly string[];
-}
+export type { StepReport } from "./steps.ts";
 
 export interface Compressed {
   readonly graph: Graph;
@@ -41,6 +31,7 @@ export function applyRecipe(graph: Graph, recipe: Recipe, context: CompressConte
   return runSteps(
     graph,
     recipe.steps.map((step) => ({ text: stepText(step), run: (g) => runStep(g, step, context) })),
+    context.stages,
   );
 }
 
@@ -50,20 +41,24 @@ export interface RunnableStep {
   readonly run: (graph: Graph) => StepResult | Promise<StepResult>;
 }
 
-export async function runSteps(original: Graph, steps: readonly RunnableStep[]): Promise<Compressed> {
-  let graph = original;
-  const reports: StepReport[] = [];
-  let promises: readonly Promised[] = [];
-  for (const { text, run } of steps) {
-    const result = await run(graph);
-    graph = result.graph;
-    validateGraph(graph);
-    promises = [...followCut(promises, result.survivors), ...result.promises];
-    checkPromises(graph, promises, text);
-    const { layers, skipped, notes = [] } = result;
-    reports.push({ step: text, layers, skipped, ...(notes.length > 0 && { notes }) });
+/** @param stages where what the steps reach is kept, and taken up again */
+export async function runSteps(original: Graph, steps: readonly RunnableStep[], stages?: StageStore): Promise<Compressed> {
+  const texts = steps.map(({ text }) => text);
+  let reached: Stage = { graph: original, steps: [], promises: [] };
+  for (let count = steps.length; count > 0 && reached.steps.length === 0; count--) {
+    reached = stages?.find(texts.slice(0, count)) ?? reached;
   }
-  return { graph, steps: reports };
+  for (const { text, run } of steps.slice(reached.steps.length)) {
+    const result = await run(reached.graph);
+    const { graph, layers, skipped, notes = [] } = result;
+    validateGraph(graph);
+    const promises = [...followCut(reached.promises, result.survivors), ...result.promises];
+    checkPromises(graph, promises, text);
+    const report: StepReport = { step: text, layers, skipped, ...(notes.length > 0 && { notes }) };
+    reached = { graph, steps: [...reached.steps, report], promises };
+    stages?.keep(texts.slice(0, reached.steps.length), reached);
+  }
+  return { graph: reached.graph, steps: reached.steps };
 }
 
 /** @throws UsageError where a name in `only` is that of no layer: the step would silently do less than was asked */

@@ -28,10 +28,11 @@ export interface Int8Grid extends PromiseOf {
   readonly limit?: number;
 }
 
-/** The weights take at most `most` values; as integers, on each scale for itself. */
+/** The weights take at most `most` values; as integers, on each scale for itself; with an axis, in each channel along it. */
 export interface DistinctValues extends PromiseOf {
   readonly kind: "distinct";
   readonly most: number;
+  readonly axis?: number;
 }
 
 /** Every weight is a float16 value. */
@@ -96,7 +97,7 @@ function breach(graph: Graph, promise: Promised): string | undefined {
     case "int8Grid":
       return gridBreach(tensor, promise.limit ?? 127);
     case "distinct":
-      return distinctBreach(tensor, promise.most);
+      return distinctBreach(tensor, promise);
     case "float16Grid":
       return float16Breach(tensor);
     case "int4Grid":
@@ -125,15 +126,17 @@ function gridBreach(tensor: Constant, limit: number): string | undefined {
   return at < 0 ? undefined : `weight ${at} is ${tensor.data[at]!}, expected -${limit}..${limit}`;
 }
 
-function distinctBreach(tensor: Constant, most: number): string | undefined {
+function distinctBreach(tensor: Constant, { most, axis }: DistinctValues): string | undefined {
   const values = new Map<number, Set<number>>();
+  const along = axis ?? tensor.quant?.axis;
   for (let i = 0; i < tensor.data.length; i++) {
-    const scale = scaleIndex(tensor, i);
-    let seen = values.get(scale);
-    if (seen === undefined) values.set(scale, (seen = new Set()));
+    const group = channelIndex(tensor, along, i);
+    let seen = values.get(group);
+    if (seen === undefined) values.set(group, (seen = new Set()));
     seen.add(tensor.data[i]!);
-    if (seen.size > most)
-      return `its weights take more than ${most} values${tensor.quant?.axis === undefined ? "" : " on one scale"}, expected at most ${most}`;
+    if (seen.size <= most) continue;
+    const where = axis !== undefined ? ` in channel ${group}` : along === undefined ? "" : " on one scale";
+    return `its weights take more than ${most} values${where}, expected at most ${most}`;
   }
   return undefined;
 }
@@ -168,9 +171,14 @@ function zeroCode(tensor: Constant, i: number): number {
 }
 
 /** Which of its scales element i of a constant is on; 0 where there is one or none. */
-function scaleIndex({ quant, shape }: Constant, i: number): number {
-  if (quant?.axis === undefined) return 0;
+function scaleIndex(tensor: Constant, i: number): number {
+  return channelIndex(tensor, tensor.quant?.axis, i);
+}
+
+/** Index along an axis; 0 without one. */
+function channelIndex({ shape }: Constant, axis: number | undefined, i: number): number {
+  if (axis === undefined) return 0;
   let inner = 1;
-  for (let d = quant.axis + 1; d < shape.length; d++) inner *= shape[d]!;
-  return Math.floor(i / inner) % shape[quant.axis]!;
+  for (let d = axis + 1; d < shape.length; d++) inner *= shape[d]!;
+  return Math.floor(i / inner) % shape[axis]!;
 }

@@ -43,7 +43,7 @@ export interface ChannelStep extends LayerFilter {
 }
 
 const DEFAULT_SEED = 1;
-const LARGEST_SEED = 2 ** 31 - 1;
+export const LARGEST_SEED = 2 ** 31 - 1;
 const SCOPES = ["layer", "global"] as const;
 const WEIGHT_IMPORTANCES = ["l1", "lamp", "random"] as const;
 const DEFAULT_CHANNEL_IMPORTANCE: ChannelImportance = "l2";

@@ -7,10 +7,10 @@ import { FormatError, UsageError } from "../errors.ts";
 import { suggestion } from "./names.ts";
 import { Fields, LIST_SEPARATOR, STEP_NAMES, filterText } from "./recipe-fields.ts";
 import type { LayerFilter, PlainFilter, StepName } from "./recipe-fields.ts";
-import { STARTS } from "./cluster/starts.ts";
+import { DEFAULT_START_SEED, RANDOM_STARTS, STARTS } from "./cluster/starts.ts";
 import type { Start } from "./cluster/starts.ts";
 import { overrideOptions } from "./recipe-calibrate.ts";
-import { parsePrune, pruneText } from "./recipe-prune.ts";
+import { LARGEST_SEED, parsePrune, pruneText } from "./recipe-prune.ts";
 import type { ChannelStep, PruneStep } from "./recipe-prune.ts";
 import { int8DynamicText, int8WeightsText } from "./recipe-int8-forms.ts";
 import type { Int8DynamicStep, Int8WeightsStep } from "./recipe-int8-forms.ts";
@@ -25,6 +25,12 @@ export interface ClusterStep extends LayerFilter {
   readonly values: number;
   /** Where k-means begins; absent: linear. */
   readonly init?: Exclude<Start, "linear">;
+  /** Of the starts that draw numbers; absent: 9. */
+  readonly seed?: number;
+  /** Values stay where they begin; absent: k-means moves them. */
+  readonly refine?: "no";
+  /** Each output channel has its own; absent: the layer. */
+  readonly per?: "channel";
 }
 
 export interface Float16Step extends PlainFilter {
@@ -190,7 +196,7 @@ export function stepText(step: Step): string {
     case "int4":
       return `int4${step.block === DEFAULT_INT4_BLOCK ? "" : `,block=${step.block}`}${filterText(step)}`;
     case "cluster":
-      return `cluster:${step.values}${step.init === undefined ? "" : `,init=${step.init}`}${filterText(step)}`;
+      return clusterText(step);
     case "prune":
     case "channels":
       return `${pruneText(step)}${filterText(step)}`;
@@ -245,10 +251,27 @@ function parseStep(fields: Fields): Step {
 }
 
 function parseCluster(fields: Fields): ClusterStep {
-  fields.onlyOptions(["init", "only", "include", "exclude"]);
+  fields.onlyOptions(["init", "seed", "refine", "per", "only", "include", "exclude"]);
   const expected = "an integer 2..65536 (shared values in a layer), e.g. cluster:16";
   const values = fields.value(expected, (n) => Number.isInteger(n) && n >= 2 && n <= 65_536);
   if (values > MOST_SHARED_VALUES) throw fields.unsupported(`cluster:${values}`, `Use at most cluster:${MOST_SHARED_VALUES}`);
   const init = fields.wordOption("init", STARTS, "linear");
-  return { kind: "cluster", values, ...(init === "linear" ? {} : { init }), ...fields.filter() };
+  if (!RANDOM_STARTS.has(init) && fields.option("seed") !== undefined)
+    throw fields.error(`seed: only ${[...RANDOM_STARTS].map((start) => `init=${start}`).join(" and ")} draw numbers. Leave it out`);
+  const seed = fields.integerOption("seed", 0, LARGEST_SEED) ?? DEFAULT_START_SEED;
+  return {
+    kind: "cluster",
+    values,
+    ...(init === "linear" ? {} : { init }),
+    ...(seed !== DEFAULT_START_SEED && { seed }),
+    ...(fields.wordOption("refine", ["yes", "no"], "yes") === "no" && { refine: "no" as const }),
+    ...(fields.wordOption("per", ["layer", "channel"], "layer") === "channel" && { per: "channel" as const }),
+    ...fields.filter(),
+  };
+}
+
+function clusterText(step: ClusterStep): string {
+  const part = (key: string, value: string | number | undefined): string => (value === undefined ? "" : `,${key}=${value}`);
+  const { values, init, seed, refine, per } = step;
+  return `cluster:${values}${part("init", init)}${part("seed", seed)}${part("refine", refine)}${part("per", per)}${filterText(step)}`;
 }

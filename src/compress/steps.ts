@@ -28,6 +28,32 @@ export interface CompressContext {
   readonly labelled?: () => LabelledSamples | Promise<LabelledSamples>;
   /** For pruning that asks where it pays; such a step fails without it. */
   readonly sparseGain?: SparseGain;
+  /** Absent: every step runs. */
+  readonly stages?: StageStore;
+}
+
+/** What a recipe has reached behind some of its steps. */
+export interface Stage {
+  readonly graph: Graph;
+  readonly steps: readonly StepReport[];
+  readonly promises: readonly Promised[];
+}
+
+/** Keeps stages for later runs on the same model with the same samples. Steps are named by their canonical texts, from the first on. */
+export interface StageStore {
+  find(steps: readonly string[]): Stage | undefined;
+  keep(steps: readonly string[], stage: Stage): void;
+}
+
+/** What a step did, as it goes into a record. */
+export interface StepReport {
+  /** Canonical text. */
+  readonly step: string;
+  /** Names of the nodes that it changed. */
+  readonly layers: readonly string[];
+  readonly skipped: readonly SkippedLayer[];
+  /** What the user should know: one sentence each. */
+  readonly notes?: readonly string[];
 }
 
 /** Labelled samples, in the order of the dataset. */

@@ -1,7 +1,7 @@
 /**
- * Blocks of 8 consecutive output channels at one input position, the unit that `prune:X,block=1x8` zeroes: their shrinkage while
- * training (group lasso), and one-shot pruning to measure what a net would lose. Weights are [O, K...] row-major; a last block of
- * fewer than 8 channels counts as a block.
+ * Sparsity that training induces: single weights shrink (lasso), or blocks of 8 consecutive output channels at one input position do, the unit
+ * that `prune:X,block=1x8` zeroes (group lasso); and one-shot pruning to measure what a net would lose. Weights are [O, K...] row-major; a last
+ * block of fewer than 8 channels counts as a block.
  */
 import type { Parameter } from "./layer.ts";
 
@@ -28,6 +28,12 @@ export function shrinkBlocks(p: Parameter, amount: number): void {
   });
 }
 
+/** The proximal step of the lasso λ·Σ|w|: each weight moves towards zero by `amount` (learning rate × λ), and those that reach it stay. */
+export function shrinkWeights(p: Parameter, amount: number): void {
+  const w = p.value;
+  for (let i = 0; i < w.length; i++) w[i] = Math.sign(w[i]!) * Math.max(0, Math.abs(w[i]!) - amount);
+}
+
 /** Zeroes the share `sparsity` of the blocks with the smallest mean |w|, in place; ties fall to the earlier block. */
 export function pruneBlocks(w: Float32Array, shape: readonly number[], sparsity: number): void {
   const blocks: { start: number; count: number; stride: number; magnitude: number }[] = [];
@@ -52,4 +58,9 @@ export function zeroBlockShare(p: Parameter): number {
     zero++;
   });
   return zero / total;
+}
+
+/** Share of weights that are zero. */
+export function zeroShare(p: Parameter): number {
+  return p.value.reduce((zeros, w) => (w === 0 ? zeros + 1 : zeros), 0) / p.value.length;
 }

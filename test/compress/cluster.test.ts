@@ -15,6 +15,7 @@ import { checkPromises } from "../../src/compress/promises.ts";
 import { parseRecipe } from "../../src/compress/recipe.ts";
 import { graphStats } from "../../src/compress/stats.ts";
 import { UsageError } from "../../src/errors.ts";
+import { encodeSection } from "../../src/formats/slim/coding/section.ts";
 import { codeBytes, withoutCode } from "../../src/graph/code.ts";
 import type { Graph } from "../../src/graph/ir.ts";
 import { deserializeGraph, serializeGraph } from "../../src/graph/serialize.ts";
@@ -22,7 +23,7 @@ import { validateGraph } from "../../src/graph/validate.ts";
 import { contextFor, filled, mobileNet, plainNet, uniform } from "./nets.ts";
 
 const sorted = (...values: number[]): Float64Array => Float64Array.from(values).sort();
-const rounded = (values: Float64Array): number[] => Array.from(values, (value) => Math.round(value * 1e4) / 1e4);
+const rounded = (values: Float64Array, digits = 4): number[] => Array.from(values, (value) => Number(value.toFixed(digits)));
 const UP_TO_TEN = sorted(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10);
 const TWELVE = sorted(-3, -2, -1, 0, 1.1, 2.2, 3.3, 4.4, 5.5, 6.6, 7.7, 8.8, 9);
 
@@ -31,6 +32,16 @@ const apply = async (graph: Graph, recipe: string): Promise<Graph> =>
 
 function distinct(graph: Graph, tensor: string): number {
   return new Set(graph.tensors.get(tensor)!.data).size;
+}
+
+function nearestIndex(table: Float32Array, value: number): number {
+  const distances = Array.from(table, (center) => Math.abs(value - center));
+  return distances.indexOf(Math.min(...distances));
+}
+
+function squaredError(original: Graph, graph: Graph, tensor: string): number {
+  const [a, b] = [original.tensors.get(tensor)!.data as Float32Array, graph.tensors.get(tensor)!.data as Float32Array];
+  return a.reduce((sum, w, i) => sum + (w - b[i]!) ** 2, 0);
 }
 
 /** Sum of squared distances to the nearest shared value. */
@@ -54,12 +65,12 @@ describe("starting points", () => {
 describe("other starting points", () => {
   it("follow the density (vectors of the TensorFlow toolkit)", () => {
     const crowded = sorted(0, 1, 2, 3, 3.1, 3.2, 3.3, 3.4, 3.5);
-    expect(rounded(densityCentroids(crowded, 5))).toEqual([0.1114, 2.0534, 3.1459, 3.3886, 3.51]);
-    expect(rounded(densityCentroids(crowded, 3))).toEqual([0.1114, 3.1459, 3.51]);
-    expect(rounded(densityCentroids(sorted(0, 1, 2, 3, 4, 5, 6, 7, 8, 9), 3))).toEqual([0.301, 5.2776, 9.01]);
-    expect(rounded(startCentroidsBySign("density", sorted(-1, -2, -3, -4, -5, -6), 3))).toEqual([-5.8369, -2.8941, -0.99]);
-    expect(rounded(startCentroidsBySign("density", sorted(-4, -3, -2, -1, 1, 2, 3, 4, 5, 6, 7), 5))).toEqual([
-      -3.9059, -0.99, 1.1976, 4.1038, 7.01,
+    expect(rounded(densityCentroids(crowded, 5), 5)).toEqual([0.11138, 2.05345, 3.14586, 3.38862, 3.51]);
+    expect(rounded(densityCentroids(crowded, 3), 5)).toEqual([0.11138, 3.14586, 3.51]);
+    expect(rounded(densityCentroids(sorted(0, 1, 2, 3, 4, 5, 6, 7, 8, 9), 3), 5)).toEqual([0.30103, 5.27759, 9.01]);
+    expect(rounded(startCentroidsBySign("density", sorted(-1, -2, -3, -4, -5, -6), 3), 5)).toEqual([-5.8369, -2.89414, -0.99]);
+    expect(rounded(startCentroidsBySign("density", sorted(-4, -3, -2, -1, 1, 2, 3, 4, 5, 6, 7), 5), 5)).toEqual([
+      -3.90586, -0.99, 1.19759, 4.10379, 7.01,
     ]);
   });
 
@@ -95,7 +106,7 @@ describe("other starting points", () => {
     expect([...centroids]).toEqual([...centroids].sort((a, b) => a - b));
     expect(centroids[0]).toBeGreaterThanOrEqual(data[0]! - 0.011);
     expect(centroids[15]).toBeLessThanOrEqual(data[499]! + 0.011);
-    const { table } = clusterValues(Float32Array.from(data), 16, false, start);
+    const { table } = clusterValues(Float32Array.from(data), 16, false, { start });
     expect(table.length).toBe(16);
     expect(spread(Float32Array.from(data), table)).toBeLessThanOrEqual(
       spread(Float32Array.from(data), Float32Array.from(centroids)) + 1e-9,
@@ -182,6 +193,55 @@ describe("cluster:N", () => {
     expect(distinct(await apply(mobileNet(), "cluster:4,include=dw"), "dw.w")).toBe(4);
   });
 
+  it("stops where it begins on request, as the TensorFlow toolkit does", async () => {
+    const values = Float32Array.from({ length: 11 }, (_, i) => i + (i % 3) / 8);
+    const { table, indices } = clusterValues(values, 5, false, { refine: false });
+    expect([...table]).toEqual([...linearCentroids(Float64Array.from(values).sort(), 5)].map(Math.fround));
+    // Halfway between two, the lower one.
+    expect([...indices]).toEqual([0, 0, 1, 1, 2, 2, 2, 3, 3, 4, 4].map((_, i) => nearestIndex(table, values[i]!)));
+    const [moved, still] = [await apply(plainNet(), "cluster:8"), await apply(plainNet(), "cluster:8,refine=no")];
+    const error = (graph: Graph): number => squaredError(plainNet(), graph, "fc1.w");
+    expect(error(still)).toBeGreaterThan(1.02 * error(moved));
+  });
+
+  it("draws the same values for a seed, others for another", async () => {
+    const weights = async (recipe: string): Promise<unknown> => (await apply(plainNet(), recipe)).tensors.get("fc1.w")!.data;
+    const base = "cluster:16,init=random,refine=no";
+    expect(await weights(`${base},seed=3`)).toEqual(await weights(`${base},seed=3`));
+    expect(await weights(`${base},seed=3`)).not.toEqual(await weights(base));
+    expect(() => parseRecipe("cluster:16,seed=3")).toThrow("only init=random and init=kmeanspp draw numbers");
+    expect(parseRecipe("cluster:16,per=layer,seed=9,init=kmeanspp,refine=yes").text).toBe("cluster:16,init=kmeanspp");
+    expect(parseRecipe("cluster:16,per=channel,seed=8,init=kmeanspp,refine=no").text).toBe(
+      "cluster:16,init=kmeanspp,seed=8,refine=no,per=channel",
+    );
+  });
+
+  it("gives each channel values of its own on request, which fit better", async () => {
+    const { graph, steps } = await applyRecipe(mobileNet(), parseRecipe("cluster:4,per=channel,include=dw"), {});
+    const [layered, original] = [await apply(mobileNet(), "cluster:4,include=dw"), mobileNet()];
+    for (const [name, axis] of [
+      ["stem.w", 0],
+      ["dw.w", 3],
+      ["head.w", 0],
+    ] as const) {
+      const { data, shape, code } = graph.tensors.get(name)!;
+      const inner = shape.slice(axis + 1).reduce((a, b) => a * b, 1);
+      const channels = Array.from({ length: shape[axis]! }, () => new Set<number>());
+      data!.forEach((w, i) => channels[Math.floor(i / inner) % shape[axis]!]!.add(w));
+      expect(Math.max(...channels.map(({ size }) => size))).toBe(4);
+      expect(distinct(graph, name)).toBeGreaterThan(4);
+      expect(code).toMatchObject({ kind: "codebook" });
+      expect(squaredError(original, graph, name)).toBeLessThan(squaredError(original, layered, name));
+    }
+    expect(steps[0]!.notes).toBeUndefined();
+    // 24 channels of 16 values: more than a byte's 256.
+    const wide = await applyRecipe(plainNet(), parseRecipe("prune:0.5+cluster:16,per=channel+int8"), contextFor(plainNet()));
+    expect(wide.steps[1]!.notes).toEqual([expect.stringContaining("in all channels of conv2, fc1")]);
+    const promise = { kind: "distinct", layer: "stem", tensor: "stem.w", by: "cluster:4,per=channel", axis: 0 } as const;
+    checkPromises(graph, [{ ...promise, most: 4 }], "later");
+    expect(() => checkPromises(graph, [{ ...promise, most: 3 }], "later")).toThrow(/more than 3 values in channel 0, expected at most 3/);
+  });
+
   it("keeps the zeros of pruning", async () => {
     const graph = await apply(plainNet(), "prune:0.6+cluster:8");
     const pruned = await apply(plainNet(), "prune:0.6");
@@ -240,6 +300,14 @@ describe("cluster:N", () => {
     const promise = { kind: "distinct", layer: "fc1", tensor: "w", by: "cluster:2" } as const;
     checkPromises(graph, [{ ...promise, most: 2 }], "int8");
     expect(() => checkPromises(graph, [{ ...promise, most: 1 }], "int8")).toThrow(/more than 1 values on one scale/);
+  });
+
+  it("takes the bits that the paper's formula says: n·32 / (n·log2 k + k·32), 3.2 for 16 weights of 4 values", () => {
+    const { table, indices } = clusterValues(filled(16, uniform(1)), 4, false);
+    expect(table.length).toBe(4);
+    // As its archive keeps the indices: 2 bits each.
+    const { valueBits } = encodeSection(indices, 1);
+    expect((16 * 32) / (16 * valueBits.plain + table.length * 32)).toBe(3.2);
   });
 
   it("counts bytes as they are kept", async () => {

@@ -68,6 +68,29 @@ describe("bench compress", () => {
     expect(same.length).toBeGreaterThan(30);
   });
 
+  it("keeps stages on request, and goes on from them", async () => {
+    const stages = join(folder, "stages");
+    const compressTo = (recipe: string, ...args: string[]): Promise<string> =>
+      run(compressCommand(), [model, "--recipe", recipe, "-o", out, "--dataset", header, "--samples", "8", "--stages", stages, ...args]);
+    expect(await compressTo("prune:0.6+cluster:8")).not.toContain("taken from");
+    expect(await compressTo("prune:0.6+int8")).toContain(`taken from ${stages}: prune:0.6\n`);
+    expect(await compressTo("prune:0.6+int8", "--seed", "2")).not.toContain("taken from");
+    await expect(compressTo("int8", "--save-calibration", join(folder, "t.json"))).rejects.toThrow(/Leave out --stages/);
+  });
+
+  it("writes other forms of ONNX on request, which read back as the same model", async () => {
+    const write = async (...args: string[]): Promise<Buffer> => {
+      await run(compressCommand(), [model, "--recipe", "prune:0.95+int8", "-o", out, "--dataset", header, "--samples", "8", ...args]);
+      return readFileSync(out);
+    };
+    const [plain, operators, sparse] = [await write(), await write("--onnx-form", "qoperator"), await write("--sparse")];
+    expect(plain.includes("QGemm")).toBe(false);
+    expect(operators.includes("QGemm")).toBe(true);
+    expect(sparse.length).toBeLessThan(0.8 * plain.length);
+    const { graph: small } = await openModel(out);
+    expect(observeGraph(small).run(samples[0]!, () => undefined)[0]!.length).toBe(10);
+  });
+
   it("writes an archive that every command reads as it was, and says what made it", async () => {
     const archive = join(folder, "small.slim");
     const text = await run(compressCommand(), [model, "-r", "prune:0.9+cluster:16", "-o", archive, "--seed", "3"]);

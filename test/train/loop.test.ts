@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { fillNormal, mulberry32 } from "../../src/data/random.ts";
 import { augment } from "../../src/train/augment.ts";
-import { pruneBlocks, shrinkBlocks, zeroBlockShare } from "../../src/train/block-sparsity.ts";
+import { pruneBlocks, shrinkBlocks, shrinkWeights, zeroBlockShare, zeroShare } from "../../src/train/block-sparsity.ts";
 import { plainCompute } from "../../src/train/compute-plain.ts";
 import type { Parameter } from "../../src/train/layer.ts";
 import { relu } from "../../src/train/layers/activation.ts";
@@ -195,6 +195,14 @@ describe("1×8 blocks", () => {
     shrinkBlocks(p, 0.5);
     expect(zeroBlockShare(p)).toBe(0.5);
     expect(p.value[1]).toBeCloseTo(1 - 0.5 / Math.sqrt(8), 6);
+  });
+
+  it("shrinks single weights by the amount, to zero at most", () => {
+    const value = Float32Array.of(1, -1, 0.25, -0.125, 0);
+    const p: Parameter = { name: "w", value, gradient: value.slice(), shape: [5, 1], decay: true, prunable: true };
+    shrinkWeights(p, 0.25);
+    expect(Array.from(p.value, (w) => w + 0)).toEqual([0.75, -0.75, 0, 0, 0]);
+    expect(zeroShare(p)).toBe(0.6);
   });
 });
 

@@ -1,13 +1,15 @@
 /**
- * Weight clustering: each layer's weights share at most N values, so a weight is stored as an index. One table a layer: a table for each
- * output channel would follow the channels' ranges better, but costs N × 4 bytes a channel, more than the indices of most channels. Conv2D and
- * Dense by default; depthwise layers hold few weights and lose most accuracy. Zeros of a sparse layer stay zeros, by a shared value of their own.
+ * Weight clustering: each layer's weights share at most N values, so a weight is stored as an index. With `per=channel` each output channel has N
+ * values of its own, which follow its range better but cost N × 4 bytes a channel, more than the indices of most channels; indices are bytes, so that
+ * layers with more than 256 values altogether stay float32. Conv2D and Dense by default; depthwise layers hold few weights and lose most accuracy.
+ * Zeros of a sparse layer stay zeros, by a shared value of their own.
  */
 import { UsageError } from "../../errors.ts";
-import { withoutCode } from "../../graph/code.ts";
+import { MOST_VALUES, withoutCode } from "../../graph/code.ts";
 import { countNonzero } from "../../graph/cost.ts";
-import type { Constant, Graph, Tensor } from "../../graph/ir.ts";
-import { layersOf, withTensors } from "../layers.ts";
+import { elementCount } from "../../graph/dtype.ts";
+import type { CodebookCode, Constant, Graph, Tensor } from "../../graph/ir.ts";
+import { channelAxis, layersOf, withTensors } from "../layers.ts";
 import type { Layer } from "../layers.ts";
 import { isNamed, leftOut } from "../recipe-fields.ts";
 import type { Promised } from "../promises.ts";
@@ -25,19 +27,67 @@ export function cluster(graph: Graph, step: ClusterStep): StepResult {
   const tensors = new Map<string, Tensor>();
   const skipped: SkippedLayer[] = [];
   const promises: Promised[] = [];
+  const uncoded: string[] = [];
   for (const layer of layersOf(graph)) {
     const { node, weight } = layer;
     const why = reasonToSkip(layer, step);
     if (why !== undefined) skipped.push({ layer: node.name, op: node.op, why });
     else if (!tensors.has(weight.name)) {
-      const { table, indices } = clusterValues(weight.data as Float32Array, step.values, isSparse(weight), step.init);
-      const data = Float32Array.from(indices, (index) => table[index]!);
-      tensors.set(weight.name, { ...withoutCode(weight), data, code: { kind: "codebook", table, indices } });
-      promises.push({ kind: "distinct", layer: node.name, tensor: weight.name, by, most: step.values });
+      const axis = step.per === "channel" ? channelAxis(node.op) : undefined;
+      const { data, code } = clusterWeight(weight, step, axis);
+      if (code === undefined) uncoded.push(node.name);
+      tensors.set(weight.name, { ...withoutCode(weight), data, ...(code && { code }) });
+      promises.push({
+        kind: "distinct",
+        layer: node.name,
+        tensor: weight.name,
+        by,
+        most: step.values,
+        ...(axis !== undefined && { axis }),
+      });
     }
   }
   if (tensors.size === 0) throw new UsageError(`recipe step ${by}: no layer of "${graph.name}" can be clustered. Use another model`);
-  return { graph: withTensors(graph, tensors.values()), layers: promises.map(({ layer }) => layer), skipped, promises };
+  const notes =
+    uncoded.length === 0
+      ? []
+      : [`more than ${MOST_VALUES} values in all channels of ${uncoded.join(", ")}, too many for indices of a byte: kept as float32`];
+  return { graph: withTensors(graph, tensors.values()), layers: promises.map(({ layer }) => layer), skipped, promises, notes };
+}
+
+/**
+ * @param axis of the channels with values of their own; undefined: all weights share theirs
+ * @returns no code where there are too many values for one
+ */
+function clusterWeight(
+  weight: Constant,
+  { values, init, seed, refine }: ClusterStep,
+  axis: number | undefined,
+): { readonly data: Float32Array; readonly code?: CodebookCode } {
+  const [all, keepZero] = [weight.data as Float32Array, isSparse(weight)];
+  const options = { start: init, seed, refine: refine !== "no" };
+  if (axis === undefined) {
+    const { table, indices } = clusterValues(all, values, keepZero, options);
+    return { data: Float32Array.from(indices, (index) => table[index]!), code: { kind: "codebook", table, indices } };
+  }
+  const channels = weight.shape[axis]!;
+  const inner = elementCount(weight.shape.slice(axis + 1));
+  const channelOf = (i: number): number => Math.floor(i / inner) % channels;
+  const data = new Float32Array(all.length);
+  const known = new Map<number, number>();
+  for (let c = 0; c < channels; c++) {
+    const { table, indices } = clusterValues(
+      all.filter((_, i) => channelOf(i) === c),
+      values,
+      keepZero,
+      options,
+    );
+    for (const value of table) if (!known.has(value)) known.set(value, known.size);
+    for (let i = 0, at = 0; i < data.length; i++) if (channelOf(i) === c) data[i] = table[indices[at++]!]!;
+  }
+  if (known.size > MOST_VALUES) return { data };
+  const indices = Uint8Array.from(data, (value) => known.get(value)!);
+  return { data, code: { kind: "codebook", table: Float32Array.from(known.keys()), indices } };
 }
 
 function isSparse(weight: Constant): boolean {

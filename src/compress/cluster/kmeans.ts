@@ -44,15 +44,26 @@ export interface Clustered {
   readonly indices: Uint8Array;
 }
 
+export interface ClusterOptions {
+  /** Default: linear. */
+  readonly start?: Start | undefined;
+  readonly seed?: number | undefined;
+  /** False: values go to the nearest starting point, as the TensorFlow toolkit begins its training. Default: k-means from there. */
+  readonly refine?: boolean | undefined;
+}
+
 /**
  * @param data finite
  * @param count at most 256
  * @param keepZero zeros stay zeros, by a shared value of their own that no other weight takes
  */
-export function clusterValues(data: Float32Array, count: number, keepZero: boolean, start: Start = "linear"): Clustered {
+export function clusterValues(data: Float32Array, count: number, keepZero: boolean, options: ClusterOptions = {}): Clustered {
   const free = Float64Array.from(keepZero ? data.filter((value) => value !== 0) : data).sort();
   const hasZeros = keepZero && free.length < data.length;
-  const table = [...(hasZeros ? [0] : []), ...(free.length === 0 ? [] : centroidsOf(free, hasZeros ? count - 1 : count, keepZero, start))];
+  const table = [
+    ...(hasZeros ? [0] : []),
+    ...(free.length === 0 ? [] : centroidsOf(free, hasZeros ? count - 1 : count, keepZero, options)),
+  ];
   const first = hasZeros ? 1 : 0;
   const indices = new Uint8Array(data.length);
   for (let i = 0; i < data.length; i++) indices[i] = hasZeros && data[i] === 0 ? 0 : nearest(table, first, data[i]!);
@@ -60,10 +71,15 @@ export function clusterValues(data: Float32Array, count: number, keepZero: boole
 }
 
 /** Rounded to float32, without repeats. */
-function centroidsOf(sorted: Float64Array, count: number, bySign: boolean, start: Start): readonly number[] {
+function centroidsOf(
+  sorted: Float64Array,
+  count: number,
+  bySign: boolean,
+  { start = "linear", seed, refine = true }: ClusterOptions,
+): readonly number[] {
   const distinct = [...new Set(sorted)];
-  const values =
-    distinct.length <= count ? distinct : lloyd(sorted, (bySign ? startCentroidsBySign : startCentroids)(start, sorted, count));
+  const from = (): Float64Array => (bySign ? startCentroidsBySign : startCentroids)(start, sorted, count, seed);
+  const values = distinct.length <= count ? distinct : refine ? lloyd(sorted, from()) : from();
   // + 0 turns -0 into 0.
   return [...new Set(Array.from(values, (value) => Math.fround(value) + 0))];
 }

@@ -1,6 +1,6 @@
 /**
  * Where k-means begins: evenly spaced, by the distribution's density, at random, or by k-means++ (Arthur & Vassilvitskii 2007). All work on
- * values sorted once; what is random repeats, since it comes from a fixed seed. Linear, density and random are the TensorFlow toolkit's.
+ * values sorted once; what is random repeats for a seed. Linear, density and random are the TensorFlow toolkit's.
  */
 import { mulberry32 } from "../../data/random.ts";
 import { roundHalfEven } from "../../graph/numerics.ts";
@@ -9,9 +9,12 @@ export const STARTS = ["linear", "density", "random", "kmeanspp"] as const;
 export type Start = (typeof STARTS)[number];
 
 /** @param sorted ascending, not empty; @returns `count` values, ascending */
-type Starter = (sorted: Float64Array, count: number, gap: number) => Float64Array;
+type Starter = (sorted: Float64Array, count: number, margin: number, seed: number) => Float64Array;
 
-const SEED = 9;
+/** Starts that draw numbers. */
+export const RANDOM_STARTS: ReadonlySet<Start> = new Set<Start>(["random", "kmeanspp"]);
+/** The TensorFlow toolkit's. */
+export const DEFAULT_START_SEED = 9;
 
 /** From the smallest to the largest of `sorted`, evenly. One centroid stands on the smallest. */
 export function linearCentroids(sorted: Float64Array, count: number): Float64Array {
@@ -37,8 +40,8 @@ export function densityCentroids(sorted: Float64Array, count: number, margin: nu
 }
 
 /** Uniform between the smallest and the largest. */
-export function randomCentroids(sorted: Float64Array, count: number): Float64Array {
-  const random = mulberry32(SEED);
+export function randomCentroids(sorted: Float64Array, count: number, seed = DEFAULT_START_SEED): Float64Array {
+  const random = mulberry32(seed);
   const [low, high] = [sorted[0]!, sorted[sorted.length - 1]!];
   return Float64Array.from({ length: count }, () => low + random() * (high - low)).sort();
 }
@@ -48,8 +51,8 @@ export function randomCentroids(sorted: Float64Array, count: number): Float64Arr
  * values come from prefix sums, so that a draw costs a few steps a centroid instead of one a value.
  * @param sorted float32 values, at least `count` different ones
  */
-export function plusPlusCentroids(sorted: Float64Array, count: number): Float64Array {
-  const random = mulberry32(SEED);
+export function plusPlusCentroids(sorted: Float64Array, count: number, seed = DEFAULT_START_SEED): Float64Array {
+  const random = mulberry32(seed);
   const n = sorted.length;
   // Around the mean, so that differences of large sums keep their digits.
   const mean = sorted.reduce((sum, value) => sum + value, 0) / n;
@@ -91,25 +94,25 @@ export function plusPlusCentroids(sorted: Float64Array, count: number): Float64A
 const STARTERS: Readonly<Record<Start, Starter>> = {
   linear: linearCentroids,
   density: densityCentroids,
-  random: randomCentroids,
-  kmeanspp: plusPlusCentroids,
+  random: (sorted, count, _margin, seed) => randomCentroids(sorted, count, seed),
+  kmeanspp: (sorted, count, _margin, seed) => plusPlusCentroids(sorted, count, seed),
 };
 
-export function startCentroids(start: Start, sorted: Float64Array, count: number): Float64Array {
-  return STARTERS[start](sorted, count, GRID_MARGIN);
+export function startCentroids(start: Start, sorted: Float64Array, count: number, seed = DEFAULT_START_SEED): Float64Array {
+  return STARTERS[start](sorted, count, GRID_MARGIN, seed);
 }
 
 /**
  * As `startCentroids` for each sign, the counts shared by the numbers of values.
  * @param sorted without zeros
  */
-export function startCentroidsBySign(start: Start, sorted: Float64Array, count: number): Float64Array {
+export function startCentroidsBySign(start: Start, sorted: Float64Array, count: number, seed = DEFAULT_START_SEED): Float64Array {
   const negatives = sorted.filter((value) => value < 0);
   const positives = sorted.filter((value) => value > 0);
   const low = roundHalfEven((count * negatives.length) / (negatives.length + positives.length));
   const side = (values: Float64Array, share: number): Float64Array => {
     const margin = Math.min(GRID_MARGIN, Math.min(Math.abs(values[0]!), Math.abs(values[values.length - 1]!)) / 2);
-    return STARTERS[start](values, share, margin);
+    return STARTERS[start](values, share, margin, seed);
   };
   return Float64Array.of(...(low > 0 ? side(negatives, low) : []), ...(count > low ? side(positives, count - low) : []));
 }

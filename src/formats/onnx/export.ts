@@ -2,7 +2,8 @@
  * Graph → ONNX (opset 17). Images become channels-first, graph inputs and outputs keep the shapes that they have in the graph.
  * Quantized tensors are written in QDQ form: every op runs in float between a DequantizeLinear and a QuantizeLinear, weights are int8
  * initializers behind a DequantizeLinear, int32 biases are dequantized by scale(input) × scale(weights). Runtimes fuse that back into
- * integer ops, and so do our own passes. Weights alone: float16 behind a Cast, int4 of Dense layers in a MatMulNBits.
+ * integer ops, and so do our own passes. On request integer nodes take the QOperator form where there is one, QDQ elsewhere. Weights alone:
+ * float16 behind a Cast, int4 of Dense layers in a MatMulNBits; on request sparse where that is shorter.
  */
 import { UnsupportedError } from "../../errors.ts";
 import { inputTensor, outputTensor, requireInput, tensorOf } from "../../graph/access.ts";
@@ -14,6 +15,7 @@ import { MICROSOFT_DOMAIN, emitInt4Dense, int4Dense } from "./export-int4.ts";
 import { TREE_DOMAIN, emitTrees } from "./export-trees.ts";
 import { emitDynamic, type QuantizedInputs } from "./export-dynamic.ts";
 import { emitNode, type ExportedNode } from "./export-ops.ts";
+import { emitQOperator } from "./export-qoperator.ts";
 import { encodeModel } from "./proto.ts";
 import { onnxType } from "./tensor.ts";
 import { OnnxWriter } from "./writer.ts";
@@ -24,10 +26,21 @@ const OPSET = 17;
 /** Ops that runtimes run on integer tensors as they are, when the grid stays the same. */
 const INTEGER_MOVES: ReadonlySet<string> = new Set(["Reshape", "Transpose", "Slice", "Gather"]);
 
+/** Forms of integer ops. */
+export const ONNX_FORMS = ["qdq", "qoperator"] as const;
+export type OnnxForm = (typeof ONNX_FORMS)[number];
+
+export interface OnnxExportOptions {
+  /** Default: qdq. */
+  readonly form?: OnnxForm;
+  /** Initializers with so many zeros that a list of the others is shorter become sparse ones, which not every runtime reads. Default: no. */
+  readonly sparse?: boolean;
+}
+
 /** @throws UnsupportedError for what opset 17 cannot say */
-export function exportOnnx(graph: Graph): Uint8Array {
+export function exportOnnx(graph: Graph, { form = "qdq", sparse = false }: OnnxExportOptions = {}): Uint8Array {
   const first = toChannelsFirstGraph(graph);
-  const exporter = new Exporter(first);
+  const exporter = new Exporter(first, form, sparse);
   for (const node of first.nodes) exporter.write(node);
   return exporter.finish();
 }
@@ -40,9 +53,12 @@ class Exporter {
   readonly #written = new Set<string>();
   readonly #quantizedInputs: QuantizedInputs = new Map();
 
-  constructor(graph: Graph) {
+  readonly #form: OnnxForm;
+
+  constructor(graph: Graph, form: OnnxForm, sparse: boolean) {
     this.#graph = graph;
-    this.#writer = new OnnxWriter(graph.tensors.keys());
+    this.#form = form;
+    this.#writer = new OnnxWriter(graph.tensors.keys(), sparse);
   }
 
   write(node: Node): void {
@@ -54,12 +70,14 @@ class Exporter {
       return;
     }
     const first = inputTensor(this.#graph, node, 0);
-    if (INTEGER_MOVES.has(node.op) && first?.quant !== undefined && sameQuant(first.quant, output.quant)) {
+    const moves = INTEGER_MOVES.has(node.op) || (this.#form === "qoperator" && node.op === "MaxPool2D");
+    if (moves && first?.quant !== undefined && sameQuant(first.quant, output.quant)) {
       const inputs = node.inputs.map((name) => (name === "" ? "" : this.#stored(tensorOf(this.#graph, name))));
       emitNode(this.#writer, this.#exported(node, inputs, output.name));
       return;
     }
     if (isDynamic(node)) return this.#dynamic(node, output);
+    if (this.#form === "qoperator" && this.#asQOperator(node)) return;
     const int4 = int4Dense(this.#graph, node);
     const inputs = node.inputs.map((name, i) => (name === "" || (i === 1 && int4 !== undefined) ? "" : this.#float(node, i)));
     const quantized = output.quant !== undefined;
@@ -93,6 +111,7 @@ class Exporter {
         name: this.#graph.name,
         node: this.#writer.nodes,
         initializer: this.#writer.initializers,
+        sparseInitializer: this.#writer.sparseInitializers,
         input: this.#graph.inputs.map(info),
         output: this.#graph.outputs.map(info),
       },
@@ -106,6 +125,13 @@ class Exporter {
       this.#stored(constant),
     );
     if (activation !== undefined) this.#activate(activation, "float32", plain, output.name);
+  }
+
+  #asQOperator(node: Node): boolean {
+    return emitQOperator(this.#writer, this.#graph, node, {
+      stored: (tensor) => this.#stored(tensor),
+      grid: (tensor) => this.#grid(tensor, tensor.quant!),
+    });
   }
 
   #exported(node: Node, inputs: readonly string[], output: string): ExportedNode {

@@ -16,7 +16,8 @@ import { resolveInputs } from "./inputs.ts";
 import { withoutLabels } from "./labels.ts";
 import { OnnxNode, domainName } from "./node.ts";
 import { importerOf } from "./ops/registry.ts";
-import { decodeModel, type GraphProto, type ModelProto, type TensorProto } from "./proto.ts";
+import { decodeModel, type GraphProto, type ModelProto } from "./proto.ts";
+import { readSparse, sparseName } from "./sparse.ts";
 import { ELEM, irType, readTensor, toInteger, type TensorValue } from "./tensor.ts";
 
 /** @throws FormatError, ShapeError, UnsupportedError, UsageError */
@@ -25,7 +26,6 @@ export function importOnnx(bytes: Uint8Array, options: ImportOptions): Graph {
   const model = decodeModel(bytes, options.name);
   const proto = model.graph && fuseDynamic(withoutLabels(model.graph));
   if (!proto) throw new FormatError(`${options.name}: no graph in ${bytes.length} bytes, expected an ONNX model`);
-  if (proto.sparseInitializer.length > 0) throw new UnsupportedError(`${options.name}: sparse initializers are not supported`);
   const source = new Source(model, proto, options);
   const graph = withoutUnused(source.build());
   validateGraph(graph);
@@ -38,14 +38,19 @@ class Source {
   readonly #options: ImportOptions;
   readonly #proto: GraphProto;
   readonly #nodes: readonly OnnxNode[];
-  readonly #initializers: ReadonlyMap<string, TensorProto>;
+  /** Name → reads the value, once it is needed. */
+  readonly #initializers: ReadonlyMap<string, () => TensorValue>;
 
   constructor(model: ModelProto, proto: GraphProto, options: ImportOptions) {
     this.#options = options;
     this.#proto = proto;
     const opsets = new Map(model.opsetImport.map((o) => [domainName(o.domain), toInteger(o.version, `${options.name}: opset version`)]));
     this.#nodes = proto.node.map((node) => new OnnxNode(node, opsets));
-    this.#initializers = new Map(proto.initializer.map((tensor) => [tensor.name, tensor]));
+    const where = (name: string): string => `${options.name}: initializer "${name}"`;
+    this.#initializers = new Map<string, () => TensorValue>([
+      ...proto.initializer.map((tensor) => [tensor.name, () => readTensor(tensor, where(tensor.name))] as const),
+      ...proto.sparseInitializer.map((sparse) => [sparseName(sparse), () => readSparse(sparse, where(sparseName(sparse)))] as const),
+    ]);
     this.#checkNames();
   }
 
@@ -60,7 +65,8 @@ class Source {
       seen.set(name, by);
     };
     for (const input of this.#proto.input) claim(input.name, "a graph input");
-    if (this.#initializers.size !== this.#proto.initializer.length) throw new FormatError(`${file}: two initializers share a name`);
+    const count = this.#proto.initializer.length + this.#proto.sparseInitializer.length;
+    if (this.#initializers.size !== count) throw new FormatError(`${file}: two initializers share a name`);
     for (const name of this.#initializers.keys()) if (!seen.has(name)) claim(name, "an initializer");
     for (const node of this.#nodes) for (const output of node.outputs) if (output !== "") claim(output, node.where);
   }
@@ -73,8 +79,7 @@ class Source {
     if (outputs.length === 0) throw new FormatError(`${file}: the graph has no outputs`);
     const needed = new Set([...outputs, ...order.flatMap((node) => node.inputs)]);
 
-    const given = new Map<string, () => TensorValue>();
-    for (const [name, tensor] of this.#initializers) given.set(name, () => readTensor(tensor, `${file}: initializer "${name}"`));
+    const given = new Map(this.#initializers);
     for (const [name, value] of constants ?? []) given.set(name, () => value);
     const inputInfos = this.#proto.input.filter((info) => !given.has(info.name));
     const inputs = resolveInputs(inputInfos, this.#options);

@@ -30,6 +30,15 @@ export interface TensorProto {
   readonly dataLocation: number;
 }
 
+/** Elements that are listed, and where they stand; all others are zero. */
+export interface SparseTensorProto {
+  /** Its name is the tensor's. */
+  readonly values?: TensorProto | null;
+  /** int64: [count] positions in the flat tensor, ascending, or [count, rank]. */
+  readonly indices?: TensorProto | null;
+  readonly dims: readonly Int64Like[];
+}
+
 export interface AttributeProto {
   readonly name: string;
   readonly type: number;
@@ -67,7 +76,7 @@ export interface GraphProto {
   readonly node: readonly NodeProto[];
   readonly name: string;
   readonly initializer: readonly TensorProto[];
-  readonly sparseInitializer: readonly unknown[];
+  readonly sparseInitializer: readonly SparseTensorProto[];
   readonly input: readonly ValueInfoProto[];
   readonly output: readonly ValueInfoProto[];
 }
@@ -112,7 +121,7 @@ const root = protobuf.Root.fromJSON({
         initializer: many("TensorProto", 5),
         input: many("ValueInfoProto", 11),
         output: many("ValueInfoProto", 12),
-        sparseInitializer: many("bytes", 15),
+        sparseInitializer: many("SparseTensorProto", 15),
       },
     },
     NodeProto: {
@@ -154,6 +163,7 @@ const root = protobuf.Root.fromJSON({
         dataLocation: one("int32", 14),
       },
     },
+    SparseTensorProto: { fields: { values: one("TensorProto", 1), indices: one("TensorProto", 2), dims: many("int64", 3) } },
     StringStringEntryProto: { fields: { key: one("string", 1), value: one("string", 2) } },
     ValueInfoProto: { fields: { name: one("string", 1), type: one("TypeProto", 2) } },
     TypeProto: { fields: { tensorType: one("TensorTypeProto", 1) } },

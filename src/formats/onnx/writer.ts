@@ -2,6 +2,7 @@
 import type { DType, TypedArray } from "../../graph/dtype.ts";
 import type { Shape } from "../../graph/ir.ts";
 import { ATTRIBUTE } from "./proto.ts";
+import { writeSparse } from "./sparse.ts";
 import { ELEM, writeTensor } from "./tensor.ts";
 
 export type AttributeValue =
@@ -17,16 +18,22 @@ export type Attributes = Readonly<Record<string, AttributeValue>>;
 export class OnnxWriter {
   readonly nodes: object[] = [];
   readonly initializers: object[] = [];
+  readonly sparseInitializers: object[] = [];
   /** Other domains than ONNX's own that nodes are of. */
   readonly domains = new Set<string>();
   readonly #names: Set<string>;
   readonly #nodeNames = new Set<string>();
   readonly #shared = new Map<string, string>();
+  readonly #sparse: boolean;
   #helpers = 0;
 
-  /** @param reserved names that tensors of the graph keep */
-  constructor(reserved: Iterable<string>) {
+  /**
+   * @param reserved names that tensors of the graph keep
+   * @param sparse initializers may be sparse
+   */
+  constructor(reserved: Iterable<string>, sparse = false) {
     this.#names = new Set(reserved);
+    this.#sparse = sparse;
   }
 
   /** A short name for a tensor of the exporter's own: hundreds of them would otherwise outweigh the weights of a small int8 model. */
@@ -67,7 +74,9 @@ export class OnnxWriter {
   }
 
   initializer(name: string, dtype: DType, shape: Shape, data: TypedArray): string {
-    this.initializers.push(writeTensor(name, dtype, shape, data));
+    const list = this.#sparse ? writeSparse(name, dtype, shape, data) : undefined;
+    if (list === undefined) this.initializers.push(writeTensor(name, dtype, shape, data));
+    else this.sparseInitializers.push(list);
     return name;
   }
 

@@ -2,6 +2,8 @@
  * `.slim` archives: whatever goes in comes out, to the bit, in any pieces; the same graph gives the same bytes; and files that are cut, damaged
  * or made to harm end in a FormatError that names the file, quickly and without taking memory. Seeded: fast-check prints seed and case.
  */
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { deflateSync, inflateSync } from "fflate";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -18,6 +20,7 @@ import { PREFIX_BYTES } from "../../../src/formats/slim/prefix.ts";
 import { GraphBuilder } from "../../../src/graph/builder.ts";
 import { DTYPES, createArray } from "../../../src/graph/dtype.ts";
 import type { Graph } from "../../../src/graph/ir.ts";
+import { serializeGraph } from "../../../src/graph/serialize.ts";
 import { openModel } from "../../../src/harness/model.ts";
 import { contextFor } from "../../compress/nets.ts";
 import { codedModel } from "./models.ts";
@@ -160,6 +163,30 @@ describe("archives", () => {
     reader.push(bytes.subarray(manifestEnd - 1, manifestEnd));
     expect(reader.origin).toEqual({ recipe: "int4" });
     expect(() => reader.finish()).toThrow(/^a.slim: the archive ends after \d+ bytes, too early/);
+  });
+});
+
+describe("an archive of version 1, written in November 2026", () => {
+  const path = new URL("../../vectors/archive-1.slim", import.meta.url);
+  const bytes = new Uint8Array(readFileSync(path));
+  const archive = readSlim(bytes, "archive-1.slim");
+
+  it("holds every code and every encoding, and is read to the bit as it was written", () => {
+    expect(archive.origin).toEqual({
+      tool: { name: "slimbench", version: "0.1.0" },
+      recipe: "prune:0.9+cluster:8",
+      seed: 1,
+      source: "coded.onnx",
+    });
+    const codes = [...archive.graph.tensors.values()].flatMap(({ code }) => (code === undefined ? [] : [code.kind]));
+    expect(codes).toEqual(["codebook", "codebook", "int4", "int8", "float16"]);
+    // Of the graph as it went in. Where this fails, the reader has changed: raise the version, and read the old one as before.
+    const digest = createHash("sha256").update(serializeGraph(archive.graph)).digest("hex");
+    expect(digest).toBe("84a1e6e0a165765cb1b65027e9bb11319273aff788e819849771008996a8e1cb");
+  });
+
+  it("is written again byte by byte", () => {
+    expect(Buffer.compare(exportSlim(archive.graph, archive.origin), bytes)).toBe(0);
   });
 });
 

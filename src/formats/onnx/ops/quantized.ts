@@ -4,10 +4,10 @@
  */
 import { formatShape } from "../../../errors.ts";
 import { elementCount, type DType } from "../../../graph/dtype.ts";
-import type { BinaryFn, Quantization, Tensor } from "../../../graph/ir.ts";
+import type { BinaryFn, Quantization, Tensor, UnaryAttrs } from "../../../graph/ir.ts";
 import type { ImportContext } from "../context.ts";
 import type { OnnxNode } from "../node.ts";
-import { convolution } from "./spatial.ts";
+import { averagePool, convolution } from "./spatial.ts";
 import { matrixProduct } from "./matrix.ts";
 import type { OpImporter } from "./importer.ts";
 
@@ -116,6 +116,45 @@ const qlinearBinary =
     quantizedResult(ctx, node, 6, () => ctx.helper(node, "float", "Binary", [a, b], { fn }));
   };
 
+/** com.microsoft QLinearSigmoid, QLinearLeakyRelu */
+const qlinearUnary =
+  (attrs: (node: OnnxNode) => UnaryAttrs): OpImporter =>
+  (ctx, node) => {
+    const x = floatInput(ctx, node, 0, "x");
+    quantizedResult(ctx, node, 3, () => ctx.helper(node, "float", "Unary", [x], attrs(node)));
+  };
+
+/** com.microsoft QLinearSoftmax. Before opset 13 its axis would begin a row; where it is the last one, both readings are the same. */
+const qlinearSoftmax = (ctx: ImportContext, node: OnnxNode): void => {
+  const x = floatInput(ctx, node, 0, "x");
+  const axis = ctx.axis(node, node.int("axis", -1), x.shape.length);
+  if (node.int("opset", 13) < 13 && axis !== x.shape.length - 1) node.unsupported("opset below 13 is supported for the last axis only");
+  quantizedResult(ctx, node, 3, () => ctx.helper(node, "float", "Softmax", [x], { axis, beta: 1 }));
+};
+
+/** com.microsoft QLinearConcat: the grid of the output first, then each input with its own. */
+const qlinearConcat = (ctx: ImportContext, node: OnnxNode): void => {
+  if (node.inputs.length < 5 || (node.inputs.length - 2) % 3 !== 0)
+    node.fail(`${node.inputs.length} inputs, expected 2 and 3 for each tensor`);
+  const parts = Array.from({ length: (node.inputs.length - 2) / 3 }, (_, i) => floatInput(ctx, node, 2 + 3 * i, `part_${i}`));
+  const axis = ctx.axis(node, node.int("axis", 0), parts[0]!.shape.length);
+  quantizedResult(ctx, node, 0, () => ctx.helper(node, "float", "Concat", parts, { axis }));
+};
+
+/** com.microsoft QLinearGlobalAveragePool, QLinearAveragePool */
+const qlinearPool =
+  (global: boolean): OpImporter =>
+  (ctx, node) => {
+    if (node.int("channels_last", 0) !== 0) node.unsupported("channels_last 1 is not supported, expected 0");
+    const x = floatInput(ctx, node, 0, "x");
+    const axes = x.shape.map((_, i) => i).slice(2);
+    quantizedResult(ctx, node, 3, () =>
+      global
+        ? ctx.helper(node, "float", "Reduce", [x], { fn: "mean", axes, keepDims: true })
+        : ctx.standIn(node, (inner) => averagePool(ctx, inner, x)),
+    );
+  };
+
 /** com.microsoft QGemm: A, B and C as Gemm, with B stored as integers and C int32. */
 const qgemm = (ctx: ImportContext, node: OnnxNode): void => {
   const alpha = node.float("alpha", 1);
@@ -138,5 +177,11 @@ export const QUANTIZED_OPS: readonly (readonly [string, OpImporter])[] = [
   ["com.microsoft/DequantizeLinear", dequantizeLinear],
   ["com.microsoft/QLinearAdd", qlinearBinary("add")],
   ["com.microsoft/QLinearMul", qlinearBinary("mul")],
+  ["com.microsoft/QLinearSigmoid", qlinearUnary(() => ({ fn: "sigmoid" }))],
+  ["com.microsoft/QLinearLeakyRelu", qlinearUnary((node) => ({ fn: "leakyrelu", alpha: node.float("alpha", 0.01) }))],
+  ["com.microsoft/QLinearSoftmax", qlinearSoftmax],
+  ["com.microsoft/QLinearConcat", qlinearConcat],
+  ["com.microsoft/QLinearGlobalAveragePool", qlinearPool(true)],
+  ["com.microsoft/QLinearAveragePool", qlinearPool(false)],
   ["com.microsoft/QGemm", qgemm],
 ];

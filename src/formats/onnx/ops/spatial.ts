@@ -127,8 +127,7 @@ const maxPool = (ctx: ImportContext, node: OnnxNode): void => {
   fromImage(ctx, node, y, x.shape.length);
 };
 
-const averagePool = (ctx: ImportContext, node: OnnxNode): void => {
-  const x = ctx.input(node, 0);
+export function averagePool(ctx: ImportContext, node: OnnxNode, x: Tensor): void {
   const window = poolWindow(node, x);
   const extra = node.int("ceil_mode", 0) === 1 ? ceilExtra(window, x.shape.slice(2)) : [];
   let countIncludePad = node.int("count_include_pad", 0) === 1;
@@ -151,6 +150,10 @@ const averagePool = (ctx: ImportContext, node: OnnxNode): void => {
   }
   const y = ctx.spatial(node, "AveragePool2D", [image], { ...attrs, countIncludePad });
   fromImage(ctx, node, y, x.shape.length);
+}
+
+const averagePoolNode: OpImporter = (ctx, node) => {
+  averagePool(ctx, node, ctx.input(node, 0));
 };
 
 const globalPool =
@@ -196,7 +199,7 @@ export const SPATIAL_OPS: readonly (readonly [string, OpImporter])[] = [
   ["Conv", conv],
   ["ConvTranspose", convTranspose],
   ["MaxPool", maxPool],
-  ["AveragePool", averagePool],
+  ["AveragePool", averagePoolNode],
   ["GlobalAveragePool", globalPool("mean")],
   ["GlobalMaxPool", globalPool("max")],
   ["BatchNormalization", batchNormalization],
