@@ -1,16 +1,15 @@
 /** Candidates that skip zeros in blocks of eight output channels: one input position each (1×8), or four consecutive ones (4×8). */
 import { invariant } from "../../../../errors.ts";
-import type { Tensor } from "../../../../graph/ir.ts";
 import { packLists } from "../../pack-sparse.ts";
 import type { ListShape } from "../../pack-sparse.ts";
 import type { Operand } from "../../step.ts";
 import type { Candidate } from "../candidates.ts";
 import type { Lowering } from "../context.ts";
-import { FEW_ROWS, HARDWARE_QUAD_COST, gemmParams } from "../problem.ts";
+import { FEW_ROWS, HARDWARE_QUAD_COST } from "../problem.ts";
 import { BLOCKS_4X8, LISTS_1X16, LISTS_1X32, LISTS_1X8, sparseEstimate, sparseRows, sparseThreads } from "../sparse.ts";
 import type { Granularity, SparseCost, SparseRows } from "../sparse.ts";
-import { biasOperand } from "./problem.ts";
-import type { FloatProblem } from "./problem.ts";
+import { biasOperand, floatDispatch, isWhole } from "./problem.ts";
+import type { FloatDispatch, FloatProblem } from "./problem.ts";
 
 interface Kind {
   readonly name: string;
@@ -42,7 +41,8 @@ function blockSparse({ name, granularity, cost }: Kind, rows: SparseRows, conv: 
     },
     lower(c, problem) {
       const { gemm } = problem;
-      c.flat({ kernel, ...listInputs(c, problem, list), threads: sparseThreads(gemm, rows), z: gemm.shape.groups });
+      const fit = isWhole(gemm, rows, list.outputs);
+      c.flat({ kernel, ...listInputs(c, problem, list), threads: sparseThreads(gemm, rows), z: gemm.shape.groups, fit });
     },
   };
 }
@@ -72,6 +72,7 @@ function sharedLists(conv: boolean): Candidate<FloatProblem> {
         ...listInputs(c, problem, LISTS_1X8.list, 4),
         threads: Math.ceil(gemm.m / SHARE_ROWS) * Math.ceil(gemm.shape.groupOut / 8) * 4,
         z: gemm.shape.groups,
+        fit: isWhole(gemm, SHARE_ROWS, LISTS_1X8.list.outputs),
       });
     },
   };
@@ -124,13 +125,13 @@ function listInputs(
   problem: FloatProblem,
   list: ListShape,
   fill = 1,
-): { readonly params: readonly number[]; readonly inputs: readonly Operand[]; readonly output: Tensor } {
-  const { gemm, x, activation, out } = problem;
+): FloatDispatch & { readonly inputs: readonly Operand[] } {
+  const { gemm, x } = problem;
   const lists = packLists(gemm.shape, gemm.weight, gemm.position, list, (n) => new Float32Array(n), fill);
   invariant(lists !== undefined, "lowering of weights that were not estimated");
   const { values, starts, positions } = lists;
   return {
-    params: gemmParams(gemm, activation, undefined),
+    ...floatDispatch(c, problem),
     inputs: [
       c.operand(x),
       c.constant("weights", values),
@@ -138,7 +139,6 @@ function listInputs(
       c.constant("starts", starts),
       c.constant("positions", positions),
     ],
-    output: out,
   };
 }
 

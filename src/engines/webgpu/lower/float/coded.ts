@@ -12,8 +12,8 @@ import { u } from "../../step.ts";
 import type { Operand } from "../../step.ts";
 import type { Candidate, Workgroup } from "../candidates.ts";
 import type { Lowering } from "../context.ts";
-import { FEW_ROWS, gemmParams } from "../problem.ts";
-import { ACCESSES, biasOperand, kernelName, reads } from "./problem.ts";
+import { FEW_ROWS } from "../problem.ts";
+import { ACCESSES, biasOperand, floatDispatch, isWhole, kernelName, reads } from "./problem.ts";
 import type { Access, FloatProblem } from "./problem.ts";
 
 type Kind = CodedKind | "nm24";
@@ -84,20 +84,22 @@ function coded(kind: Kind, tile: Tile, access: Access): Candidate<FloatProblem> 
       return cost === undefined || why === undefined ? undefined : { cost, why };
     },
     lower(c, problem) {
-      const { x, activation, out, gemm } = problem;
+      const { x, gemm } = problem;
       const { m, shape } = gemm;
       const { inputs, extra } = weightsOf(c, kind, problem);
       const [codes, ...tables] = inputs;
       const n4 = Math.ceil(shape.groupOut / 4);
+      const common = floatDispatch(c, problem);
       const base = {
         kernel,
-        params: [...gemmParams(gemm, activation, undefined), ...extra],
+        ...common,
+        params: [...common.params, ...extra],
         inputs: [c.operand(x), codes!, biasOperand(c, problem, 4), ...tables],
-        output: out,
       };
+      const rows = tile === "4x4" ? 4 : 1;
       if (tile === "32x32") c.dispatch({ ...base, groups: c.fold(Math.ceil(m / 32) * Math.ceil(n4 / 8), shape.groups) });
       else if (tile === "split_1x4") c.dispatch({ ...base, groups: [Math.ceil(n4 / 4), m, 1] });
-      else c.flat({ ...base, threads: Math.ceil(m / (tile === "4x4" ? 4 : 1)) * n4, z: shape.groups });
+      else c.flat({ ...base, threads: Math.ceil(m / rows) * n4, z: shape.groups, fit: isWhole(gemm, rows, 4) });
     },
   };
 }

@@ -3,7 +3,7 @@ import { runUnits } from "../../pack.ts";
 import type { Candidate } from "../candidates.ts";
 import { HARDWARE_QUAD_COST } from "../problem.ts";
 import type { GemmProblem } from "../problem.ts";
-import { denseInputs } from "./problem.ts";
+import { denseInputs, isWhole } from "./problem.ts";
 import type { FloatProblem } from "./problem.ts";
 
 /**
@@ -29,7 +29,9 @@ function quad(rows: keyof typeof SOFTWARE_COST, conv: boolean): Candidate<FloatP
       const { gemm } = problem;
       const { m, shape } = gemm;
       const quads = Math.ceil(m / rows) * Math.ceil(shape.groupOut / 16);
-      c.flat({ kernel, ...denseInputs(c, problem), threads: quads * 4, z: shape.groups, constants: { FIT_K: isInside(gemm) ? 1 : 0 } });
+      const inputs = denseInputs(c, problem);
+      const constants = { ...inputs.constants, FIT_K: isInside(gemm) ? 1 : 0 };
+      c.flat({ kernel, ...inputs, threads: quads * 4, z: shape.groups, fit: isWhole(gemm, rows, 16), constants });
     },
   };
 }

@@ -1,7 +1,7 @@
 /** Dense candidates in which four neighbouring threads share what each of them loads of the weights: for software adapters, and few columns. */
 import type { Candidate } from "../candidates.ts";
 import { HARDWARE_QUAD_COST } from "../problem.ts";
-import { ACCESSES, denseInputs, kernelName, reads } from "./problem.ts";
+import { ACCESSES, denseInputs, isWhole, kernelName, reads } from "./problem.ts";
 import type { Access, FloatProblem } from "./problem.ts";
 
 const ROWS = 16;
@@ -27,7 +27,8 @@ function share(access: Access): Candidate<FloatProblem> {
     lower(c, problem) {
       const { m, shape } = problem.gemm;
       const quads = Math.ceil(m / ROWS) * Math.ceil(shape.groupOut / COLUMNS);
-      c.flat({ kernel, ...denseInputs(c, problem), threads: quads * 4, z: shape.groups });
+      const fit = isWhole(problem.gemm, ROWS, COLUMNS);
+      c.flat({ kernel, ...denseInputs(c, problem), threads: quads * 4, z: shape.groups, fit });
     },
   };
 }
