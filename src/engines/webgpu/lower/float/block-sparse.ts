@@ -18,13 +18,13 @@ interface Kind {
 }
 
 /**
- * Costs from processor times of interleaved runs on SwiftShader 5.0 (Dawn, 2026-11-24), 192×256×256, 64×512×512 and 1×512×512 at 0, 50, 75
- * and 80 % zeros, relative to direct 4×4 (1×4 for one row). 1×8: 1.03, 0.6 and 0.3 at 0, 50 and 80 % of the first, where dense takes 0.46
- * by quads; so these are for devices without subgroups, and for a choice that tuning measures.
+ * Costs relative to direct 4×4 (1×4 for one row) on SwiftShader 5.0 in Dawn. Many rows: least times of 150 interleaved rounds at 25, 50, 75
+ * and 90 % zeros, 64×128×128, 96×256×64 and 256×64×128 (2 busy cores, 2026-11-30); 1×8 took 0.76, 0.55, 0.36 and 0.25, where dense takes 0.43
+ * by quads: so these are for devices without subgroups, and for a choice that tuning measures. One row: 1×512×512, 2026-11-24.
  */
 const KINDS: readonly Kind[] = [
-  { name: "block1x8", granularity: LISTS_1X8, cost: { 4: { each: 0.95, list: 25 }, 1: { each: 1.3, list: 20 } } },
-  { name: "block4x8", granularity: BLOCKS_4X8, cost: { 4: { each: 0.9, list: 20 }, 1: { each: 1.2, list: 30 } } },
+  { name: "block1x8", granularity: LISTS_1X8, cost: { 4: { each: 0.85, list: 15 }, 1: { each: 1.3, list: 20 } } },
+  { name: "block4x8", granularity: BLOCKS_4X8, cost: { 4: { each: 0.65, list: 25 }, 1: { each: 1.2, list: 30 } } },
 ];
 
 function blockSparse({ name, granularity, cost }: Kind, rows: SparseRows, conv: boolean): Candidate<FloatProblem> {
@@ -49,8 +49,11 @@ function blockSparse({ name, granularity, cost }: Kind, rows: SparseRows, conv: 
 
 /** Rows of a tile by four threads that share a list. */
 const SHARE_ROWS = 16;
-/** The same runs: 0.57, 0.34 and 0.17, that is 1.2, 0.72 and 0.38 of the dense time by quads. */
-const SHARE_COST: SparseCost = { each: 0.48, list: 25 };
+/**
+ * The same runs, and 192×256×256 and 64×512×512: at 25, 50, 75 and 90 % zeros 1.1, 0.87, 0.6 and 0.43 of the dense time by quads for sums of
+ * 64 to 128, 1.2, 0.65, 0.27 and 0.17 for longer ones. Below a third of zeros nothing was gained.
+ */
+const SHARE_COST: SparseCost = { each: 0.57, list: 13 };
 
 /** 1×8 blocks by four threads that share what they load of a list: for software adapters. */
 function sharedLists(conv: boolean): Candidate<FloatProblem> {
