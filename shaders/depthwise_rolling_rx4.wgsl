@@ -8,6 +8,9 @@
 // #include common/flat.wgsl
 // #include common/window_params.wgsl
 // #include depthwise/{{TYPE}}.wgsl
+
+override FIT_W: bool = false;  // every thread has all of its four columns
+
 fn load_at(pixel: i32, column: i32, inside: bool, c: u32) -> vec4<f32> {
   let valid = inside & (column >= 0) & (column < params.in_w);
   return select(padding(), value(u32(select(0, pixel, valid)) * params.channels4 + c), valid);
@@ -65,7 +68,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
     // #end
     // #end
     // #repeat O 4
-    if (ox + {{O}}u < params.out_w) {
+    if (FIT_W || ox + {{O}}u < params.out_w) {
       out[at + {{O}}u * params.channels4] = finish(sum{{O}}, channel);
     }
     // #end

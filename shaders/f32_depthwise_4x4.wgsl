@@ -8,6 +8,8 @@
 @group(0) @binding(3) var<storage, read> w: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;
 
+override ACTIVATION: u32 = 0u;  // kind, decided when the pipeline is made (common/f32_finish.wgsl)
+
 fn load(line: i32, column: i32, c: u32) -> vec4<f32> {
   let valid = column >= 0 && column < params.in_w;
   return select(vec4<f32>(0.0), x[u32(select(0, line + column, valid)) * params.channels4 + c], valid);
@@ -47,14 +49,14 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
     }
   }
   let at = ((image * params.out_h + oy) * params.out_w + ox) * params.channels4 + c;
-  out[at] = activate(c0, params.activation, params.lo, params.hi);
+  out[at] = activate(c0, ACTIVATION, params.lo, params.hi);
   if (ox + 1u < params.out_w) {
-    out[at + params.channels4] = activate(c1, params.activation, params.lo, params.hi);
+    out[at + params.channels4] = activate(c1, ACTIVATION, params.lo, params.hi);
   }
   if (ox + 2u < params.out_w) {
-    out[at + 2u * params.channels4] = activate(c2, params.activation, params.lo, params.hi);
+    out[at + 2u * params.channels4] = activate(c2, ACTIVATION, params.lo, params.hi);
   }
   if (ox + 3u < params.out_w) {
-    out[at + 3u * params.channels4] = activate(c3, params.activation, params.lo, params.hi);
+    out[at + 3u * params.channels4] = activate(c3, ACTIVATION, params.lo, params.hi);
   }
 }

@@ -1,11 +1,11 @@
 // As f32_gemm_coded_4x4 for fewer than four rows: one row × four columns a thread.
 // #param ACCESS = f32_rows_vec4 | f32_rows_scalar | f32_conv_vec4 | f32_conv_scalar
-// #param CODE = codebook4 | codebook8 | int4 | int8 | float16 | nm24
+// #param CODE = codebook4 | codebook8 | int4 | int8 | float16 | float16_native | nm24
+// #include code/{{CODE}}.wgsl
 // #include common/flat.wgsl
 // #include common/gemm_params.wgsl
 // #include common/activation.wgsl
 // #include access/{{ACCESS}}.wgsl
-// #include code/{{CODE}}.wgsl
 // #include common/f32_store.wgsl
 @group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;
 

@@ -1,11 +1,11 @@
 // As f32_gemm_tiled_32x32 on weights that stay in their compact code: each thread decodes one block of four k × four columns a step while
 // it fills workgroup memory. Grid: x tiles (columns fastest), folded into y; z groups.
 // #param ACCESS = f32_rows_vec4 | f32_conv_vec4
-// #param CODE = codebook4_near | codebook8_near | int4 | int8 | float16 | nm24
+// #param CODE = codebook4_near | codebook8_near | int4 | int8 | float16 | float16_native | nm24
+// #include code/{{CODE}}.wgsl
 // #include common/gemm_params.wgsl
 // #include common/activation.wgsl
 // #include access/{{ACCESS}}.wgsl
-// #include code/{{CODE}}.wgsl
 // #include common/f32_store.wgsl
 @group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;
 

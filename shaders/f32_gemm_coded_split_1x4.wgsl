@@ -1,10 +1,10 @@
 // As f32_gemm_split_1x4 on weights that stay in their compact code: 16 threads share one row × four columns, each a sixteenth of k.
 // #param ACCESS = f32_rows_vec4 | f32_rows_scalar
-// #param CODE = codebook4_near | codebook8_near | int4 | int8 | float16 | nm24
+// #param CODE = codebook4_near | codebook8_near | int4 | int8 | float16 | float16_native | nm24
+// #include code/{{CODE}}.wgsl
 // #include common/gemm_params.wgsl
 // #include common/activation.wgsl
 // #include access/{{ACCESS}}.wgsl
-// #include code/{{CODE}}.wgsl
 // #include common/f32_store.wgsl
 @group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;
 

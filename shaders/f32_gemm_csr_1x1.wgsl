@@ -3,6 +3,7 @@
 // #include common/flat.wgsl
 // #include common/gemm_params.wgsl
 // #include common/activation.wgsl
+// #include common/f32_finish.wgsl
 // #include access/{{ACCESS}}.wgsl
 @group(0) @binding(1) var<storage, read_write> out: array<f32>;
 @group(0) @binding(3) var<storage, read> entries: array<vec2<u32>>;
@@ -26,5 +27,6 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
     let entry = entries[e];
     c += gather(row, entry.x) * bitcast<f32>(entry.y);
   }
-  out[m * params.out_stride + column] = activate(vec4<f32>(c), params.activation, params.lo, params.hi).x;
+  let at = m * params.out_stride + column;
+  out[at] = finish_one(c, at);
 }

@@ -5,6 +5,7 @@
 // #include common/flat.wgsl
 // #include common/gemm_params.wgsl
 // #include common/activation.wgsl
+// #include common/f32_finish.wgsl
 // #include access/{{ACCESS}}.wgsl
 @group(0) @binding(1) var<storage, read_write> out: array<f32>;
 @group(0) @binding(3) var<storage, read> entries: array<vec2<u32>>;
@@ -13,7 +14,8 @@
 
 fn put(m: u32, column: u32, v: f32) {
   if (m < params.m) {
-    out[m * params.out_stride + column] = v;
+    let at = m * params.out_stride + column;
+    out[at] = finish_one(v, at);
   }
 }
 
@@ -47,8 +49,6 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
     c += vec4<f32>(gather(r0, position), gather(r1, position), gather(r2, position), gather(r3, position)) * w;
     d += vec4<f32>(gather(r4, position), gather(r5, position), gather(r6, position), gather(r7, position)) * w;
   }
-  c = activate(c, params.activation, params.lo, params.hi);
-  d = activate(d, params.activation, params.lo, params.hi);
   put(m, column, c.x);
   put(m + 1u, column, c.y);
   put(m + 2u, column, c.z);

@@ -1,26 +1,18 @@
-// Dense layers and convolutions (implicit GEMM), ROWS rows × sixteen columns by four neighbouring threads (a quad), four columns each, no
+// Dense layers and pointwise convolutions, ROWS rows × sixteen columns by four neighbouring threads (a quad), four columns each, no
 // workgroup memory: each thread loads every fourth value of A and gets the others from its neighbours, which costs one shuffle.
 // For software adapters: SwiftShader gathers every load lane by lane, some 45 cycles, so loads are what counts; per 128 vector products
 // f32_gemm_direct_4x4 has 64 of them, eight rows of this have 24.
 // Weights [k][n/4] as vec4, rows padded to four; bias padded to four. Threads of a quad are neighbours by local index.
 enable subgroups;
 // #param ROWS = 4 | 8 | 12 | 16
-// #param ACCESS = f32_lane_rows | f32_lane_conv
 // #include common/flat.wgsl
 // #include common/gemm_params.wgsl
 // #include common/activation.wgsl
-// #include access/{{ACCESS}}.wgsl
+// #include access/f32_lane_rows.wgsl
+// #include common/quad_add.wgsl
 // #include common/f32_store.wgsl
 @group(0) @binding(3) var<storage, read> w: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;
-
-// SwiftShader's fma takes half as long as a product and a sum.
-fn add(c: vec4<f32>, x: f32, w0: vec4<f32>, w1: vec4<f32>, w2: vec4<f32>, w3: vec4<f32>) -> vec4<f32> {
-  let own = fma(vec4<f32>(x), w0, c);
-  let two = fma(vec4<f32>(quadSwapX(x)), w1, own);
-  let three = fma(vec4<f32>(quadSwapY(x)), w2, two);
-  return fma(vec4<f32>(quadSwapDiagonal(x)), w3, three);
-}
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec3<u32>, @builtin(local_invocation_index) local: u32) {
@@ -45,23 +37,16 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
   let k2 = (lane ^ 2u) * params.n4;
   let k3 = (lane ^ 3u) * params.n4;
   var at = group * params.k4 * 4u * params.n4 + load_n4;
-  for (var sy = 0u; sy < params.segments_y; sy++) {
-    for (var sx = 0u; sx < params.segments_x; sx++) {
-      // #repeat R {{ROWS}}
-      let run{{R}} = run_of(r{{R}}, sy, sx);
-      // #end
-      for (var j4 = 0u; j4 < params.run4; j4++) {
-        let k = j4 * 4u + lane;
-        let w0 = w[at + k0];
-        let w1 = w[at + k1];
-        let w2 = w[at + k2];
-        let w3 = w[at + k3];
-        at += 4u * params.n4;
-        // #repeat R {{ROWS}}
-        c{{R}} = add(c{{R}}, load_lane(run{{R}}, k), w0, w1, w2, w3);
-        // #end
-      }
-    }
+  for (var j4 = 0u; j4 < params.run4; j4++) {
+    let k = j4 * 4u + lane;
+    let w0 = w[at + k0];
+    let w1 = w[at + k1];
+    let w2 = w[at + k2];
+    let w3 = w[at + k3];
+    at += 4u * params.n4;
+    // #repeat R {{ROWS}}
+    c{{R}} = add(c{{R}}, load_lane(r{{R}}, k), w0, w1, w2, w3);
+    // #end
   }
   let column = group * params.n;
   // #repeat R {{ROWS}}

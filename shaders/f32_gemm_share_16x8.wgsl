@@ -33,27 +33,27 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
   var d{{R}} = d_start;
   // #end
   var at = (group * params.k4 * 4u + lane) * params.n4 + n4;
-  for (var sy = 0u; sy < params.segments_y; sy++) {
-    for (var sx = 0u; sx < params.segments_x; sx++) {
+  // One loop and not two: SwiftShader copies all sums for each (f32_conv_quad_rx4).
+  let segments = params.segments_y * params.segments_x;
+  for (var s = 0u; s < segments; s++) {
+    // #repeat R 4
+    let run{{R}} = run_of(r{{R}}, s / params.segments_x, s % params.segments_x);
+    // #end
+    for (var j4 = 0u; j4 < params.run4; j4++) {
+      let u = w[at];
+      let v = w[at + right];
+      at += 4u * params.n4;
       // #repeat R 4
-      let run{{R}} = run_of(r{{R}}, sy, sx);
+      let a{{R}} = load_run(run{{R}}, j4);
       // #end
-      for (var j4 = 0u; j4 < params.run4; j4++) {
-        let u = w[at];
-        let v = w[at + right];
-        at += 4u * params.n4;
-        // #repeat R 4
-        let a{{R}} = load_run(run{{R}}, j4);
-        // #end
-        // #repeat K 4
-        let u{{K}} = quadBroadcast(u, {{K}}u);
-        let v{{K}} = quadBroadcast(v, {{K}}u);
-        // #end
-        // #repeat R 4
-        c{{R}} = add(c{{R}}, a{{R}}, u0, u1, u2, u3);
-        d{{R}} = add(d{{R}}, a{{R}}, v0, v1, v2, v3);
-        // #end
-      }
+      // #repeat K 4
+      let u{{K}} = quadBroadcast(u, {{K}}u);
+      let v{{K}} = quadBroadcast(v, {{K}}u);
+      // #end
+      // #repeat R 4
+      c{{R}} = add(c{{R}}, a{{R}}, u0, u1, u2, u3);
+      d{{R}} = add(d{{R}}, a{{R}}, v0, v1, v2, v3);
+      // #end
     }
   }
   let column = group * params.n;

@@ -18,7 +18,6 @@
 @group(0) @binding(3) var<storage, read> w: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;
 
-override FIT_MN: bool = false;  // tiles divide rows and columns
 override FIT_K: bool = false;   // steps divide k
 
 const X = {{X}}u;
@@ -27,19 +26,6 @@ const THREADS = {{X*Y}}u;
 
 var<workgroup> tile_a: array<array<vec4<f32>, {{DEPTH}}>, {{Y*ROWS}}>;       // [row][k4]
 var<workgroup> tile_w: array<array<vec4<f32>, {{X*COLUMNS}}>, {{4*DEPTH}}>;  // [k][n4]
-
-fn put(m: u32, n4: u32, column: u32, v: vec4<f32>) {
-  if (FIT_MN) {
-    let r = activate(v, params.activation, params.lo, params.hi);
-    let at = m * params.out_stride + column + n4 * 4u;
-    out[at] = r.x;
-    out[at + 1u] = r.y;
-    out[at + 2u] = r.z;
-    out[at + 3u] = r.w;
-  } else {
-    store(m, n4 * 4u, column, v);
-  }
-}
 
 @compute @workgroup_size({{X}}, {{Y}}, 1)
 fn main(
@@ -110,7 +96,7 @@ fn main(
   let column = group * params.n;
   // #repeat R {{ROWS}}
   // #repeat C {{COLUMNS}}
-  put(m + {{R}}u, n4_first + lid.x + {{C}}u * X, column, c{{R}}_{{C}});
+  store(m + {{R}}u, (n4_first + lid.x + {{C}}u * X) * 4u, column, c{{R}}_{{C}});
   // #end
   // #end
 }

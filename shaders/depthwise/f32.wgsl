@@ -5,6 +5,8 @@
 @group(0) @binding(3) var<storage, read> w: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;
 
+override ACTIVATION: u32 = 0u;  // kind, decided when the pipeline is made (common/f32_finish.wgsl)
+
 struct Channel {
   bias: vec4<f32>,
 };
@@ -30,5 +32,5 @@ fn start_of(channel: Channel) -> vec4<f32> {
 }
 
 fn finish(sum: vec4<f32>, channel: Channel) -> vec4<f32> {
-  return activate(sum, params.activation, params.lo, params.hi);
+  return activate(sum, ACTIVATION, params.lo, params.hi);
 }

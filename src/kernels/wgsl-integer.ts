@@ -14,6 +14,24 @@ const TILES = [
   { tile: "1x4", file: "i8_gemm_direct_rx4", sizes: { ROWS: "1" }, about: "1 × 4 outputs a thread, for few rows" },
 ] as const;
 
+export interface IntegerTile {
+  /** Rows × columns of a workgroup, and of a thread where that is not 4 × 4. */
+  readonly name: string;
+  /** Threads of a workgroup. */
+  readonly x: number;
+  readonly y: number;
+  /** Rows and words of columns of a thread. */
+  readonly rows: number;
+  readonly columns: number;
+}
+
+export const TILES_I8: readonly IntegerTile[] = [
+  { name: "64x64", x: 16, y: 16, rows: 4, columns: 1 },
+  { name: "64x64_8x8", x: 8, y: 8, rows: 8, columns: 2 },
+];
+/** vec4 of words that a tile's operand has a step. */
+const TILE_VEC4 = 256;
+
 export const INTEGER_GEMMS: readonly WgslKernel[] = ACCESS.flatMap(({ family, access, ops, reads }) => [
   row(
     `i8_${family}_share_16x16__wgsl`,
@@ -22,6 +40,26 @@ export const INTEGER_GEMMS: readonly WgslKernel[] = ACCESS.flatMap(({ family, ac
     { ACCESS: access },
     `16 × 16 outputs by four threads that shuffle the weights that they load, products in float32, exact; reads ${reads}.`,
     ["subgroups"],
+  ),
+  ...DOTS.flatMap(({ dot, call, requires, how }) =>
+    TILES_I8.map(({ name, x, y, rows, columns }) =>
+      row(
+        `i8_${family}_${dot}_${name}__wgsl`,
+        ops,
+        "i8_gemm_tiled_64x64",
+        {
+          X: `${x}`,
+          Y: `${y}`,
+          ROWS: `${rows}`,
+          COLUMNS: `${columns}`,
+          LOADS: `${TILE_VEC4 / (x * y)}`,
+          ACCESS: `${access}_vec4`,
+          DOT4: call,
+        },
+        `Sixteen bytes of both operands at once in workgroup memory, ${x} × ${y} threads of ${rows} × ${4 * columns}, ${how}; reads ${reads}.`,
+        requires,
+      ),
+    ),
   ),
   ...DOTS.flatMap(({ dot, call, requires, how }) =>
     TILES.map(({ tile, file, sizes, about }) =>

@@ -63,8 +63,8 @@ function quadGemms(): WgslKernel[] {
       row(
         `f32_${family}_quad_${rows}x4__wgsl`,
         family === "gemm" ? ["Dense", "Conv2D", "MatMul"] : ["Conv2D"],
-        "f32_gemm_quad_rx4",
-        { ROWS: `${rows}`, ACCESS: family === "gemm" ? "f32_lane_rows" : "f32_lane_conv" },
+        `f32_${family}_quad_rx4`,
+        { ROWS: `${rows}` },
         `${rows} × 16 outputs by four threads that shuffle what they load; reads ${family === "gemm" ? "rows of a matrix" : "an image through im2col"}.`,
         ["subgroups"],
       ),

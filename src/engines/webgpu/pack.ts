@@ -74,6 +74,19 @@ export function packIntegerGemm(shape: GemmShape, weight: WeightAt): Uint32Array
   return new Uint32Array(bytes.buffer);
 }
 
+/** [group][ceil(n/4)·4][k/4] words: a column's k side by side */
+export function packIntegerRows(shape: GemmShape, weight: WeightAt): Uint32Array {
+  const n = Math.ceil(shape.groupOut / 4) * 4;
+  const k = kUnits(shape) * 4;
+  const bytes = new Int8Array(shape.groups * n * k);
+  for (let g = 0; g < shape.groups; g++) {
+    eachRow(shape, (row, sy, sx, p) => {
+      for (let j = 0; j < shape.groupOut; j++) bytes[(g * n + j) * k + row] = weight(g * shape.groupOut + j, sy, sx, p);
+    });
+  }
+  return new Uint32Array(bytes.buffer);
+}
+
 /** Per group, padded to a multiple of `tile` with zeros. */
 export function padPerGroup(values: Float32Array, groups: number, tile: number): Float32Array {
   const groupOut = values.length / groups;

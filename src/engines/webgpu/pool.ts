@@ -38,7 +38,8 @@ export function planPool(lowered: Lowered, inputs: readonly string[], outputs: r
   };
   for (const name of inputs) touch(name, -1);
   lowered.steps.forEach((step, i) => {
-    for (const input of step.inputs) if (input.kind === "tensor") touch(input.name, i);
+    for (const input of [...step.inputs, ...(step.residual === undefined ? [] : [step.residual])])
+      if (input.kind === "tensor") touch(input.name, i);
     touch(step.output, i);
   });
   for (const name of outputs) {

@@ -17,6 +17,8 @@ import type { Lowered } from "./lower/context.ts";
 import { requestPipeline } from "./pipelines.ts";
 import { planPool } from "./pool.ts";
 import type { ShaderReader } from "./shaders.ts";
+import { RESIDUAL_BINDING } from "./step.ts";
+import type { Operand } from "./step.ts";
 import { fromStored, storedWords, toStored } from "./storage.ts";
 import { StepTimer } from "./timing.ts";
 
@@ -115,19 +117,18 @@ export class WebGpuSession implements Session {
     this.planOutputs((root) => (plan.bufferOf.has(root) ? bufferOf(root) : undefined));
 
     const pipelines = await Promise.all(pending);
+    const bound = (input: Operand): GPUBufferBinding =>
+      input.kind === "constant" ? { buffer: constants[input.id]! } : { buffer: bufferOf(input.name), size: lowered.bytes.get(input.name)! };
     this.steps = lowered.steps.map((step, i): ReadyStep => {
       const pipeline = pipelines[i]!;
       const output = bufferOf(step.output);
-      const buffers = [
+      const buffers: readonly GPUBufferBinding[] = [
         { buffer: paramBuffer, offset: paramOffsets[i]!, size: alignBytes(step.params.byteLength, 16) },
         { buffer: output, size: lowered.bytes.get(step.output)! },
-        ...step.inputs.map((input) =>
-          input.kind === "constant"
-            ? { buffer: constants[input.id]! }
-            : { buffer: bufferOf(input.name), size: lowered.bytes.get(input.name)! },
-        ),
+        ...step.inputs.map(bound),
       ];
       const entries = buffers.map((resource, binding) => ({ binding, resource }));
+      if (step.residual !== undefined) entries.push({ binding: RESIDUAL_BINDING, resource: bound(step.residual) });
       return { step, pipeline, bindGroup: device.createBindGroup({ label: step.node, layout: pipeline.getBindGroupLayout(0), entries }) };
     });
     this.timer = new StepTimer(shared, ledger, this.steps, read, this.now);

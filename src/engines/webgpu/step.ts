@@ -20,8 +20,13 @@ export interface Step {
   readonly output: string;
   /** Bindings 2, 3, …. */
   readonly inputs: readonly Operand[];
+  /** `RESIDUAL_BINDING`. */
+  readonly residual?: Operand;
   readonly groups: Groups;
 }
+
+/** Where kernels that can add a residual read it (common/f32_finish.wgsl), behind whatever inputs they have. */
+export const RESIDUAL_BINDING = 7;
 
 /** Threads of a workgroup in kernels without workgroup memory. */
 export const FLAT_WORKGROUP = 64;
@@ -30,9 +35,13 @@ export const FLAT_WORKGROUP = 64;
 const SHARED_OUT = 16;
 /** SwiftShader 5.0 (2026-11-24): a product of 784×64×64 takes no more processor time in these than in larger ones, and 0.78 of the time. */
 const SMALL_WORKGROUP = 16;
+/** What it computes at once: as many workgroups as there can be, for dispatches of a few dozen threads. */
+const SMALLEST_WORKGROUP = 4;
+const FEW_WORKGROUPS = 4;
 
 export function flatWorkgroup(threads: number, software: boolean): number {
-  return software && threads < FLAT_WORKGROUP * SHARED_OUT ? SMALL_WORKGROUP : FLAT_WORKGROUP;
+  if (!software || threads >= FLAT_WORKGROUP * SHARED_OUT) return FLAT_WORKGROUP;
+  return threads < SMALL_WORKGROUP * FEW_WORKGROUPS ? SMALLEST_WORKGROUP : SMALL_WORKGROUP;
 }
 
 /** Fields of a uniform in the order of its WGSL struct: u32 and i32 as they are, f32 by its bits. */

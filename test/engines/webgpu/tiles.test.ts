@@ -95,6 +95,38 @@ describe("8-bit candidates", () => {
     await checkAll(windowGraph("int8", window), where);
   });
 
+  it.each([
+    [64, 64, 64],
+    [63, 65, 80],
+    [65, 61, 16],
+    [4, 3, 48],
+    [67, 130, 144],
+  ])("tiles of sixteen bytes at once: %d×%d×%d", async (m, n, k) => {
+    const kernels = await checkAll(denseGraph("int8", m, n, k), `${m}×${n}×${k}`);
+    const tiles = ["64x64", "64x64_8x8"].flatMap((tile) => ["dot4", "unpack"].map((dot) => `i8_gemm_${dot}_${tile}__wgsl`));
+    expect(kernels).toEqual(expect.arrayContaining(tiles));
+  });
+
+  it.each<[string, Window]>([
+    ["pads", { op: "Conv2D", input: [2, 7, 6, 16], weights: [17, 3, 3, 16], attrs: { pads: [1, 1, 1, 1] } }],
+    [
+      "strides and dilation",
+      { op: "Conv2D", input: [1, 13, 11, 32], weights: [12, 3, 3, 32], attrs: { strides: [2, 3], dilations: [1, 2] } },
+    ],
+    ["groups", { op: "Conv2D", input: [1, 6, 6, 32], weights: [72, 3, 3, 16], attrs: { groups: 2, pads: [1, 0, 0, 1] } }],
+  ])("tiles of sixteen bytes at once of an image: %s", async (where, window) => {
+    const kernels = await checkAll(windowGraph("int8", window), where);
+    expect(kernels).toEqual(expect.arrayContaining(["i8_conv_dot4_64x64__wgsl", "i8_conv_unpack_64x64_8x8__wgsl"]));
+  });
+
+  it("does not read sixteen bytes at once where a pixel or a row is no multiple of them", () => {
+    const narrow = windowGraph("int8", { op: "Conv2D", input: [1, 6, 6, 24], weights: [8, 3, 3, 24] });
+    for (const graph of [narrow, denseGraph("int8", 64, 64, 24)]) {
+      const { kernels } = lowerGraph(graph, shared.facts, parseOptions({ sparse: "off" })).choices.get(graph.nodes[0]!.name)!;
+      expect(kernels.filter((kernel) => kernel.includes("64x64"))).toEqual([]);
+    }
+  });
+
   it("sums of extreme bytes stay exact where float32 is asked for more than 24 bits", async () => {
     const [m, n, k] = [5, 9, 2600];
     const b = new GraphBuilder("extreme");

@@ -14,6 +14,8 @@ import type { WebGpuOptions } from "../options.ts";
 import { f, flatWorkgroup, foldGroups, u } from "../step.ts";
 import type { Groups, Operand, Step } from "../step.ts";
 import { formatOf, storedBytes, storedShift, toStored } from "../storage.ts";
+import { findResiduals } from "./residual.ts";
+import type { Residual } from "./residual.ts";
 
 export interface ConstantBlock {
   readonly label: string;
@@ -44,6 +46,7 @@ export interface Dispatch {
   readonly kernel: string;
   readonly params: readonly number[];
   readonly inputs: readonly Operand[];
+  readonly residual?: Operand;
   readonly output: Tensor | string;
   readonly groups: Groups;
   readonly constants?: Readonly<Record<string, number>>;
@@ -63,6 +66,9 @@ export class Lowering {
   private readonly bytes = new Map<string, number>();
   private readonly kernels = new Map<string, string[]>();
   private readonly choices = new Map<string, LoweredChoice>();
+  /** By name of the addition, and by name of the layer that adds. */
+  private readonly additions: ReadonlyMap<string, Residual>;
+  private readonly residuals: ReadonlyMap<string, Residual>;
   private identity: Operand | undefined;
   private node: Node | undefined;
 
@@ -73,6 +79,8 @@ export class Lowering {
     this.options = options;
     const { sparse, coded, kernel: forced = [] } = options;
     this.policy = { sparse, coded, forced, chosen: new Map(choices.map((choice) => [choice.node, choice])) };
+    this.additions = findResiduals(graph);
+    this.residuals = new Map([...this.additions.values()].map((one) => [one.layer, one]));
     for (const name of graph.inputs) this.define(name, storedBytes(this.tensor(name)));
   }
 
@@ -98,7 +106,24 @@ export class Lowering {
   begin(node: Node): void {
     this.node = node;
     this.kernels.set(node.name, []);
-    for (const output of node.outputs) if (output !== "") this.define(output, storedBytes(this.tensor(output)));
+    const { outputs } = node;
+    const written = this.residuals.has(node.name) ? [this.residuals.get(node.name)!.out.name] : outputs;
+    for (const output of written) if (output !== "") this.define(output, storedBytes(this.tensor(output)));
+  }
+
+  /** What the current node adds to its sums, with the activation and the output that belong to it then. */
+  get residual(): Residual | undefined {
+    return this.residuals.get(this.current.name);
+  }
+
+  /** True when the current node is an addition that the layer before it has done. */
+  added(): boolean {
+    const layer = this.additions.get(this.current.name)?.layer;
+    const kernel = layer === undefined ? undefined : this.choices.get(layer)?.kernel;
+    if (layer === undefined || kernel === undefined) return false;
+    this.noteKernel(kernel);
+    this.noteChoice(kernel, `added by "${layer}" before it stores`, [kernel]);
+    return true;
   }
 
   unsupported(what: string, remedy = "Use the cpu target, or leave this node in float32."): UnsupportedError {
@@ -187,7 +212,8 @@ export class Lowering {
   dispatch(d: Dispatch): void {
     const { maxComputeInvocationsPerWorkgroup, maxStorageBuffersPerShaderStage } = this.facts.limits;
     this.within("threads a workgroup", d.constants?.["WG"] ?? 0, "maxComputeInvocationsPerWorkgroup", maxComputeInvocationsPerWorkgroup);
-    this.within("storage buffers", d.inputs.length + 1, "maxStorageBuffersPerShaderStage", maxStorageBuffersPerShaderStage);
+    const buffers = d.inputs.length + (d.residual === undefined ? 1 : 2);
+    this.within("storage buffers", buffers, "maxStorageBuffersPerShaderStage", maxStorageBuffersPerShaderStage);
     const output = typeof d.output === "string" ? d.output : d.output.name;
     this.noteKernel(d.kernel);
     this.steps.push({
@@ -198,16 +224,22 @@ export class Lowering {
       params: Uint32Array.from(d.params),
       output,
       inputs: d.inputs,
+      ...(d.residual && { residual: d.residual }),
       groups: d.groups,
     });
   }
 
-  /** A dispatch of one thread a unit, `count` first among its parameters unless `counted` is false. */
-  flat(d: Omit<Dispatch, "groups"> & { readonly threads: number; readonly z?: number }): void {
+  /**
+   * A dispatch of one thread a unit.
+   * @param d.fit whether tiles cover the output exactly, of kernels that need not check then (FIT_MN)
+   */
+  flat(d: Omit<Dispatch, "groups"> & { readonly threads: number; readonly z?: number; readonly fit?: boolean }): void {
     if (d.threads === 0) return;
     const size = flatWorkgroup(d.threads, this.facts.software);
     const groups = foldGroups(Math.ceil(d.threads / size), this.facts.limits, this.where, d.z);
-    this.dispatch({ ...d, constants: { ...d.constants, WG: size }, groups });
+    const noneBeyond = groups[0] * groups[1] * size === d.threads;
+    const fit = d.fit === undefined ? {} : { FIT_MN: d.fit && noneBeyond ? 1 : 0 };
+    this.dispatch({ ...d, constants: { ...d.constants, ...fit, WG: size }, groups });
   }
 
   fold(groups: number, z = 1): Groups {

@@ -83,6 +83,7 @@ function repeatUnits(x: Tensor, out: Tensor): number | undefined {
 }
 
 export function lowerBinary(c: Lowering, node: NodeWith<"Binary">): void {
+  if (c.added()) return;
   const a = requireInput(c.graph, node, 0);
   const b = requireInput(c.graph, node, 1);
   const out = outputTensor(c.graph, node);

@@ -3,7 +3,7 @@ import { inputTensor, outputTensor, requireInput } from "../../../graph/access.t
 import { floatCode, permuteCode } from "../../../graph/code.ts";
 import { elementCount } from "../../../graph/dtype.ts";
 import { isDynamic } from "../../../graph/dynamic.ts";
-import type { Conv2DAttrs, NodeWith, Tensor } from "../../../graph/ir.ts";
+import type { Activation, Conv2DAttrs, NodeWith, Tensor } from "../../../graph/ir.ts";
 import { u } from "../step.ts";
 import type { Operand } from "../step.ts";
 import { formatOf, rowLength, rowWords } from "../storage.ts";
@@ -28,7 +28,23 @@ export function lowerConstantMatMul(c: Lowering, x: Tensor, b: Tensor, transpose
   const gemm = denseProblem(x, { ...b, shape: [n, k] }, out, rows);
   const stored = floatCode(b);
   const code = stored && (transposed ? stored : permuteCode(stored, b.shape, [1, 0]));
-  lowerBest(c, FLOAT_CANDIDATES, floatProblem({ gemm, x, code, weightShape: [n, k], bias: undefined, activation: undefined, out }));
+  lowerBest(
+    c,
+    FLOAT_CANDIDATES,
+    floatProblem({ gemm, x, code, weightShape: [n, k], bias: undefined, activation: undefined, residual: undefined, out }),
+  );
+}
+
+/** What becomes of the sums: those of a residual connection where the layer adds for it. */
+function finishOf(
+  c: Lowering,
+  activation: Activation | undefined,
+  out: Tensor,
+): { readonly activation: Activation | undefined; readonly residual: Tensor | undefined; readonly out: Tensor } {
+  const { residual } = c;
+  return residual === undefined
+    ? { activation, residual: undefined, out }
+    : { activation: residual.activation, residual: residual.other, out: residual.out };
 }
 
 export function lowerDense(c: Lowering, node: NodeWith<"Dense">): void {
@@ -43,7 +59,7 @@ export function lowerDense(c: Lowering, node: NodeWith<"Dense">): void {
   const { activation } = node.attrs;
   if (formatOf(x) === "f32") {
     const gemm = denseProblem(x, w, out, floatValues(c, w));
-    lowerBest(c, FLOAT_CANDIDATES, floatProblem({ gemm, x, code: floatCode(w), weightShape: w.shape, bias, activation, out }));
+    lowerBest(c, FLOAT_CANDIDATES, floatProblem({ gemm, x, code: floatCode(w), weightShape: w.shape, bias, ...finishOf(c, activation, out) }));
     return;
   }
   const finish = integerFinish(c, x, w, bias, out, 0, w.shape[0]!, activation);
@@ -87,7 +103,7 @@ export function lowerConv2D(c: Lowering, node: NodeWith<"Conv2D">): void {
     isPointwise(attrs, w) ? denseProblem(x, { ...w, shape: [w.shape[0]!, w.shape[3]!] }, out, data) : convProblem(attrs, x, w, out, data);
   if (formatOf(x) === "f32") {
     const gemm = product(floatValues(c, w));
-    lowerBest(c, FLOAT_CANDIDATES, floatProblem({ gemm, x, code: floatCode(w), weightShape: w.shape, bias, activation, out }));
+    lowerBest(c, FLOAT_CANDIDATES, floatProblem({ gemm, x, code: floatCode(w), weightShape: w.shape, bias, ...finishOf(c, activation, out) }));
     return;
   }
   const finish = integerFinish(c, x, w, bias, out, 0, w.shape[0]!, activation);

@@ -1,16 +1,15 @@
 /** Candidates that skip zeros in blocks of eight output channels: one input position each (1×8), or four consecutive ones (4×8). */
 import { invariant } from "../../../../errors.ts";
-import type { Tensor } from "../../../../graph/ir.ts";
 import { packLists } from "../../pack-sparse.ts";
 import type { ListShape } from "../../pack-sparse.ts";
 import type { Operand } from "../../step.ts";
 import type { Candidate } from "../candidates.ts";
 import type { Lowering } from "../context.ts";
-import { FEW_ROWS, HARDWARE_QUAD_COST, gemmParams } from "../problem.ts";
+import { FEW_ROWS, HARDWARE_QUAD_COST } from "../problem.ts";
 import { BLOCKS_4X8, LISTS_1X16, LISTS_1X32, LISTS_1X8, sparseEstimate, sparseRows, sparseThreads } from "../sparse.ts";
 import type { Granularity, SparseCost, SparseRows } from "../sparse.ts";
-import { biasOperand } from "./problem.ts";
-import type { FloatProblem } from "./problem.ts";
+import { biasOperand, floatDispatch, isWhole } from "./problem.ts";
+import type { FloatDispatch, FloatProblem } from "./problem.ts";
 
 interface Kind {
   readonly name: string;
@@ -19,13 +18,13 @@ interface Kind {
 }
 
 /**
- * Costs from processor times of interleaved runs on SwiftShader 5.0 (Dawn, 2026-11-24), 192×256×256, 64×512×512 and 1×512×512 at 0, 50, 75
- * and 80 % zeros, relative to direct 4×4 (1×4 for one row). 1×8: 1.03, 0.6 and 0.3 at 0, 50 and 80 % of the first, where dense takes 0.46
- * by quads; so these are for devices without subgroups, and for a choice that tuning measures.
+ * Costs relative to direct 4×4 (1×4 for one row) on SwiftShader 5.0 in Dawn. Many rows: least times of 150 interleaved rounds at 25, 50, 75
+ * and 90 % zeros, 64×128×128, 96×256×64 and 256×64×128 (2 busy cores, 2026-11-30); 1×8 took 0.76, 0.55, 0.36 and 0.25, where dense takes 0.43
+ * by quads: so these are for devices without subgroups, and for a choice that tuning measures. One row: 1×512×512, 2026-11-24.
  */
 const KINDS: readonly Kind[] = [
-  { name: "block1x8", granularity: LISTS_1X8, cost: { 4: { each: 0.95, list: 25 }, 1: { each: 1.3, list: 20 } } },
-  { name: "block4x8", granularity: BLOCKS_4X8, cost: { 4: { each: 0.9, list: 20 }, 1: { each: 1.2, list: 30 } } },
+  { name: "block1x8", granularity: LISTS_1X8, cost: { 4: { each: 0.85, list: 15 }, 1: { each: 1.3, list: 20 } } },
+  { name: "block4x8", granularity: BLOCKS_4X8, cost: { 4: { each: 0.65, list: 25 }, 1: { each: 1.2, list: 30 } } },
 ];
 
 function blockSparse({ name, granularity, cost }: Kind, rows: SparseRows, conv: boolean): Candidate<FloatProblem> {
@@ -42,15 +41,19 @@ function blockSparse({ name, granularity, cost }: Kind, rows: SparseRows, conv: 
     },
     lower(c, problem) {
       const { gemm } = problem;
-      c.flat({ kernel, ...listInputs(c, problem, list), threads: sparseThreads(gemm, rows), z: gemm.shape.groups });
+      const fit = isWhole(gemm, rows, list.outputs);
+      c.flat({ kernel, ...listInputs(c, problem, list), threads: sparseThreads(gemm, rows), z: gemm.shape.groups, fit });
     },
   };
 }
 
 /** Rows of a tile by four threads that share a list. */
 const SHARE_ROWS = 16;
-/** The same runs: 0.57, 0.34 and 0.17, that is 1.2, 0.72 and 0.38 of the dense time by quads. */
-const SHARE_COST: SparseCost = { each: 0.48, list: 25 };
+/**
+ * The same runs, and 192×256×256 and 64×512×512: at 25, 50, 75 and 90 % zeros 1.1, 0.87, 0.6 and 0.43 of the dense time by quads for sums of
+ * 64 to 128, 1.2, 0.65, 0.27 and 0.17 for longer ones. Below a third of zeros nothing was gained.
+ */
+const SHARE_COST: SparseCost = { each: 0.57, list: 13 };
 
 /** 1×8 blocks by four threads that share what they load of a list: for software adapters. */
 function sharedLists(conv: boolean): Candidate<FloatProblem> {
@@ -72,6 +75,7 @@ function sharedLists(conv: boolean): Candidate<FloatProblem> {
         ...listInputs(c, problem, LISTS_1X8.list, 4),
         threads: Math.ceil(gemm.m / SHARE_ROWS) * Math.ceil(gemm.shape.groupOut / 8) * 4,
         z: gemm.shape.groups,
+        fit: isWhole(gemm, SHARE_ROWS, LISTS_1X8.list.outputs),
       });
     },
   };
@@ -124,13 +128,13 @@ function listInputs(
   problem: FloatProblem,
   list: ListShape,
   fill = 1,
-): { readonly params: readonly number[]; readonly inputs: readonly Operand[]; readonly output: Tensor } {
-  const { gemm, x, activation, out } = problem;
+): FloatDispatch & { readonly inputs: readonly Operand[] } {
+  const { gemm, x } = problem;
   const lists = packLists(gemm.shape, gemm.weight, gemm.position, list, (n) => new Float32Array(n), fill);
   invariant(lists !== undefined, "lowering of weights that were not estimated");
   const { values, starts, positions } = lists;
   return {
-    params: gemmParams(gemm, activation, undefined),
+    ...floatDispatch(c, problem),
     inputs: [
       c.operand(x),
       c.constant("weights", values),
@@ -138,7 +142,6 @@ function listInputs(
       c.constant("starts", starts),
       c.constant("positions", positions),
     ],
-    output: out,
   };
 }
 

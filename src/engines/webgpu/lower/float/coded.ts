@@ -12,8 +12,8 @@ import { u } from "../../step.ts";
 import type { Operand } from "../../step.ts";
 import type { Candidate, Workgroup } from "../candidates.ts";
 import type { Lowering } from "../context.ts";
-import { FEW_ROWS, gemmParams } from "../problem.ts";
-import { ACCESSES, biasOperand, kernelName, reads } from "./problem.ts";
+import { FEW_ROWS } from "../problem.ts";
+import { ACCESSES, biasOperand, floatDispatch, isWhole, kernelName, reads } from "./problem.ts";
 import type { Access, FloatProblem } from "./problem.ts";
 
 type Kind = CodedKind | "nm24";
@@ -68,12 +68,16 @@ function workgroupOf(kind: Kind, tile: Tile): Workgroup | undefined {
   return tile === "split_1x4" ? { invocations: 64, storageBytes: 1024 + TABLE_BYTES[kind] } : undefined;
 }
 
-function coded(kind: Kind, tile: Tile, access: Access): Candidate<FloatProblem> {
-  const kernel = kernelName(`${kind}_${tile}`, access);
+/** Time of kernels that read float16 in the device's own half precision, relative to those that unpack: an assumption that tuning measures. */
+const NATIVE_COST = 0.95;
+
+/** @param native by the language extension that the device has for it */
+function coded(kind: Kind, tile: Tile, access: Access, native = false): Candidate<FloatProblem> {
+  const kernel = `${kernelName(`${kind}_${tile}`, access)}${native ? "_f16" : ""}`;
   const workgroup = workgroupOf(kind, tile);
   return {
     kernel,
-    requires: [],
+    requires: native ? ["f16"] : [],
     ...(workgroup && { workgroup }),
     sparse: false,
     coded: true,
@@ -81,23 +85,25 @@ function coded(kind: Kind, tile: Tile, access: Access): Candidate<FloatProblem> 
       if (!reads(problem, access)) return undefined;
       const cost = estimate(kind, tile, problem, facts);
       const why = cost === undefined ? undefined : contents(kind, problem);
-      return cost === undefined || why === undefined ? undefined : { cost, why };
+      return cost === undefined || why === undefined ? undefined : { cost: native ? cost * NATIVE_COST : cost, why };
     },
     lower(c, problem) {
-      const { x, activation, out, gemm } = problem;
+      const { x, gemm } = problem;
       const { m, shape } = gemm;
       const { inputs, extra } = weightsOf(c, kind, problem);
       const [codes, ...tables] = inputs;
       const n4 = Math.ceil(shape.groupOut / 4);
+      const common = floatDispatch(c, problem);
       const base = {
         kernel,
-        params: [...gemmParams(gemm, activation, undefined), ...extra],
+        ...common,
+        params: [...common.params, ...extra],
         inputs: [c.operand(x), codes!, biasOperand(c, problem, 4), ...tables],
-        output: out,
       };
+      const rows = tile === "4x4" ? 4 : 1;
       if (tile === "32x32") c.dispatch({ ...base, groups: c.fold(Math.ceil(m / 32) * Math.ceil(n4 / 8), shape.groups) });
       else if (tile === "split_1x4") c.dispatch({ ...base, groups: [Math.ceil(n4 / 4), m, 1] });
-      else c.flat({ ...base, threads: Math.ceil(m / (tile === "4x4" ? 4 : 1)) * n4, z: shape.groups });
+      else c.flat({ ...base, threads: Math.ceil(m / rows) * n4, z: shape.groups, fit: isWhole(gemm, rows, 4) });
     },
   };
 }
@@ -141,11 +147,13 @@ function weightsOf(
 
 const KINDS: readonly Kind[] = ["codebook4", "codebook8", "int4", "int8", "float16", "nm24"];
 
-export const CODED_F32: readonly Candidate<FloatProblem>[] = KINDS.flatMap((kind) =>
-  ACCESSES.flatMap((access) => [
-    coded(kind, "4x4", access),
-    coded(kind, "1x4", access),
-    ...(access.vec4 ? [coded(kind, "32x32", access)] : []),
-    ...(access.conv ? [] : [coded(kind, "split_1x4", access)]),
+function tilesOf({ conv, vec4 }: Access): readonly Tile[] {
+  return ["4x4", "1x4", ...(vec4 ? (["32x32"] as const) : []), ...(conv ? [] : (["split_1x4"] as const))];
+}
+
+export const CODED_F32: readonly Candidate<FloatProblem>[] = ACCESSES.flatMap((access) =>
+  tilesOf(access).flatMap((tile) => [
+    ...KINDS.map((kind) => coded(kind, tile, access)),
+    ...(access.vec4 ? [coded("float16", tile, access, true)] : []),
   ]),
 );

@@ -3,7 +3,7 @@ import type { Estimate } from "../../../candidates.ts";
 import type { DeviceFacts } from "../../device.ts";
 import type { Candidate } from "../candidates.ts";
 import { FEW_ROWS } from "../problem.ts";
-import { ACCESSES, denseInputs, kernelName, reads } from "./problem.ts";
+import { ACCESSES, denseInputs, isWhole, kernelName, reads } from "./problem.ts";
 import type { Access, FloatProblem } from "./problem.ts";
 
 function direct(rows: 1 | 4, access: Access): Candidate<FloatProblem> {
@@ -21,6 +21,7 @@ function direct(rows: 1 | 4, access: Access): Candidate<FloatProblem> {
         ...denseInputs(c, problem),
         threads: Math.ceil(m / rows) * Math.ceil(shape.groupOut / 4),
         z: shape.groups,
+        fit: isWhole(problem.gemm, rows, 4),
       });
     },
   };

@@ -6,6 +6,7 @@ import { packTwoOfFour } from "../../pack-sparse.ts";
 import type { TwoOfFour } from "../../pack-sparse.ts";
 import { packFloatGemm, padPerGroup } from "../../pack.ts";
 import type { Operand } from "../../step.ts";
+import { activationParams } from "../context.ts";
 import type { Lowering } from "../context.ts";
 import { gemmParams, lazy } from "../problem.ts";
 import type { GemmProblem } from "../problem.ts";
@@ -18,6 +19,8 @@ export interface FloatProblem {
   readonly bias: Tensor | undefined;
   readonly activation: Activation | undefined;
   readonly out: Tensor;
+  /** What a residual connection adds before the activation, laid out as `out`. */
+  readonly residual: Tensor | undefined;
   /** Compact form of exactly the weights, and the shape of the constant. */
   readonly code: FloatCode | undefined;
   readonly weightShape: Shape;
@@ -56,17 +59,34 @@ export function biasOperand(c: Lowering, { gemm, bias }: FloatProblem, tile: num
   return c.constant("bias", padPerGroup(values, groups, tile));
 }
 
-/** Uniform and inputs (A, weights [group][k][n/4], bias) of a kernel that reads all weights. */
-export function denseInputs(
-  c: Lowering,
-  problem: FloatProblem,
-): { readonly params: readonly number[]; readonly inputs: readonly Operand[]; readonly output: Tensor } {
-  const { gemm, x, activation, out } = problem;
+/** What every kernel of a float layer has in common, whatever its weights are. */
+export interface FloatDispatch {
+  readonly params: readonly number[];
+  readonly output: Tensor;
+  readonly residual: Operand;
+  readonly constants: Readonly<Record<string, number>>;
+}
+
+/** Uniform, output and what common/f32_finish.wgsl wants. */
+export function floatDispatch(c: Lowering, { gemm, x, activation, out, residual }: FloatProblem): FloatDispatch {
   return {
     params: gemmParams(gemm, activation, undefined),
-    inputs: [c.operand(x), c.constant("weights", packFloatGemm(gemm.shape, gemm.weight)), biasOperand(c, problem, 4)],
     output: out,
+    residual: c.operand(residual ?? x),
+    constants: { ACTIVATION: activationParams(activation).kind, RESIDUAL: residual === undefined ? 0 : 1 },
   };
+}
+
+/** The same with inputs (A, weights [group][k][n/4], bias) of a kernel that reads all weights. */
+export function denseInputs(c: Lowering, problem: FloatProblem): FloatDispatch & { readonly inputs: readonly Operand[] } {
+  const { gemm, x } = problem;
+  const weights = c.constant("weights", packFloatGemm(gemm.shape, gemm.weight));
+  return { ...floatDispatch(c, problem), inputs: [c.operand(x), weights, biasOperand(c, problem, 4)] };
+}
+
+/** Whether tiles of so many rows and columns cover the output of every group exactly. */
+export function isWhole({ m, shape }: GemmProblem, rows: number, columns: number): boolean {
+  return m % rows === 0 && shape.groupOut % columns === 0;
 }
 
 /** How a kernel reads A: the family in its name, and the suffix of what reads one value at a time. */

@@ -3,14 +3,14 @@ import { runUnits } from "../../pack.ts";
 import type { Candidate } from "../candidates.ts";
 import { HARDWARE_QUAD_COST } from "../problem.ts";
 import type { GemmProblem } from "../problem.ts";
-import { denseInputs } from "./problem.ts";
+import { denseInputs, isWhole } from "./problem.ts";
 import type { FloatProblem } from "./problem.ts";
 
 /**
- * Time of a tile of so many rows relative to direct 4×4, by processor time (SwiftShader 5.0 on 2 cores, products of 192×256×256 and
- * 64×512×512, interleaved, 2026-11-24).
+ * Time of a tile of so many rows relative to direct 4×4: least times of 150 interleaved rounds, products of 96×64×64, 96×128×64, 48×128×128,
+ * 192×64×96 and 48×256×64 (SwiftShader 5.0 in Dawn, 2 busy cores, 2026-11-30).
  */
-const SOFTWARE_COST = { 4: 0.75, 8: 0.57, 12: 0.47, 16: 0.46 } as const;
+const SOFTWARE_COST = { 4: 0.64, 8: 0.5, 12: 0.45, 16: 0.43 } as const;
 
 function quad(rows: keyof typeof SOFTWARE_COST, conv: boolean): Candidate<FloatProblem> {
   const kernel = `f32_${conv ? "conv" : "gemm"}_quad_${rows}x4__wgsl`;
@@ -29,7 +29,9 @@ function quad(rows: keyof typeof SOFTWARE_COST, conv: boolean): Candidate<FloatP
       const { gemm } = problem;
       const { m, shape } = gemm;
       const quads = Math.ceil(m / rows) * Math.ceil(shape.groupOut / 16);
-      c.flat({ kernel, ...denseInputs(c, problem), threads: quads * 4, z: shape.groups, constants: { FIT_K: isInside(gemm) ? 1 : 0 } });
+      const inputs = denseInputs(c, problem);
+      const constants = { ...inputs.constants, FIT_K: isInside(gemm) ? 1 : 0 };
+      c.flat({ kernel, ...inputs, threads: quads * 4, z: shape.groups, fit: isWhole(gemm, rows, 16), constants });
     },
   };
 }

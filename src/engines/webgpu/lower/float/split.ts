@@ -2,7 +2,7 @@
 import { kUnits } from "../../pack.ts";
 import type { Candidate } from "../candidates.ts";
 import { FEW_ROWS } from "../problem.ts";
-import { ROW_ACCESSES, denseInputs, kernelName, reads } from "./problem.ts";
+import { ROW_ACCESSES, denseInputs, isWhole, kernelName, reads } from "./problem.ts";
 import type { Access, FloatProblem } from "./problem.ts";
 
 interface Split {
@@ -39,7 +39,9 @@ function split({ rows, lanes, from, to, cost }: Split, access: Access): Candidat
     },
     lower(c, problem) {
       const { m, shape } = problem.gemm;
-      c.dispatch({ kernel, ...denseInputs(c, problem), groups: [Math.ceil(shape.groupOut / COLUMNS), Math.ceil(m / rows), 1] });
+      const inputs = denseInputs(c, problem);
+      const constants = { ...inputs.constants, FIT_MN: isWhole(problem.gemm, rows, COLUMNS) ? 1 : 0 };
+      c.dispatch({ kernel, ...inputs, constants, groups: [Math.ceil(shape.groupOut / COLUMNS), Math.ceil(m / rows), 1] });
     },
   };
 }

@@ -4,7 +4,7 @@ import type { FloatTile } from "../../../../kernels/wgsl-tiles.ts";
 import { kUnits } from "../../pack.ts";
 import type { Candidate } from "../candidates.ts";
 import { FEW_ROWS } from "../problem.ts";
-import { ACCESSES, denseInputs, kernelName, reads } from "./problem.ts";
+import { ACCESSES, denseInputs, isWhole, kernelName, reads } from "./problem.ts";
 import type { Access, FloatProblem } from "./problem.ts";
 
 /** Time on SwiftShader 5.0 relative to registers only (784×64×64: 48 ms and 4.5 ms): a barrier splits its code into coroutines. */
@@ -36,12 +36,15 @@ function tiled(tile: FloatTile, access: Access): Candidate<FloatProblem> {
     },
     lower(c, problem) {
       const { m, shape } = problem.gemm;
-      const groups = c.fold(Math.ceil(m / height) * Math.ceil(shape.groupOut / width), shape.groups);
+      const tiles = Math.ceil(m / height) * Math.ceil(shape.groupOut / width);
+      const groups = c.fold(tiles, shape.groups);
+      const inputs = denseInputs(c, problem);
       const constants = {
-        FIT_MN: m % height === 0 && shape.groupOut % width === 0 ? 1 : 0,
+        ...inputs.constants,
+        FIT_MN: isWhole(problem.gemm, height, width) && groups[0] * groups[1] === tiles ? 1 : 0,
         FIT_K: kUnits(shape) % depth === 0 ? 1 : 0,
       };
-      c.dispatch({ kernel, ...denseInputs(c, problem), groups, constants });
+      c.dispatch({ kernel, ...inputs, groups, constants });
     },
   };
 }
