@@ -10,7 +10,6 @@ import { findChrome } from "../../src/hosts/browser/find.ts";
 import { launchBrowser } from "../../src/hosts/browser/launch.ts";
 import { checkResult } from "../../src/results/store.ts";
 import { makeFixture } from "../harness/fixture.ts";
-import "../setup/own-driver.ts";
 
 const fixture = makeFixture();
 let served: Served;

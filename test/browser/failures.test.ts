@@ -16,7 +16,6 @@ import { launchBrowser } from "../../src/hosts/browser/launch.ts";
 import type { RemoteBrowser } from "../../src/hosts/browser/remote.ts";
 import type { ResultRecord } from "../../src/results/schema.ts";
 import { makeFixture } from "../harness/fixture.ts";
-import "../setup/own-driver.ts";
 
 const fixture = makeFixture();
 let browser: Browser;

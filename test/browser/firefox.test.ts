@@ -6,7 +6,6 @@ import { silentReporter } from "../../src/harness/progress.ts";
 import { runPlan } from "../../src/harness/run.ts";
 import { findFirefox } from "../../src/hosts/browser/firefox.ts";
 import { makeFixture } from "../harness/fixture.ts";
-import "../setup/own-driver.ts";
 
 const installed = await findFirefox().then(
   () => true,

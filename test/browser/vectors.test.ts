@@ -16,7 +16,6 @@ import { HostError } from "../../src/hosts/protocol.ts";
 import { WEBGPU_DECLINES } from "../engines/webgpu/declines.ts";
 import { allCases, loadVectors, prepareCase } from "../engines/vectors.ts";
 import type { OpCase } from "../engines/vectors.ts";
-import "../setup/own-driver.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "slimbench-vectors-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -19,7 +19,6 @@ import { openHost } from "../../src/hosts/open.ts";
 import type { Host } from "../../src/hosts/host.ts";
 import { GPUJS_DECLINES, isFloatCase } from "../engines/gpujs/declines.ts";
 import { allCases, prepareCase } from "../engines/vectors.ts";
-import "../setup/own-driver.ts";
 
 const MODEL = new URL("../../suites/models/lenet5.onnx", import.meta.url).pathname;
 const TARGET = parseTarget("webgl@chrome");

@@ -18,7 +18,6 @@ import type { BrowserHostOptions } from "../../../src/hosts/browser/host.ts";
 import { launchBrowser } from "../../../src/hosts/browser/launch.ts";
 import { killAllHosts } from "../../../src/hosts/host.ts";
 import { HostError } from "../../../src/hosts/protocol.ts";
-import "../../setup/own-driver.ts";
 
 const MODEL = new URL("../../../suites/models/lenet5.onnx", import.meta.url).pathname;
 const folder = mkdtempSync(join(tmpdir(), "slimbench-browser-"));
