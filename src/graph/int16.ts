@@ -5,8 +5,8 @@
  * → float32, rounded half to even once, × float32 scale, rounded half to even, clamp (`requantize` of numerics.ts). Both float32 roundings are off by
  * 2^-24 at most, so a result of up to 2^15 steps errs by 2^-8 of a step beyond the half that any rounding costs.
  *
- * How the exact sum comes about is each engine's affair. JavaScript adds in doubles, which are exact to 2^53; WASM in int64, whose conversion to float32
- * rounds half to even. WGSL has neither and splits each input into x = 256 high + low, high = x >> 8 within -128..127, low = x & 255: over K
+ * How the exact sum comes about is each engine's affair. JavaScript adds in doubles, which are exact to 2^53; WASM in int32 and, before
+ * that overflows, doubles. WGSL has no doubles and splits each input into x = 256 high + low, high = x >> 8 within -128..127, low = x & 255: over K
  * products |Σ high × w| ≤ 2^14 K and |Σ low × w| < 2^15 K, both inside int32 for K ≤ 2^16. With the bias split alike (|bias| ≤ 2^37, so its high part is
  * at most 2^29) and the carry of the low sum moved up, sum = 256 high + low with |high| ≤ 2^30 + 2^29 + 2^23 < 2^31 and low within 0..255:
  * 39 bits, of which integer code keeps the upper 24, rounded half to even (shaders/common/int16.wgsl).
