@@ -43,6 +43,8 @@ describe("synthetic nets in onnxruntime", () => {
     ["plain", "int8", plainNet()],
     ["plain", "prune:0.7,block=1x8+int8", plainNet()],
     ["mobile", "int8", mobileNet()],
+    ["plain", "int16x8", plainNet()],
+    ["mobile", "int16x8", mobileNet()],
     ["mobile", "prune:0.5", mobileNet()],
   ])("%s %s gives the same outputs within three steps of 1/256", async (_, recipe, graph) => {
     const { graph: small } = await applyRecipe(graph, parseRecipe(recipe), contextFor(graph));
@@ -64,7 +66,7 @@ const TOLERATED_IMAGES = 2;
 
 describe.each(loadSuite("mobile").models)("$name in onnxruntime", ({ path, dataset, shapes }) => {
   const present = path.startsWith("npm:") || existsSync(path);
-  it.skipIf(!present).each(["int8", "int8:dynamic", "int8:weights", "fp16", "prune:0.1", "cluster:32", "int4"])(
+  it.skipIf(!present).each(["int8", "int16x8", "int8:dynamic", "int8:weights", "fp16", "prune:0.1", "cluster:32", "int4"])(
     "%s: as many images right, to 0.2 point, and nearly all the same",
     async (recipe) => {
       const { graph } = await openModel(path, { shapes: new Map(Object.entries(shapes ?? {})) });

@@ -161,6 +161,7 @@ function others(): OpCase[] {
       attrs: { axis: 1, beta: 1 },
       inputs: [{ ...x([1, 2048]), data: new Int16Array(2048).fill(77) }],
       output: output([1, 2048], 2 ** -15),
+      expected: new Int16Array(2048).fill(2 ** 15 / 2048),
     },
     {
       op: "Concat",

@@ -24,8 +24,12 @@ export class OnnxWriter {
   readonly #shared = new Map<string, string>();
   #helpers = 0;
 
+  /** Version of ONNX's operators. */
+  readonly opset: number;
+
   /** @param reserved names that tensors of the graph keep */
-  constructor(reserved: Iterable<string>) {
+  constructor(reserved: Iterable<string>, opset: number) {
+    this.opset = opset;
     this.#names = new Set(reserved);
   }
 
