@@ -43,7 +43,9 @@ function weighted(op: OpContext, x: Tensor): { readonly integer: boolean; readon
     op.isQuantized(output) &&
     op.isOneWidth(x, output) &&
     w.quant !== undefined &&
-    (w.dtype === "uint8" && x.dtype !== "int16" ? w.quant.axis === undefined : w.dtype === "int8" && w.quant.zeroPoints.every((z) => z === 0)) &&
+    (w.dtype === "uint8" && x.dtype !== "int16"
+      ? w.quant.axis === undefined
+      : w.dtype === "int8" && w.quant.zeroPoints.every((z) => z === 0)) &&
     (bias === undefined || bias.dtype === "int32" || (bias.dtype === "int64" && x.dtype === "int16"));
   if (integer) return { integer, inputs: [x.name, w.name, bias?.name ?? ""] };
   return { integer, inputs: [isFloat(x.dtype) ? x.name : op.asFloat(0), op.asFloat(1), bias === undefined ? "" : op.asFloat(2)] };

@@ -52,7 +52,8 @@ export function reduce(op: OpContext, fn: ReduceFn): void {
   const rank = x.shape.length;
   const axes = [...new Set([...op.constant(1, "the axes")].map((axis) => op.axis(axis, rank)))].sort((a, b) => a - b);
   const attrs = { fn, axes, keepDims: op.option((o) => o.bool(0), false) };
-  if (x.quant === undefined || (fn === "mean" && op.isQuantized(x) && op.isQuantized(op.output()) && op.isOneWidth(x, op.output()))) op.emit("Reduce", [x.name], attrs);
+  if (x.quant === undefined || (fn === "mean" && op.isQuantized(x) && op.isQuantized(op.output()) && op.isOneWidth(x, op.output())))
+    op.emit("Reduce", [x.name], attrs);
   else op.emitFloat("Reduce", [op.asFloat(0)], attrs);
 }
 
