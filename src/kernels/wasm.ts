@@ -59,11 +59,11 @@ export const WASM_KERNELS: readonly KernelRow[] = [
   row("i8_gemm_dynamic_4x8", ["Conv2D", "Dense"], "int16 pairs through the dot product, 4×8, int32 sums scaled to float32."),
   row("i8_conv_dynamic_4x8", ["Conv2D"], "The same over a table of window offsets into the padded copy."),
   row(
-    "i16_conv_pairs_2x8",
+    "i16_conv_pairs_4x8",
     ["Conv2D", "Dense", "DepthwiseConv2D"],
-    "int16 inputs in pairs with int8 weights through the dot product, int32 sums spilled to doubles, 2 windows × 8 outputs.",
+    "int16 inputs in pairs with int8 weights through the dot product, int32 sums spilled to doubles, 4 windows × 8 outputs.",
   ),
-  row("i16_depthwise_direct_1x8", ["DepthwiseConv2D"], "int16, any window up to 511 taps: one output × 8 channels in int32."),
+  row("i16_depthwise_direct_4x8", ["DepthwiseConv2D"], "int16, any window up to 511 taps: four outputs × 8 channels in int32."),
   row(
     "i16_pool_direct_1x8",
     ["MaxPool2D", "AveragePool2D", "Reduce"],

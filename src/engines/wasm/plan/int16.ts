@@ -20,20 +20,23 @@ import { BINARY } from "../codes.ts";
 import { PANEL, packInt16, packInt16Depthwise } from "../pack-int16.ts";
 import type { KernelCall, NodePlan, PlanContext } from "../program.ts";
 import { floatPair, floatPost, padRecord, windowRecord } from "../records.ts";
-import { copyCall } from "./copy.ts";
+import { paddedShape, planCall } from "./depthwise/problem.ts";
+import { padCall } from "./float/problem.ts";
 import { mapCall } from "./map.ts";
 import { RATE, splitProduct, splitRows, splitWindows } from "./split.ts";
 import type { Range } from "./split.ts";
 import { isPadded, matrixWindows, planWindows, rowBlock } from "./windows.ts";
 import type { Windows } from "./windows.ts";
 
-const CONV = "i16_conv_pairs_2x8__wasm_simd";
-const DEPTHWISE = "i16_depthwise_direct_1x8__wasm_simd";
+const CONV = "i16_conv_pairs_4x8__wasm_simd";
+const DEPTHWISE = "i16_depthwise_direct_4x8__wasm_simd";
 const POOL = "i16_pool_direct_1x8__wasm_simd";
-/** Sums of a tile: 2 rows × 8 doubles. */
-const SUM_BYTES = 128;
+/** Sums of a tile: 4 rows × 8 doubles. */
+const SUM_BYTES = 256;
 /** Taps whose products, at most 2^22 each, fit int32. */
 const MOST_TAPS = 511;
+/** Kernels read whole vectors: this much may be touched behind the last row. */
+const OVERREAD_BYTES = 64;
 const NO_PADS = [0, 0, 0, 0] as const;
 
 export function planInt16Layer(context: PlanContext, node: Int16LayerNode): NodePlan | undefined {
@@ -94,7 +97,7 @@ function planProduct(
   const sumsAt = Math.ceil((copyBytes + 4) / 64) * 64;
   const mb = rowBlock(m, k * 2);
   const ldc = groups * n * 2;
-  const tiles = { m, n, tile: [2, PANEL], outputBytes: 2, input: m * k * 2, weights: n * k * 2, cost: (m * n * k) / RATE.i8 } as const;
+  const tiles = { m, n, tile: [4, PANEL], outputBytes: 2, input: m * k * 2, weights: n * k * 2, cost: (m * n * k) / RATE.i8 } as const;
   return {
     kernel: CONV,
     scratchBytes: sumsAt + SUM_BYTES * context.maxPieces,
@@ -109,11 +112,7 @@ function planProduct(
         return { kernel: CONV, args: args({ from: 0, to: m }, { from: 0, to: n }, 0), split: splitProduct(tiles, args) };
       });
       if (copyBytes === 0) return products;
-      const record = padRecord(x.shape, pads, 2);
-      return [
-        copyCall(context, { kernel: "any_pad_rows__wasm_simd", record, outBytes: 1, overrun: 0, finish: [0] }, input, scratch),
-        ...products,
-      ];
+      return [padCall(context, padRecord(x.shape, pads, 2), input, scratch), ...products];
     },
   };
 }
@@ -140,10 +139,26 @@ function windowCall(
 
 function planWindow(context: PlanContext, node: NodeWith<"DepthwiseConv2D">, layer: Int16Layer, size: readonly [number, number]): NodePlan {
   const { x, w, out, bias, scales, lo, hi } = layer;
-  const panels = context.weights(packInt16Depthwise(w.data, size[0] * size[1], bias, scales));
-  const record = windowRecord(x.shape, out.shape, size, node.attrs);
-  const call = windowCall(context, DEPTHWISE, record, [x, out], [panels], [context.table(floatPair(lo, hi))]);
-  return { kernel: DEPTHWISE, calls: () => [call] };
+  const { attrs } = node;
+  const [input, output] = [context.address(x), context.address(out)];
+  const problem = { attrs, shape: x.shape, outShape: out.shape, size, input, output };
+  const padded = paddedShape(problem);
+  const [batch, height, width, channels] = padded;
+  const rowBytes = width * channels * 2;
+  const record = windowRecord(padded, out.shape, size, { ...attrs, pads: NO_PADS });
+  const copy = {
+    bytes: batch * height * rowBytes + OVERREAD_BYTES,
+    call: (to: number) => padCall(context, padRecord(x.shape, attrs.pads, 2), input, to),
+  };
+  return planCall(context, problem, {
+    kernel: DEPTHWISE,
+    record,
+    image: { input: height * rowBytes, output: (elementCount(out.shape) / batch) * 2, isPadded: true },
+    rate: RATE.depthwise,
+    ...(isPadded(attrs.pads) && { copy }),
+    weights: context.weights(packInt16Depthwise(w.data, size[0] * size[1], bias, scales)),
+    finish: [context.table(floatPair(lo, hi))],
+  });
 }
 
 export function planInt16Pool(
