@@ -3,20 +3,22 @@ import { wgslRow as row } from "./wgsl-row.ts";
 import type { WgslKernel } from "./wgsl-row.ts";
 
 export const INT16_KERNELS: readonly WgslKernel[] = [
-  row(
-    "i16_conv_general_1x4__wgsl",
-    ["Conv2D", "DepthwiseConv2D", "Dense"],
-    "i16_conv_general_1x4",
-    { CHANNELS: "shared" },
-    "int16 × int8 in two int32 sums, any groups: four outputs a thread.",
-  ),
-  row(
-    "i16_depthwise_1x4__wgsl",
-    ["DepthwiseConv2D"],
-    "i16_conv_general_1x4",
-    { CHANNELS: "own" },
-    "int16 × int8 in two int32 sums: four channels a thread.",
-  ),
+  ...(["1", "4"] as const).flatMap((pixels) => [
+    row(
+      `i16_conv_general_${pixels}x4__wgsl`,
+      ["Conv2D", "DepthwiseConv2D", "Dense"],
+      "i16_conv_general_px4",
+      { PIXELS: pixels, CHANNELS: "shared" },
+      `int16 × int8 in two int32 sums, any groups: ${pixels} × 4 outputs a thread.`,
+    ),
+    row(
+      `i16_depthwise_${pixels}x4__wgsl`,
+      ["DepthwiseConv2D"],
+      "i16_conv_general_px4",
+      { PIXELS: pixels, CHANNELS: "own" },
+      `int16 × int8 in two int32 sums: ${pixels} positions × four channels a thread.`,
+    ),
+  ]),
   ...(["add", "mul"] as const).map((fn) =>
     row(`i16_binary_${fn}__wgsl`, ["Binary"], "i16_binary", { FN: fn }, "int16 in halves, any broadcast: one value a thread."),
   ),

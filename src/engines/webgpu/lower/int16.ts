@@ -18,6 +18,12 @@ import { addParams, quantizedClamp } from "../../../graph/numerics.ts";
 import { f, u } from "../step.ts";
 import type { Lowering } from "./context.ts";
 
+/**
+ * Threads that keep a device busy: below four times as many positions × blocks, each takes one position instead of four that share their weights. On
+ * hardware not measured; SwiftShader's threads are few.
+ */
+const [FEW, FEW_SOFTWARE] = [16_384, 64];
+
 /** Integer bounds of a fused activation. */
 function boundsOf(c: Lowering, activation: Activation | undefined, out: Int16Tensor): readonly [number, number] {
   if (activation?.kind === "hardswish") throw c.unsupported("hardswish fused into an integer op", "Leave it as a separate Unary node.");
@@ -52,7 +58,7 @@ export function lowerInt16Layer(c: Lowering, node: Int16LayerNode): void {
       groupIn: w.shape[1]!,
       steps: [1, 1, 0, 0, 1, 1],
     } as const;
-    dispatchLayer(c, "i16_conv_general_1x4__wgsl", layer, window, w.data);
+    dispatchLayer(c, "i16_conv_general", layer, window, w.data);
     return;
   }
   const { strides, pads, dilations } = node.attrs;
@@ -64,21 +70,21 @@ export function lowerInt16Layer(c: Lowering, node: Int16LayerNode): void {
     steps: [...strides, pads[0], pads[1], ...dilations],
   } as const;
   if (node.op === "Conv2D") {
-    dispatchLayer(c, "i16_conv_general_1x4__wgsl", layer, { ...window, groups: node.attrs.groups, groupIn: w.shape[3]! }, w.data);
+    dispatchLayer(c, "i16_conv_general", layer, { ...window, groups: node.attrs.groups, groupIn: w.shape[3]! }, w.data);
     return;
   }
   const [channels, total, taps] = [x.shape[3]!, w.shape[3]!, w.shape[1]! * w.shape[2]!];
   const rows = w.data.map((_, i) => w.data[(i % taps) * total + Math.floor(i / taps)]!);
   // Outputs with a channel of their own form one group.
   const isOwn = total === channels;
-  const kernel = isOwn ? "i16_depthwise_1x4__wgsl" : "i16_conv_general_1x4__wgsl";
-  dispatchLayer(c, kernel, layer, { ...window, groups: isOwn ? 1 : channels, groupIn: 1 }, rows);
+  const family = isOwn ? "i16_depthwise" : "i16_conv_general";
+  dispatchLayer(c, family, layer, { ...window, groups: isOwn ? 1 : channels, groupIn: 1 }, rows);
 }
 
 /** @param weights [output channel][tap][channel of the group] */
 function dispatchLayer(
   c: Lowering,
-  kernel: string,
+  family: string,
   { x, out, scales, bias, lo, hi }: Int16Layer,
   window: Window,
   weights: Int8Array,
@@ -95,19 +101,21 @@ function dispatchLayer(
   for (let o = 0; o < outC; o++) {
     const [group, column] = [Math.floor(o / groupOut), o % groupOut];
     const [block, lane] = [group * groupBlocks + (column >> 2), column & 3];
-    for (let i = 0; i < k; i++) bytes[(block * k + i) * 4 + lane] = weights[o * k + i]!;
+    for (let i = 0; i < k; i++) bytes[(i * blocks + block) * 4 + lane] = weights[o * k + i]!;
     const high = Math.floor(bias[o]! / 256);
     columns[block * 12 + lane] = high;
     columns[block * 12 + 4 + lane] = bias[o]! - high * 256;
     floats[block * 12 + 8 + lane] = scales[o]!;
   }
-  const threads = batch * output[0] * output[1] * blocks;
+  const pixels = batch * output[0] * output[1];
+  const each = pixels * blocks >= (c.facts.software ? FEW_SOFTWARE : FEW) * 4 && pixels >= 4 ? 4 : 1;
+  const threads = Math.ceil(pixels / each) * blocks;
   const params = [
     ...u(threads, ...input, x.shape[x.shape.length - 1]!, ...output, outC, groupIn, groupOut, ...window.kernel, ...steps),
-    ...u(0, 0, 0, 0, 0, 0, lo, hi),
+    ...u(0, 0, 0, 0, 0, 0, lo, hi, pixels),
   ];
   const inputs = [c.operand(x), c.constant("weights", new Uint32Array(bytes.buffer)), c.constant("columns", columns)];
-  c.flat({ kernel, params, inputs, output: out, threads });
+  c.flat({ kernel: `${family}_${each}x4__wgsl`, params, inputs, output: out, threads });
 }
 
 /** What follows count, rank and operands' steps: see i16_binary.wgsl. */
