@@ -23,7 +23,7 @@ export const INT16_KERNELS: readonly WgslKernel[] = [
     row(`i16_binary_${fn}__wgsl`, ["Binary"], "i16_binary", { FN: fn }, "int16 in halves, any broadcast: one value a thread."),
   ),
   row("i16_unary_table__wgsl", ["Unary"], "i16_map", { FN: "table" }, "int16 through a table of 65,536: one value a thread."),
-  row("i16_requantize__wgsl", ["Requantize"], "i16_map", { FN: "scale" }, "int16 to another grid: one value a thread."),
+  row("i16_requantize__wgsl", ["Requantize", "Concat"], "i16_map", { FN: "scale" }, "int16 to another grid: one value a thread."),
   row("i16_quantize__wgsl", ["Quantize"], "i16_map", { FN: "quantize" }, "float32 to int16: one value a thread."),
   row("i16_maxpool__wgsl", ["MaxPool2D"], "i16_pool", { FN: "max" }, "One output a thread."),
   row("i16_avgpool__wgsl", ["AveragePool2D"], "i16_pool", { FN: "avg" }, "One output a thread, scale by the number of positions."),

@@ -16,8 +16,6 @@ export const WEBGPU_DECLINES: readonly string[] = [
   // Between int16 and another grid or type, outside the ops that have it.
   "Requantize: int16 to int8",
   "Requantize: int8 to int16",
-  "Concat: int16 from two grids",
-  "Concat: int16: onto the output's grid",
   // Weights are packed when the graph is compiled.
   "Conv2D: weights at run time",
 ];

@@ -10,12 +10,14 @@ import {
   int16Layer,
   int16SoftmaxTables,
   int16Table,
+  isInt16,
   regridScale,
 } from "../../../graph/int16.ts";
 import type { Int16Layer, Int16LayerNode, Int16Tensor } from "../../../graph/int16.ts";
 import type { Activation, NodeWith, ReduceFn, Tensor, UnaryAttrs } from "../../../graph/ir.ts";
 import { addParams, quantizedClamp } from "../../../graph/numerics.ts";
 import { f, u } from "../step.ts";
+import { sameGrid } from "./context.ts";
 import type { Lowering } from "./context.ts";
 
 /**
@@ -154,6 +156,17 @@ export function lowerInt16Unary(c: Lowering, attrs: UnaryAttrs, x: Int16Tensor, 
 
 export function lowerInt16Requantize(c: Lowering, x: Int16Tensor, out: Int16Tensor): void {
   map(c, "i16_requantize__wgsl", x, out, regridScale(x.quant, out.quant));
+}
+
+/** The i-th input of a move on its output's grid: itself, or a copy in scratch memory. */
+export function int16OnGrid(c: Lowering, x: Tensor, out: Tensor, i: number): Tensor {
+  if (!isInt16(x) || !isInt16(out) || sameGrid(x, out)) return x;
+  const { dtype, shape } = x;
+  const threads = elementCount(shape);
+  const name = c.scratch(`grid ${i}`, threads);
+  const params = [...u(threads), ...f(regridScale(x.quant, out.quant)), ...u(-32768, 32767)];
+  c.flat({ kernel: "i16_requantize__wgsl", params, inputs: [c.operand(x)], output: name, threads });
+  return { name, dtype, shape, quant: out.quant };
 }
 
 /** @param inverse float32 reciprocal of the output's scale */
