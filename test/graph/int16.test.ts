@@ -47,7 +47,7 @@ describe("addition", () => {
       fc.property(code, code, scale, scale, scale, fc.constantFrom(1 as const, -1 as const), (a, b, sa, sb, so, sign) => {
         const params = addParams(grid(sa), grid(sb), grid(so), sign);
         fc.pre(params !== undefined);
-        const { multA, multB, bias, shift } = params!;
+        const { multA, multB, bias, shift } = params;
         const low = (Math.imul(a & 255, multA) + Math.imul(b & 255, multB)) | 0;
         const high = (Math.imul(a >> 8, multA) + Math.imul(b >> 8, multB)) | 0;
         const halves = ((high + bias / 256 + (low >> 8)) | 0) >> (shift - 8);
