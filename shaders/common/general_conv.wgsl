@@ -25,6 +25,7 @@ struct Params {
   out_zero: i32,
   out_lo: i32,
   out_hi: i32,
+  pixels: u32,      // int16: output positions
 };
 @group(0) @binding(0) var<uniform> params: Params;
 

@@ -48,10 +48,10 @@ interface CompressOptions {
 }
 
 const CALIBRATION_HELP = `
-How int8 finds its grids (options of the recipe step, joined by commas):
+How int8 and int16x8 find their grids (options of the recipe step, joined by commas):
   calibrator=minmax | moving[,average=0.01] | entropy | percentile[,percentile=99.999] | mse
   table=FILE                 ranges that --save-calibration wrote, in place of samples
-  ranges=ort | tflite | symmetric      how a range becomes scale and zero point
+  ranges=ort | tflite | symmetric      how a range becomes scale and zero point (int8 only)
   range=NAME:MIN:MAX|…       the range of a tensor, by its name or its layer's; * for any characters
   grid=NAME:SCALE:ZERO|…     its scale and zero point (both are "overrides" in a recipe file)
   equalize=cle               even out the weights of consecutive layers first

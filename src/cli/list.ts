@@ -15,6 +15,7 @@ type Section = (typeof SECTIONS)[number];
 const RECIPES: Readonly<Record<string, string>> = {
   fp32: "the original",
   int8: "static full-integer quantization, weights per channel, calibrated on training samples",
+  int16x8: "the same with symmetric int16 activations: closer to float, twice the memory of int8's activations",
   "int8:dynamic": "weights in 8 bits, inputs of layers quantized to their own range when they run; needs no calibration",
   "int8:weights": "weights in 8 bits with a scale per output channel, arithmetic in float32",
   prune:

@@ -7,7 +7,7 @@ import { checkPromises, followCut } from "./promises.ts";
 import { pruneChannels } from "./prune/channels/prune.ts";
 import { prune } from "./prune/prune.ts";
 import { pruneWhereFaster } from "./prune/where.ts";
-import { quantizeInt8 } from "./quantize/int8.ts";
+import { quantizeIntegers } from "./quantize/int8.ts";
 import { quantizeDynamic } from "./quantize/int8-dynamic.ts";
 import { quantizeWeights } from "./quantize/int8-weights.ts";
 import { pruneTrees } from "./trees/prune.ts";
@@ -83,7 +83,8 @@ function runStep(graph: Graph, step: Step, context: CompressContext): StepResult
     case "channels":
       return pruneChannels(graph, step);
     case "int8":
-      return quantizeInt8(graph, step, context);
+    case "int16x8":
+      return quantizeIntegers(graph, step, context);
     case "int8dynamic":
       return quantizeDynamic(graph, step);
     case "int8weights":

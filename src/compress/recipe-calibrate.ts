@@ -113,7 +113,8 @@ function parseOverrides(
 /** Whether a recipe runs the model over training samples; a table spares it that where it needs ranges only. */
 export function calibrates({ steps }: { readonly steps: readonly (CalibrationOptions & { readonly kind: string })[] }): boolean {
   return steps.some(
-    ({ kind, table, smooth, bias }) => kind === "int8" && (table === undefined || smooth !== undefined || bias !== undefined),
+    ({ kind, table, smooth, bias }) =>
+      (kind === "int8" || kind === "int16x8") && (table === undefined || smooth !== undefined || bias !== undefined),
   );
 }
 

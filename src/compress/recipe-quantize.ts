@@ -1,4 +1,4 @@
-/** The forms of the step `int8`. */
+/** The forms of the step `int8`, and `int16x8`. */
 import { CALIBRATION_KEYS, calibrationText, parseCalibration } from "./recipe-calibrate.ts";
 import type { CalibrationOptions } from "./recipe-calibrate.ts";
 import {
@@ -20,6 +20,13 @@ export interface Int8Step extends FormFilter, WeightWidth, CalibrationOptions {
   readonly strict?: "yes";
   /** Absent: int8. */
   readonly activations?: "uint8";
+}
+
+/** Activations int16 with zero point 0, weights int8. */
+export interface Int16Step extends FormFilter, Omit<CalibrationOptions, "ranges"> {
+  readonly kind: "int16x8";
+  /** Fails where anything would stay float. */
+  readonly strict?: "yes";
 }
 
 const FORMS = ["static", "dynamic", "weights"] as const;
@@ -45,4 +52,17 @@ export function parseInt8(fields: Fields): Int8Step | Int8DynamicStep | Int8Weig
     ...parseCalibration(fields),
     ...parseFormFilter(fields),
   };
+}
+
+/** Canonical text. */
+export function int16Text(step: Int16Step): string {
+  return `int16x8${step.strict === undefined ? "" : `,strict=${step.strict}`}${calibrationText(step)}${formFilterText(step)}`;
+}
+
+export function parseInt16(fields: Fields): Int16Step {
+  fields.noValue();
+  // Its grids are symmetric, whatever the rule for int8.
+  fields.onlyOptions(["strict", ...CALIBRATION_KEYS.filter((key) => key !== "ranges"), ...FILTER_KEYS]);
+  const strict = fields.wordOption("strict", ["no", "yes"], "no");
+  return { kind: "int16x8", ...(strict === "yes" && { strict }), ...parseCalibration(fields), ...parseFormFilter(fields) };
 }

@@ -16,8 +16,8 @@ import { int8DynamicText, int8WeightsText } from "./recipe-int8-forms.ts";
 import type { Int8DynamicStep, Int8WeightsStep } from "./recipe-int8-forms.ts";
 import { parseTreeStep, treeText } from "./recipe-trees.ts";
 import type { TreeStep } from "./recipe-trees.ts";
-import { int8Text, parseInt8 } from "./recipe-quantize.ts";
-import type { Int8Step } from "./recipe-quantize.ts";
+import { int16Text, int8Text, parseInt16, parseInt8 } from "./recipe-quantize.ts";
+import type { Int16Step, Int8Step } from "./recipe-quantize.ts";
 
 export interface ClusterStep extends LayerFilter {
   readonly kind: "cluster";
@@ -43,11 +43,12 @@ export interface Int4Step extends PlainFilter {
   readonly block: number;
 }
 
-export type { ChannelStep, Int8DynamicStep, Int8Step, Int8WeightsStep, PruneStep, TreeStep };
+export type { ChannelStep, Int16Step, Int8DynamicStep, Int8Step, Int8WeightsStep, PruneStep, TreeStep };
 
 export type Step =
   | { readonly kind: "fp32" }
   | Int8Step
+  | Int16Step
   | Int8DynamicStep
   | Int8WeightsStep
   | PruneStep
@@ -189,6 +190,8 @@ export function stepText(step: Step): string {
       return `fp16${filterText(step)}`;
     case "int8":
       return int8Text(step);
+    case "int16x8":
+      return int16Text(step);
     case "int8dynamic":
       return int8DynamicText(step);
     case "int8weights":
@@ -223,9 +226,7 @@ function parseStep(fields: Fields): Step {
       fields.onlyOptions(["only", "exclude"]);
       return { kind: "fp16", ...fields.filter() };
     case "int16x8":
-      fields.noValue();
-      fields.onlyOptions([]);
-      break;
+      return parseInt16(fields);
     case "int4":
       fields.noValue();
       fields.onlyOptions(["block", "only", "exclude"]);
@@ -247,7 +248,7 @@ function parseStep(fields: Fields): Step {
       fields.onlyOptions(["student", "loss"]);
       break;
   }
-  throw fields.unsupported(name, "Implemented: fp32, fp16, int8, int4, prune, cluster, ccp, rep, pessimistic, minerror");
+  throw fields.unsupported(name, "Implemented: fp32, fp16, int8, int16x8, int4, prune, cluster, ccp, rep, pessimistic, minerror");
 }
 
 function parseCluster(fields: Fields): ClusterStep {

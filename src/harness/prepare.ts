@@ -210,14 +210,14 @@ function sampleInputs(graph: Graph, dataset: Dataset | undefined, count: number,
   return Array.from({ length: inferences }, (_, i) => feeder.inputs(indices.subarray(i * feeder.batch, (i + 1) * feeder.batch)));
 }
 
-/** Uniform noise: -0.5..0.5 for floats, the whole range for 8-bit integers, zeros for indices and flags. */
+/** Uniform noise: -0.5..0.5 for floats, the whole range for 8-bit integers and int16 on a grid, zeros for indices and flags. */
 export function randomInputs(graph: Graph, seed: number): Inputs {
   const random = mulberry32(seed);
   return graph.inputs.map((name) => {
-    const { dtype, shape } = tensorOf(graph, name);
+    const { dtype, shape, quant } = tensorOf(graph, name);
     const array = createArray(dtype, elementCount(shape));
     if (isFloat(dtype)) return array.map(() => random() - 0.5);
-    if (dtype !== "int8" && dtype !== "uint8") return array;
+    if (dtype !== "int8" && dtype !== "uint8" && (dtype !== "int16" || quant === undefined)) return array;
     const [min, max] = integerRange(dtype);
     return array.map(() => min + Math.floor(random() * (max - min + 1)));
   });

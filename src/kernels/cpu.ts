@@ -78,6 +78,8 @@ const MATRIX: readonly KernelRow[] = [
   ),
   row("i8_gemm_dynamic_8x4", ["Conv2D", "Dense"], "float32 input quantized to its own range, the 8×4 tile, sums scaled back to float32."),
   row("i8_conv_dynamic_8x4", ["Conv2D"], "The same over gathered patches."),
+  row("i16_gemm_panel_4x1", ["Conv2D", "Dense"], "int16 × int8: 4 rows × 1 column of exact sums in doubles."),
+  row("i16_conv_panel_4x1", ["Conv2D"], "The same over gathered patches."),
   row("any_conv_general", [...MATRIX_OPS, "DepthwiseConv2D"], "Direct loops in doubles, for types without a kernel of their own."),
   row("any_matmul_general", ["MatMul"], "Direct loops in doubles, for types without a kernel of their own."),
   ...rows(
@@ -98,6 +100,7 @@ const MATRIX: readonly KernelRow[] = [
     ["DepthwiseConv2D"],
     "Any window: four output columns share each weight, channels innermost.",
   ),
+  row("i16_depthwise_taps", ["DepthwiseConv2D"], "int16 × int8: tap by tap into a row of exact sums in doubles."),
   ...rows(TYPES, (t) => `${t}_depthwise_taps`, ["DepthwiseConv2D"], "Several outputs a channel: tap by tap into a row of accumulators."),
 ];
 
@@ -108,7 +111,7 @@ const ELEMENTWISE: readonly KernelRow[] = [
     ["Binary"],
     "Broadcast as merged runs, one loop a function, activation fused.",
   ),
-  ...BYTES.flatMap((t) =>
+  ...[...BYTES, "i16"].flatMap((t) =>
     rows(["add", "sub", "mul"], (fn) => `${t}_binary_${fn}`, ["Binary"], "Integer arithmetic on the shared parameters of numerics.ts."),
   ),
   row("any_binary_general", ["Binary"], "Numpy's arithmetic of the type, for shapes, indices and doubles."),
@@ -136,25 +139,30 @@ const ELEMENTWISE: readonly KernelRow[] = [
     "One loop over the elements, in doubles.",
   ),
   ...rows(BYTES, (t) => `${t}_unary_table`, ["Unary"], "A table of 256 entries."),
+  row("i16_unary_table", ["Unary"], "A table of 65,536 entries."),
   row("any_unary_general", ["Unary"], "One loop over the elements of any type."),
   row("f32_softmax_rows", ["Softmax"], "exp(beta (x - max)) over its sum, in doubles."),
   row("any_softmax_rows", ["Softmax"], "The same for doubles."),
   ...rows(BYTES, (t) => `${t}_softmax_table`, ["Softmax"], "Integer exponentials from a table and an integer division."),
+  row("i16_softmax_tables", ["Softmax"], "Integer exponentials as products of two tables and an integer division."),
   row("f32_quantize", ["Quantize"], "Multiply by the float32 reciprocal, round half to even, clamp."),
   row("any_quantize", ["Quantize"], "The same for doubles."),
   ...rows([...BYTES, "any"], (t) => `${t}_dequantize`, ["Dequantize"], "(q - zero point) × scale, rounded once."),
   ...rows(BYTES, (t) => `${t}_requantize_table`, ["Requantize"], "A table of 256 entries."),
+  row("i16_requantize", ["Requantize"], "To or from int16: × float32 scale, round half to even, clamp."),
   row("any_requantize", ["Requantize"], "Per element in doubles, for per-axis grids and wider types."),
   row("any_cast", ["Cast"], "Truncates and saturates from float, wraps between integers."),
 ];
 
 const WINDOWS: readonly KernelRow[] = [
-  ...["f32", "i8", "u8", "any"].flatMap((t) => [
+  ...["f32", "i8", "u8", "i16", "any"].flatMap((t) => [
     row(`${t}_maxpool_rows`, ["MaxPool2D"], "Window positions outermost, channels innermost."),
     row(`${t}_avgpool_rows`, ["AveragePool2D"], "Window positions outermost, channels innermost."),
   ]),
   ...rows(["mean", "sum", "max", "min", "prod"], (fn) => `f32_reduce_${fn}`, ["Reduce"], "Input order, sums in doubles."),
-  ...BYTES.flatMap((t) => rows(["mean", "sum", "max", "min"], (fn) => `${t}_reduce_${fn}`, ["Reduce"], "Exact sums, one requantization.")),
+  ...[...BYTES, "i16"].flatMap((t) =>
+    rows(["mean", "sum", "max", "min"], (fn) => `${t}_reduce_${fn}`, ["Reduce"], "Exact sums, one requantization."),
+  ),
   row("any_reduce_general", ["Reduce"], "The same for doubles and plain integers."),
 ];
 

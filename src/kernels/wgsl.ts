@@ -2,6 +2,7 @@
 import type { BinaryFn, OpName, UnaryFn } from "../graph/ir.ts";
 import { CODED_GEMMS } from "./wgsl-coded.ts";
 import { DYNAMIC_KERNELS } from "./wgsl-dynamic.ts";
+import { INT16_KERNELS } from "./wgsl-int16.ts";
 import { INTEGER_GEMMS } from "./wgsl-integer.ts";
 import { FLOAT_ACCESS } from "./wgsl-access.ts";
 import { wgslRow as row } from "./wgsl-row.ts";
@@ -276,6 +277,7 @@ export const WGSL_KERNELS: readonly WgslKernel[] = [
   ...quadGemms(),
   ...INTEGER_GEMMS,
   ...DYNAMIC_KERNELS,
+  ...INT16_KERNELS,
   ...CODED_GEMMS,
   ...SPARSE_GEMMS,
   ...elementwise(),

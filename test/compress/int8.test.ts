@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { applyRecipe } from "../../src/compress/apply.ts";
 import { BIAS_LIMIT, quantizeLayer } from "../../src/compress/quantize/weights.ts";
-import { asymmetricParams, perTensorQuant, quantizeConstant, symmetricParams } from "../../src/compress/quantize/params.ts";
+import { INT8_FORM, asymmetricParams, perTensorQuant, quantizeConstant, symmetricParams } from "../../src/compress/quantize/params.ts";
 import { splitHardswish } from "../../src/compress/quantize/split.ts";
 import { parseRecipe } from "../../src/compress/recipe.ts";
 import { observeGraph } from "../../src/engines/cpu/observe.ts";
@@ -27,7 +27,7 @@ describe("parameters", () => {
     const params = asymmetricParams({ min: -1, max: 3 });
     expect(params.scale).toBeCloseTo(0.0156862745, 10);
     expect(params.zeroPoint).toBe(-64);
-    expect([...quantizeConstant([-1, 0, 0.5, 3, 5], perTensorQuant(params), -128, 127)]).toEqual([-128, -64, -32, 127, 127]);
+    expect([...quantizeConstant([-1, 0, 0.5, 3, 5], perTensorQuant(params), INT8_FORM)]).toEqual([-128, -64, -32, 127, 127]);
   });
 
   it("widens a range to hold zero", () => {

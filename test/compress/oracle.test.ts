@@ -44,6 +44,8 @@ describe("synthetic nets in onnxruntime", () => {
     ["plain", "int8", plainNet()],
     ["plain", "prune:0.7,block=1x8+int8", plainNet()],
     ["mobile", "int8", mobileNet()],
+    ["plain", "int16x8", plainNet()],
+    ["mobile", "int16x8", mobileNet()],
     ["mobile", "prune:0.5", mobileNet()],
   ])("%s %s gives the same outputs within three steps of 1/256", async (_, recipe, graph) => {
     const { graph: small } = await applyRecipe(graph, parseRecipe(recipe), contextFor(graph));
@@ -68,7 +70,7 @@ const INT8_LOSS = { ours: 0.005, other: 0.01 };
 describe.each(loadSuite("mobile").models)("$name in onnxruntime", ({ path, dataset, shapes }) => {
   const present = path.startsWith("npm:") || existsSync(path);
   const cases: readonly (readonly [recipe: string, form: OnnxForm])[] = [
-    ...["int8", "int8:dynamic", "int8:weights", "fp16", "prune:0.1", "cluster:32", "prune:0.1+cluster:32+int8", "int4"].map(
+    ...["int8", "int16x8", "int8:dynamic", "int8:weights", "fp16", "prune:0.1", "cluster:32", "prune:0.1+cluster:32+int8", "int4"].map(
       (recipe) => [recipe, "qdq"] as const,
     ),
     ["int8", "qoperator"],

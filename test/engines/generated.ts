@@ -23,12 +23,14 @@ export const grid = (scale: number, zeroPoint: number): Quantization => ({
   zeroPoints: Int32Array.of(zeroPoint),
 });
 
+export type MakerType = "float32" | "int8" | "uint8" | "int16";
+
 /** Makes tensors of one element kind from one random stream. */
 export class Maker {
-  readonly type: "float32" | "int8" | "uint8";
+  readonly type: MakerType;
   readonly rand: () => number;
 
-  constructor(type: "float32" | "int8" | "uint8", seed: number) {
+  constructor(type: MakerType, seed: number) {
     this.type = type;
     this.rand = random(seed);
   }
@@ -49,15 +51,20 @@ export class Maker {
           ? this.rand() * 2 - 1
           : dtype === "int8"
             ? this.int(-128, 127)
-            : dtype === "uint8"
-              ? this.int(0, 255)
-              : this.int(-3000, 3000);
+            : dtype === "int16"
+              ? this.int(-32768, 32767)
+              : dtype === "uint8"
+                ? this.int(0, 255)
+                : dtype === "int64"
+                  ? this.int(-3e6, 3e6)
+                  : this.int(-3000, 3000);
     }
     return data;
   }
 
   activation(shape: readonly number[]): CaseTensor {
     const tensor = { dtype: this.type, shape, data: this.fill(this.type, elementCount(shape)) };
+    if (this.type === "int16") return { ...tensor, quant: grid(0.0005, 0) };
     return this.type === "float32"
       ? tensor
       : { ...tensor, quant: grid(0.05, this.type === "int8" ? this.int(-20, 20) : this.int(100, 150)) };
@@ -89,13 +96,14 @@ export class Maker {
   }
 
   bias(channels: number): CaseTensor {
-    const dtype = this.type === "float32" ? "float32" : "int32";
+    const dtype = this.type === "float32" ? "float32" : this.type === "int16" ? this.pick(["int32", "int64"] as const) : "int32";
     return { dtype, shape: [channels], data: this.fill(dtype, channels), constant: true };
   }
 
   /** Output of an op that sums about k products. */
   output(shape: readonly number[], k = 1): Omit<CaseTensor, "data"> {
     if (this.type === "float32") return { dtype: "float32", shape };
+    if (this.type === "int16") return { dtype: "int16", shape, quant: grid(0.00015 * Math.sqrt(k), 0) };
     return { dtype: this.type, shape, quant: grid(0.01 * Math.sqrt(k), this.type === "int8" ? this.int(-20, 20) : this.int(100, 150)) };
   }
 
@@ -104,7 +112,8 @@ export class Maker {
   }
 }
 
-const TYPES = ["float32", "int8"] as const;
+/** With kernels of their own. */
+const TYPES = ["float32", "int8", "int16"] as const;
 const BLOCK_8: Sparsity = { pattern: "block", rows: 1, cols: 8 };
 const BLOCK_4: Sparsity = { pattern: "block", rows: 1, cols: 4 };
 
@@ -154,7 +163,7 @@ function longSums(): OpCase[] {
 }
 
 function matMulCases(): OpCase[] {
-  return TYPES.flatMap((type) =>
+  return (["float32", "int8"] as const).flatMap((type) =>
     [1, 2, 3, 4, 5, 6].map((seed): OpCase => {
       const make = new Maker(type, seed);
       const [m, n, k] = [make.pick(SIZES), make.pick(SIZES), make.pick(SIZES)];
@@ -208,7 +217,7 @@ const KERNELS = [
 ] as const;
 
 function convCases(): OpCase[] {
-  return (["float32", "int8", "uint8"] as const).flatMap((type) =>
+  return (["float32", "int8", "uint8", "int16"] as const).flatMap((type) =>
     Array.from({ length: type === "uint8" ? 6 : 20 }, (_, seed): OpCase => {
       const make = new Maker(type, 500 + seed);
       const { attrs, kernel, size, out } = randomWindow(make, KERNELS);
@@ -229,7 +238,7 @@ function convCases(): OpCase[] {
 }
 
 function depthwiseCases(): OpCase[] {
-  return (["float32", "int8", "uint8"] as const).flatMap((type) =>
+  return (["float32", "int8", "uint8", "int16"] as const).flatMap((type) =>
     Array.from({ length: type === "uint8" ? 4 : 16 }, (_, seed): OpCase => {
       const make = new Maker(type, 700 + seed);
       const { attrs, kernel, size, out } = randomWindow(make, KERNELS);
@@ -248,7 +257,7 @@ function depthwiseCases(): OpCase[] {
 
 /** The windows that kernels specialise: 3×3 over an image wide enough for whole tiles and their remainders, at both strides. */
 function depthwiseTileCases(): OpCase[] {
-  return (["float32", "int8", "uint8"] as const).flatMap((type) =>
+  return (["float32", "int8", "uint8", "int16"] as const).flatMap((type) =>
     ([1, 2] as const).flatMap((stride) =>
       [5, 16, 33].map((channels): OpCase => {
         const seed = 750 + stride * 100 + channels;
@@ -298,7 +307,7 @@ function transposeConvCases(): OpCase[] {
 /** Sparse weights must give what the same weights give when held densely: the oracle knows nothing of zeros. */
 function sparseCases(): OpCase[] {
   const patterns = [BLOCK_8, BLOCK_4, { pattern: "unstructured" }] as const;
-  return TYPES.flatMap((type) =>
+  return (["float32", "int8"] as const).flatMap((type) =>
     patterns.flatMap((pattern) =>
       [0.2, 0.5, 0.7, 0.9, 1].flatMap((zeros): OpCase[] => {
         const seed = Math.round(zeros * 100) + (pattern === BLOCK_8 ? 1000 : pattern === BLOCK_4 ? 3000 : 2000);
@@ -436,7 +445,11 @@ function elementwiseCases(): OpCase[] {
   const softmax = TYPES.flatMap((type) =>
     [1, 2, 3, 10, 12, 67, 1000].map((classes): OpCase => {
       const make = new Maker(type, classes);
-      const output = { dtype: type, shape: [3, classes], ...(type === "int8" && { quant: grid(1 / 256, -128) }) };
+      const output = {
+        dtype: type,
+        shape: [3, classes],
+        ...(type !== "float32" && { quant: type === "int8" ? grid(1 / 256, -128) : grid(2 ** -15, 0) }),
+      };
       return {
         op: "Softmax",
         name: `${type}, ${classes} classes`,

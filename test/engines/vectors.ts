@@ -16,6 +16,7 @@ import { naive } from "../naive/index.ts";
 import type { EngineOp, NaiveTensor } from "../naive/index.ts";
 import { codedCases } from "./coded.ts";
 import { generatedCases } from "./generated.ts";
+import { int16Cases } from "./int16.ts";
 import { treeCases } from "./trees.ts";
 
 /** A tensor of a case: constants are baked into the graph, the others are its inputs. */
@@ -159,7 +160,7 @@ function largest(data: TypedArray): number {
 
 /** All cases: golden and generated. */
 export function allCases(): OpCase[] {
-  return [...loadVectors(), ...generatedCases(), ...codedCases(), ...treeCases()];
+  return [...loadVectors(), ...generatedCases(), ...codedCases(), ...int16Cases(), ...treeCases()];
 }
 
 /** One case through an engine. @throws UnsupportedError when the engine refuses it */

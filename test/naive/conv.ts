@@ -32,7 +32,12 @@ function sumOfProducts(
     weightScale = scaleAt(w.quant!, wi);
   });
   if (w.quant!.scales.length > 1) weightScale = w.quant!.scales[channel]!;
-  return requantizeAccumulator(sum | 0, f32(f32(x.quant!.scales[0]! * weightScale) / output.quant.scales[0]!), output, activation);
+  return requantizeAccumulator(
+    x.dtype === "int16" ? sum : sum | 0,
+    f32(f32(x.quant!.scales[0]! * weightScale) / output.quant.scales[0]!),
+    output,
+    activation,
+  );
 }
 
 export function naiveConv2D(

@@ -120,6 +120,18 @@ function integer(a: NaiveTensor, b: NaiveTensor, x: number, y: number, attrs: Op
   return Math.min(Math.max(Number(sum >> BigInt(shift)) + output.quant!.zeroPoints[0]!, lo), hi);
 }
 
+/** exp in 20 bits as a product of two tabulated factors, the quotient rounded half up to 15 bits. */
+function wideProbability(row: readonly number[], value: number, step: number): number {
+  const max = Math.max(...row);
+  const exponential = (v: number): bigint => {
+    const fine = (max - v) % 256;
+    const [high, low] = [Math.exp(-(max - v - fine) * step) * 2 ** 15, Math.exp(-fine * step) * 2 ** 16];
+    return (BigInt(Math.round(high)) * BigInt(Math.round(low))) / 2n ** 11n;
+  };
+  const total = row.reduce((sum, v) => sum + exponential(v), 0n);
+  return Math.min(32767, Number((exponential(value) * 2n ** 16n + total) / (2n * total)));
+}
+
 export function naiveSoftmax(x: NaiveTensor, attrs: OpAttrs["Softmax"]): number[] {
   return allIndices(x.shape).map((index) => {
     const row = Array.from({ length: x.shape[attrs.axis]! }, (_, i) => at(x, index.with(attrs.axis, i)));
@@ -128,6 +140,7 @@ export function naiveSoftmax(x: NaiveTensor, attrs: OpAttrs["Softmax"]): number[
       const total = row.reduce((sum, v) => sum + Math.exp(attrs.beta * (v - max)), 0);
       return Math.exp(attrs.beta * (at(x, index) - max)) / total;
     }
+    if (x.dtype === "int16") return wideProbability(row, at(x, index), x.quant.scales[0]! * attrs.beta);
     const exponential = (v: number): bigint => BigInt(Math.round(Math.exp((v - max) * x.quant!.scales[0]! * attrs.beta) * 2 ** 20));
     const total = row.reduce((sum, v) => sum + exponential(v), 0n);
     const q = Number((exponential(at(x, index)) * 256n + total / 2n) / total);

@@ -19,7 +19,12 @@ export function naiveDequantize(x: NaiveTensor): number[] {
 }
 
 export function naiveRequantize(x: NaiveTensor, output: NaiveOutput): number[] {
+  const isWide = x.dtype === "int16" || output.dtype === "int16";
   return allIndices(x.shape).map((index) => {
+    if (isWide) {
+      const scale = f32(scaleAt(x.quant!, index) / scaleAt(output.quant!, index));
+      return requantizeAccumulator(at(x, index) - zeroPointAt(x.quant!, index), scale, output, undefined);
+    }
     const real = (at(x, index) - zeroPointAt(x.quant!, index)) * scaleAt(x.quant!, index);
     return saturate(roundEven(real / scaleAt(output.quant!, index)) + zeroPointAt(output.quant!, index), output.dtype);
   });

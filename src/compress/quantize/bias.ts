@@ -14,8 +14,10 @@ import { channelAxis, isWeighted, layersOf, withTensors } from "../layers.ts";
 import type { Layer } from "../layers.ts";
 import type { CompressContext } from "../steps.ts";
 import { observeSamples } from "./calibrate.ts";
+import { INT8_FORM } from "./params.ts";
+import type { ActivationForm } from "./params.ts";
 import { freeName } from "./split.ts";
-import { WEIGHT_LIMIT, quantizeLayer } from "./weights.ts";
+import { WEIGHT_LIMIT, biasLimitOf, quantizeLayer } from "./weights.ts";
 import type { LimitOf } from "./weights.ts";
 
 interface Means {
@@ -25,7 +27,7 @@ interface Means {
 
 /**
  * @param integer nodes that will run on integers
- * @param grids of their inputs; [qmin, qmax] are the codes that inputs take
+ * @param grids of their inputs
  * @param step text of the recipe step, for messages
  * @returns the float graph with corrected biases, and the same nodes in it
  * @throws UsageError without samples
@@ -36,9 +38,10 @@ export async function correctBiases(
   grids: ReadonlyMap<string, Quantization>,
   context: CompressContext,
   step: string,
-  [qmin, qmax]: readonly [number, number] = [-128, 127],
+  form: ActivationForm = INT8_FORM,
   limitOf: LimitOf = () => WEIGHT_LIMIT,
 ): Promise<{ readonly graph: Graph; readonly integer: ReadonlySet<Node> }> {
+  const [qmin, qmax] = form.codes;
   const layers = layersOf(graph).filter(({ node }) => integer.has(node) && !isConstant(tensorOf(graph, node.inputs[0]!)));
   const means = new Map<string, Means>();
   for (const { node } of layers) {
@@ -62,7 +65,7 @@ export async function correctBiases(
       onGrid[i]! /= samples;
     }
   }
-  const shifts = await shiftsOf(graph, layers, means, grids, context, limitOf);
+  const shifts = await shiftsOf(graph, layers, means, grids, context, limitOf, form);
   return withBiases(graph, integer, layers, shifts);
 }
 
@@ -80,6 +83,7 @@ async function shiftsOf(
   grids: ReadonlyMap<string, Quantization>,
   context: CompressContext,
   limitOf: LimitOf,
+  form: ActivationForm,
 ): Promise<readonly Float64Array[]> {
   const b = new GraphBuilder("bias-correction");
   const inputs: Float32Array[] = [];
@@ -94,6 +98,7 @@ async function shiftsOf(
       bias?.data,
       paramsOf(grids, name).scale,
       limitOf(node.name),
+      biasLimitOf(form),
     );
     const rounded = codesAsFloats(codes, weight, weightQuant);
     for (const [kind, mean, data] of [

@@ -1,20 +1,29 @@
 /**
- * Which int8 grid each activation gets, by TFLite's specification: softmax, sigmoid and tanh have pinned ones; ops that only move or
+ * Which int8 or int16 grid each activation gets, by TFLite's specification: softmax, sigmoid and tanh have pinned ones; ops that only move or
  * select values share their input's; everything else has the grid of its own calibrated range. A Concat joins the ranges of its
  * inputs, except pinned ones, which it requantizes.
  */
 import { UsageError } from "../../errors.ts";
 import { isConstant, tensorOf } from "../../graph/access.ts";
+import { INT16_UNIT_SCALE } from "../../graph/int16.ts";
 import type { Graph, Node, Quantization } from "../../graph/ir.ts";
 import { isGrid } from "./overrides.ts";
 import type { GridParams } from "./overrides.ts";
-import { activationParams, perTensorQuant, sameQuant } from "./params.ts";
-import type { Range, RangeRule } from "./params.ts";
+import { INT8_FORM, activationParams, perTensorQuant, sameQuant } from "./params.ts";
+import type { ActivationForm, Range, RangeRule } from "./params.ts";
 
 const PINNED_UNIT = { scale: 1 / 256, zeroPoint: -128 };
 const PINNED_SIGNED = { scale: 1 / 128, zeroPoint: 0 };
+const PINNED_INT16 = { scale: INT16_UNIT_SCALE, zeroPoint: 0 };
 
-export function pinnedParams(node: Node): { readonly scale: number; readonly zeroPoint: number } | undefined {
+export function pinnedParams(
+  node: Node,
+  { dtype }: ActivationForm = INT8_FORM,
+): { readonly scale: number; readonly zeroPoint: number } | undefined {
+  if (dtype === "int16") {
+    const isUnit = node.op === "Softmax" || (node.op === "Unary" && (node.attrs.fn === "sigmoid" || node.attrs.fn === "tanh"));
+    return isUnit ? PINNED_INT16 : undefined;
+  }
   if (node.op === "Softmax") return PINNED_UNIT;
   if (node.op !== "Unary") return undefined;
   if (node.attrs.fn === "sigmoid") return PINNED_UNIT;
@@ -54,6 +63,7 @@ export function chooseGrids(
   rule: RangeRule,
   overrides: ReadonlyMap<string, Range | GridParams>,
   step: string,
+  form: ActivationForm = INT8_FORM,
 ): ReadonlyMap<string, Quantization> {
   const parents = new Map<string, string>();
   const rootOf = (name: string): string => {
@@ -68,7 +78,7 @@ export function chooseGrids(
   const pinned = new Map<string, { readonly scale: number; readonly zeroPoint: number }>();
   for (const node of graph.nodes) {
     if (!integerNodes.has(node)) continue;
-    const pin = pinnedParams(node);
+    const pin = pinnedParams(node, form);
     if (pin !== undefined) pinned.set(node.outputs[0]!, pin);
     if (sharesInput(node)) join(node.inputs[0]!, node.outputs[0]!);
   }
@@ -90,11 +100,11 @@ export function chooseGrids(
     }
   }
   const grids = new Map<string, Quantization>();
-  const ofRoot = settled(overrides, rule, rootOf, pinned, step);
+  const ofRoot = settled(overrides, rule, rootOf, pinned, step, form);
   for (const name of ranges.keys()) {
     const root = rootOf(name);
     let quant = ofRoot.get(root);
-    if (quant === undefined) ofRoot.set(root, (quant = perTensorQuant(pinned.get(root) ?? activationParams(joint.get(root)!, rule))));
+    if (quant === undefined) ofRoot.set(root, (quant = perTensorQuant(pinned.get(root) ?? activationParams(joint.get(root)!, rule, form))));
     grids.set(name, quant);
   }
   return grids;
@@ -107,7 +117,9 @@ function settled(
   rootOf: (name: string) => string,
   pinned: ReadonlyMap<string, GridParams>,
   step: string,
+  form: ActivationForm,
 ): Map<string, Quantization> {
+  const [lowest, highest] = form.dtype === "int8" ? form.codes : [0, 0];
   const ofRoot = new Map<string, { readonly name: string; readonly quant: Quantization }>();
   for (const [name, set] of overrides) {
     const root = rootOf(name);
@@ -115,9 +127,11 @@ function settled(
       throw new UsageError(
         `recipe step ${step}: the grid of "${name}" is that of a softmax, sigmoid or tanh, which is fixed. Leave it out`,
       );
-    if (isGrid(set) && (set.zeroPoint < -128 || set.zeroPoint > 127))
-      throw new UsageError(`recipe step ${step}: the zero point of "${name}": got ${set.zeroPoint}, expected -128..127`);
-    const quant = perTensorQuant(isGrid(set) ? set : activationParams(set, rule));
+    if (isGrid(set) && (set.zeroPoint < lowest || set.zeroPoint > highest))
+      throw new UsageError(
+        `recipe step ${step}: the zero point of "${name}": got ${set.zeroPoint}, expected ${lowest === highest ? lowest : `${lowest}..${highest}`}`,
+      );
+    const quant = perTensorQuant(isGrid(set) ? set : activationParams(set, rule, form));
     const other = ofRoot.get(root);
     if (other !== undefined && !sameQuant(other.quant, quant))
       throw new UsageError(`recipe step ${step}: "${other.name}" and "${name}" share a grid, but two are set. Set one of them`);

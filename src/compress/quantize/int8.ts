@@ -1,6 +1,6 @@
 /**
- * `int8`: static full-integer quantization by TFLite's int8 specification. Calibrates min-max ranges, puts every activation on a grid,
- * and rewrites the graph so that its ops take and give int8: Quantize at float inputs, Dequantize at float outputs, and both
+ * `int8` and `int16x8`: static full-integer quantization by TFLite's specifications. Calibrates ranges, puts every activation on a grid,
+ * and rewrites the graph so that its ops take and give int8, or int16: Quantize at float inputs, Dequantize at float outputs, and both
  * around the ops that have no integer form, which stay float and are listed in the step's report.
  */
 import { addParams } from "../../graph/numerics.ts";
@@ -11,7 +11,9 @@ import type { Graph, Node, Quantization } from "../../graph/ir.ts";
 import { isWeighted } from "../layers.ts";
 import { leftOutNode } from "../recipe-int8-forms.ts";
 import { stepText } from "../recipe.ts";
-import type { Int8Step } from "../recipe.ts";
+import type { Int8Step, Int16Step } from "../recipe.ts";
+import type { CalibrationOptions } from "../recipe-calibrate.ts";
+import type { FormFilter } from "../recipe-int8-forms.ts";
 import type { CompressContext, SkippedLayer, StepResult } from "../steps.ts";
 import { activationRanges } from "./activations.ts";
 import { correctBiases } from "./bias.ts";
@@ -19,15 +21,18 @@ import { equalizeLayers } from "./equalize.ts";
 import { activationInputs, followsInput, reasonForFloat } from "./forms.ts";
 import { chooseGrids } from "./grid.ts";
 import { resolveOverrides } from "./overrides.ts";
-import type { Range } from "./params.ts";
-import { rewriteInt8 } from "./rewrite.ts";
+import { INT8_FORM, INT16_FORM } from "./params.ts";
+import type { ActivationForm, Range } from "./params.ts";
+import { rewriteInteger } from "./rewrite.ts";
 import { smoothActivations } from "./smooth.ts";
 import { splitHardswish } from "./split.ts";
 import { unsignedActivations } from "./unsigned.ts";
 import { weightLimits } from "./weights.ts";
 
 /** @throws UnsupportedError for a model that is quantized already, UsageError without calibration samples or integer ops */
-export async function quantizeInt8(original: Graph, step: Int8Step, context: CompressContext): Promise<StepResult> {
+export async function quantizeIntegers(original: Graph, step: Int8Step | Int16Step, context: CompressContext): Promise<StepResult> {
+  const form = step.kind === "int8" ? INT8_FORM : INT16_FORM;
+  const rule = (step.kind === "int8" ? step.ranges : undefined) ?? "ort";
   const text = stepText(step);
   for (const tensor of original.tensors.values()) {
     if (tensor.quant === undefined) continue;
@@ -36,27 +41,26 @@ export async function quantizeInt8(original: Graph, step: Int8Step, context: Com
     );
   }
   const split = splitHardswish(original);
-  const { integer, skipped } = partition(split, step);
+  const { integer, skipped } = partition(split, step, form);
   // Before calibration, which takes longer.
   if (step.strict === "yes") requireInteger(skipped, split.name, text);
   if (integer.size === 0) throw new UsageError(`recipe step ${text}: no op of "${split.name}" has an integer form. Use another recipe`);
 
   const { graph, notes: moves } = await moveMagnitudes(split, integer, step, context, text);
-  const { ranges, notes: outliers } = await activationRanges(graph, step, context, text);
+  const { ranges, notes: outliers } = await activationRanges(graph, step, context, text, form.levels);
   const overrides = resolveOverrides(graph, ranges.keys(), step.overrides ?? [], text);
   const all = new Map([...ranges, ...constantRanges(graph, integer)]);
-  const grids = settleGrids(integer, skipped, () => chooseGrids(graph, all, integer, step.ranges ?? "ort", overrides, text));
+  const grids = settleGrids(integer, skipped, () => chooseGrids(graph, all, integer, rule, overrides, text, form));
   if (step.strict === "yes") requireInteger(skipped, graph.name, text);
   const weighted = graph.nodes.filter((node) => integer.has(node) && isWeighted(node));
   const limitOf = weightLimits(
-    step,
+    step.kind === "int8" ? step : {},
     weighted.map(({ name }) => name),
   );
-  const ready =
-    step.bias === "correct" ? await correctBiases(graph, integer, grids, context, text, undefined, limitOf) : { graph, integer };
-  const { graph: rewritten, promises, notes } = rewriteInt8(ready.graph, ready.integer, grids, text, limitOf);
+  const ready = step.bias === "correct" ? await correctBiases(graph, integer, grids, context, text, form, limitOf) : { graph, integer };
+  const { graph: rewritten, promises, notes } = rewriteInteger(ready.graph, ready.integer, grids, text, limitOf, form);
   return {
-    graph: step.activations === "uint8" ? unsignedActivations(rewritten) : rewritten,
+    graph: step.kind === "int8" && step.activations === "uint8" ? unsignedActivations(rewritten) : rewritten,
     layers: [...integer].map((node) => node.name),
     skipped,
     promises,
@@ -78,7 +82,7 @@ function requireInteger(skipped: readonly SkippedLayer[], model: string, step: s
 async function moveMagnitudes(
   graph: Graph,
   integer: ReadonlySet<Node>,
-  { equalize, smooth }: Int8Step,
+  { equalize, smooth }: CalibrationOptions,
   context: CompressContext,
   text: string,
 ): Promise<{ readonly graph: Graph; readonly notes: readonly string[] }> {
@@ -99,12 +103,16 @@ async function moveMagnitudes(
 }
 
 /** Nodes that run on integers, and why the others do not. */
-function partition(graph: Graph, step: Int8Step): { readonly integer: Set<Node>; readonly skipped: SkippedLayer[] } {
+function partition(
+  graph: Graph,
+  step: FormFilter,
+  form: ActivationForm,
+): { readonly integer: Set<Node>; readonly skipped: SkippedLayer[] } {
   const integer = new Set<Node>();
   const skipped: SkippedLayer[] = [];
   const onGrid = new Set(graph.inputs.filter((name) => tensorOf(graph, name).dtype === "float32"));
   for (const node of graph.nodes) {
-    const why = leftOutNode(node, step) ?? reasonForFloat(graph, node);
+    const why = leftOutNode(node, step) ?? reasonForFloat(graph, node, form);
     if (why !== undefined) {
       // Index arithmetic and the like was never float: nothing to report.
       if (isFloat(tensorOf(graph, node.outputs[0]!).dtype)) skipped.push({ layer: node.name, op: node.op, why });

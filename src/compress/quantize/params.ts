@@ -1,6 +1,6 @@
 /**
  * Quantization parameters from real ranges, in double precision as ONNX Runtime and TFLite derive them: real = (q - zeroPoint) × scale.
- * Activations: asymmetric int8 -128..127 per tensor, the range widened to hold 0. Weights: symmetric -127..127 per output channel.
+ * Activations: asymmetric int8 -128..127 per tensor, the range widened to hold 0; or symmetric int16. Weights: symmetric -127..127 per output channel.
  */
 import { roundHalfEven } from "../../graph/numerics.ts";
 import type { Quantization } from "../../graph/ir.ts";
@@ -23,6 +23,19 @@ export function asymmetricParams(range: Range, qmin = -128, qmax = 127): { reado
   return { scale, zeroPoint: Math.min(Math.max(zeroPoint, qmin), qmax) };
 }
 
+/** Integers that activations become. */
+export interface ActivationForm {
+  readonly dtype: "int8" | "int16";
+  /** Smallest and largest code. */
+  readonly codes: readonly [number, number];
+  /** Steps of a grid. */
+  readonly levels: number;
+}
+
+export const INT8_FORM: ActivationForm = { dtype: "int8", codes: [-128, 127], levels: 255 };
+/** Always symmetric: zero point 0, ± the largest magnitude on -32767..32767. */
+export const INT16_FORM: ActivationForm = { dtype: "int16", codes: [-32768, 32767], levels: 65534 };
+
 /** How a range becomes an activation's int8 grid. */
 export type RangeRule =
   /** onnxruntime's asymmetric rule: `asymmetricParams`. */
@@ -32,7 +45,12 @@ export type RangeRule =
   /** onnxruntime's ActivationSymmetric: zero point 0, ± the largest magnitude on -127..127. */
   | "symmetric";
 
-export function activationParams(range: Range, rule: RangeRule): { readonly scale: number; readonly zeroPoint: number } {
+export function activationParams(
+  range: Range,
+  rule: RangeRule,
+  { dtype }: ActivationForm = INT8_FORM,
+): { readonly scale: number; readonly zeroPoint: number } {
+  if (dtype === "int16") return symmetricParams(range, -32767, 32767);
   if (rule === "symmetric") return symmetricParams(range);
   const params = asymmetricParams(range);
   const [min, max] = [Math.min(range.min, 0), Math.max(range.max, 0)];
@@ -58,8 +76,13 @@ export function sameQuant(a: Quantization, b: Quantization): boolean {
 }
 
 /** x / scale in double precision, half to even, + zero point, clamped: for constants, which are quantized once. */
-export function quantizeConstant(data: ArrayLike<number>, quant: Quantization, qmin: number, qmax: number): Int8Array {
+export function quantizeConstant(
+  data: ArrayLike<number>,
+  quant: Quantization,
+  { dtype, codes: [qmin, qmax] }: ActivationForm,
+): Int8Array | Int16Array {
   const scale = quant.scales[0]!;
   const zeroPoint = quant.zeroPoints[0]!;
-  return Int8Array.from(data, (x) => Math.min(Math.max(roundHalfEven(x / scale) + zeroPoint, qmin), qmax));
+  const code = (x: number): number => Math.min(Math.max(roundHalfEven(x / scale) + zeroPoint, qmin), qmax);
+  return dtype === "int8" ? Int8Array.from(data, code) : Int16Array.from(data, code);
 }

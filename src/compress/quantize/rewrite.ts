@@ -1,5 +1,5 @@
 /**
- * Builds the integer graph. A tensor keeps its name while it is float; its int8 version is called `NAME_int8`. Weights and biases keep
+ * Builds the integer graph. A tensor keeps its name while it is float; its integer version is called `NAME_int8` or `NAME_int16`. Weights and biases keep
  * their names, so that the promises of earlier steps still find them. Conversions are inserted where they are first needed.
  */
 import { invariant } from "../../errors.ts";
@@ -11,18 +11,20 @@ import type { WeightedNode } from "../layers.ts";
 import type { Promised } from "../promises.ts";
 import { activationInputs } from "./forms.ts";
 import { quantizeConstant } from "./params.ts";
+import type { ActivationForm } from "./params.ts";
 import { freeName } from "./split.ts";
-import { WEIGHT_LIMIT, codebookOf, quantizeLayer } from "./weights.ts";
+import { WEIGHT_LIMIT, biasLimitOf, codebookOf, quantizeLayer } from "./weights.ts";
 import type { LimitOf } from "./weights.ts";
 
-export function rewriteInt8(
+export function rewriteInteger(
   graph: Graph,
   integer: ReadonlySet<Node>,
   grids: ReadonlyMap<string, Quantization>,
   step: string,
   limitOf: LimitOf,
+  form: ActivationForm,
 ): { readonly graph: Graph; readonly promises: readonly Promised[]; readonly notes: readonly string[] } {
-  const writer = new Int8Writer(graph, integer, grids, step, limitOf);
+  const writer = new IntegerWriter(graph, integer, grids, step, limitOf, form);
   for (const node of graph.nodes) {
     if (integer.has(node)) writer.addInteger(node);
     else writer.addFloat(node);
@@ -30,7 +32,7 @@ export function rewriteInt8(
   return writer.finish();
 }
 
-class Int8Writer {
+class IntegerWriter {
   readonly #graph: Graph;
   readonly #grids: ReadonlyMap<string, Quantization>;
   readonly #step: string;
@@ -41,16 +43,25 @@ class Int8Writer {
   readonly #readAsFloat = new Set<string>();
   /** Weights and biases rewritten in place already. */
   readonly #taken = new Set<string>();
-  /** Original name → its int8 version. */
-  readonly #int8 = new Map<string, string>();
+  /** Original name → its integer version. */
+  readonly #integer = new Map<string, string>();
   /** Tensors whose float version exists. */
   readonly #float: Set<string>;
   readonly #promises: Promised[] = [];
   readonly #notes: string[] = [];
   readonly #limitOf: LimitOf;
+  readonly #form: ActivationForm;
 
-  constructor(graph: Graph, integer: ReadonlySet<Node>, grids: ReadonlyMap<string, Quantization>, step: string, limitOf: LimitOf) {
+  constructor(
+    graph: Graph,
+    integer: ReadonlySet<Node>,
+    grids: ReadonlyMap<string, Quantization>,
+    step: string,
+    limitOf: LimitOf,
+    form: ActivationForm,
+  ) {
     this.#limitOf = limitOf;
+    this.#form = form;
     this.#graph = graph;
     this.#grids = grids;
     this.#step = step;
@@ -72,9 +83,9 @@ class Int8Writer {
 
   addInteger(node: Node): void {
     const inputs = [...node.inputs];
-    for (const i of activationInputs(node)) inputs[i] = this.#int8Of(inputs[i]!);
+    for (const i of activationInputs(node)) inputs[i] = this.#integerOf(inputs[i]!);
     if (isWeighted(node)) this.#quantizeWeights(node, inputs);
-    this.#nodes.push({ ...node, inputs, outputs: [this.#defineInt8(node.outputs[0]!)] });
+    this.#nodes.push({ ...node, inputs, outputs: [this.#define(node.outputs[0]!)] });
   }
 
   finish(): { readonly graph: Graph; readonly promises: readonly Promised[]; readonly notes: readonly string[] } {
@@ -91,35 +102,36 @@ class Int8Writer {
     return quant;
   }
 
-  #defineInt8(name: string): string {
+  #define(name: string): string {
     const { shape } = tensorOf(this.#graph, name);
-    const int8: Tensor = { name: freeName(`${name}_int8`, this.#tensors), dtype: "int8", shape, quant: this.#gridOf(name) };
-    this.#tensors.set(int8.name, int8);
-    this.#int8.set(name, int8.name);
-    return int8.name;
+    const { dtype } = this.#form;
+    const integer: Tensor = { name: freeName(`${name}_${dtype}`, this.#tensors), dtype, shape, quant: this.#gridOf(name) };
+    this.#tensors.set(integer.name, integer);
+    this.#integer.set(name, integer.name);
+    return integer.name;
   }
 
-  /** The int8 version of a tensor, converting it where there is only the float one. */
-  #int8Of(name: string): string {
-    const known = this.#int8.get(name);
+  /** The integer version of a tensor, converting it where there is only the float one. */
+  #integerOf(name: string): string {
+    const known = this.#integer.get(name);
     if (known !== undefined) return known;
     const tensor = tensorOf(this.#graph, name);
-    const int8 = this.#defineInt8(name);
+    const integer = this.#define(name);
     if (isConstant(tensor)) {
       const quant = this.#gridOf(name);
-      const data = quantizeConstant(tensor.data, quant, -128, 127);
-      this.#tensors.set(int8, { name: int8, dtype: "int8", shape: tensor.shape, quant, data });
+      const data = quantizeConstant(tensor.data, quant, this.#form);
+      this.#tensors.set(integer, { name: integer, dtype: this.#form.dtype, shape: tensor.shape, quant, data });
     } else {
-      this.#convert("Quantize", name, int8);
+      this.#convert("Quantize", name, integer);
     }
-    return int8;
+    return integer;
   }
 
   #floatOf(name: string): string {
     if (!this.#float.has(name)) {
-      const int8 = this.#int8.get(name);
-      invariant(int8 !== undefined, `tensor "${name}" is not written yet`);
-      this.#convert("Dequantize", int8, name);
+      const integer = this.#integer.get(name);
+      invariant(integer !== undefined, `tensor "${name}" is not written yet`);
+      this.#convert("Dequantize", integer, name);
       this.#float.add(name);
     }
     return name;
@@ -137,22 +149,24 @@ class Int8Writer {
     const bias = biasName === undefined || biasName === "" ? undefined : (tensorOf(this.#graph, biasName) as Constant);
     const inputScale = this.#gridOf(node.inputs[0]!).scales[0]!;
     const limit = this.#limitOf(node.name);
-    const layer = quantizeLayer(weight, channelAxis(node.op), bias?.data, inputScale, limit);
+    const layer = quantizeLayer(weight, channelAxis(node.op), bias?.data, inputScale, limit, biasLimitOf(this.#form));
     const shared = weight.code?.kind === "codebook" ? weight.code : undefined;
-    const code = shared && codebookOf(layer.weight, channelAxis(node.op), layer.weightQuant.scales.length);
+    const code =
+      shared && this.#form.dtype === "int8" ? codebookOf(layer.weight, channelAxis(node.op), layer.weightQuant.scales.length) : undefined;
     const { weight: data, weightQuant: quant } = layer;
     inputs[1] = this.#replace({ ...withoutCode(weight), dtype: "int8", data, quant, ...(code && { code }) });
     this.#promises.push({ kind: "int8Grid", layer: node.name, tensor: inputs[1], by: this.#step, ...(limit < WEIGHT_LIMIT && { limit }) });
     if (layer.widened > 0)
       this.#notes.push(
-        `${node.name}: the scales of ${layer.widened} of its channels are wider than their weights need, for their biases to fit int32`,
+        `${node.name}: the scales of ${layer.widened} of its channels are wider than their weights need, for their biases to fit ${this.#form.dtype === "int8" ? "int32" : "38 bits"}`,
       );
     if (shared !== undefined && code === undefined)
       this.#notes.push(
         `${node.name}: its ${shared.table.length} shared values become int8 codes of a byte each, at most as many on each scale`,
       );
     if (bias !== undefined && layer.bias !== undefined && layer.biasQuant !== undefined) {
-      inputs[2] = this.#replace({ ...bias, dtype: "int32", shape: [layer.bias.length], data: layer.bias, quant: layer.biasQuant });
+      const dtype = layer.bias instanceof Int32Array ? "int32" : "int64";
+      inputs[2] = this.#replace({ ...bias, dtype, shape: [layer.bias.length], data: layer.bias, quant: layer.biasQuant });
     }
   }
 

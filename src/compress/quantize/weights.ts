@@ -1,16 +1,23 @@
 /**
  * Weights and biases of one layer: int8 -127..127 per output channel, zero point 0; bias int32 at scale s_in × s_w[channel], so that it
- * adds straight into the accumulator.
+ * adds straight into the accumulator; int64 where that needs more, under int16 activations.
  */
 import { NIBBLE_VALUES } from "../../graph/code.ts";
 import { elementCount } from "../../graph/dtype.ts";
+import { INT16_BIAS_LIMIT } from "../../graph/int16.ts";
 import type { Constant, Int8CodebookCode, Quantization } from "../../graph/ir.ts";
 import { roundHalfEven } from "../../graph/numerics.ts";
 import type { WeightWidth } from "../recipe-int8-forms.ts";
 import { symmetricParams } from "./params.ts";
+import type { ActivationForm } from "./params.ts";
 
 /** Largest bias code. It leaves half of int32 to the products: 2^30 / (255 × 127) = 33,155 of them. */
 export const BIAS_LIMIT = 2 ** 30;
+
+export function biasLimitOf({ dtype }: ActivationForm): number {
+  return dtype === "int8" ? BIAS_LIMIT : INT16_BIAS_LIMIT;
+}
+
 /** A channel whose weights are all zero has only its bias; it gets this many steps. */
 const BIAS_ONLY_STEPS = 2 ** 20;
 
@@ -31,9 +38,10 @@ export function weightLimits({ weightBits }: WeightWidth, layers: readonly strin
 export interface QuantizedLayer {
   readonly weight: Int8Array;
   readonly weightQuant: Quantization;
-  readonly bias?: Int32Array;
+  /** int64 where a code is beyond int32. */
+  readonly bias?: Int32Array | Float64Array;
   readonly biasQuant?: Quantization;
-  /** Channels whose scale is larger than their weights need, so that the bias stays within `BIAS_LIMIT` steps of the products. */
+  /** Channels whose scale is larger than their weights need, so that the bias stays within its limit of steps of the products. */
   readonly widened: number;
 }
 
@@ -42,6 +50,7 @@ export interface QuantizedLayer {
  * @param bias real values, one per channel
  * @param inputScale float32 scale of the layer's input
  * @param limit largest code
+ * @param biasLimit largest bias code
  */
 export function quantizeLayer(
   weight: Constant,
@@ -49,6 +58,7 @@ export function quantizeLayer(
   bias: ArrayLike<number> | undefined,
   inputScale: number,
   limit = WEIGHT_LIMIT,
+  biasLimit = BIAS_LIMIT,
 ): QuantizedLayer {
   const { shape, data } = weight;
   const channels = shape[axis]!;
@@ -61,8 +71,8 @@ export function quantizeLayer(
   const scales = new Float32Array(channels);
   let widened = 0;
   for (let c = 0; c < channels; c++) {
-    scales[c] = channelScale(limits[c]!, bias?.[c] ?? 0, inputScale, limit);
-    if (limits[c]! > 0 && scales[c]! > channelScale(limits[c]!, 0, inputScale, limit)) widened++;
+    scales[c] = channelScale(limits[c]!, bias?.[c] ?? 0, inputScale, limit, biasLimit);
+    if (limits[c]! > 0 && scales[c]! > channelScale(limits[c]!, 0, inputScale, limit, biasLimit)) widened++;
   }
 
   const codes = new Int8Array(data.length);
@@ -71,7 +81,8 @@ export function quantizeLayer(
   if (bias === undefined) return { weight: codes, weightQuant, widened };
 
   const biasScales = scales.map((s) => Math.fround(inputScale * s));
-  const biasCodes = Int32Array.from(biasScales, (s, c) => roundHalfEven(bias[c]! / s));
+  const exact = Float64Array.from(biasScales, (s, c) => roundHalfEven(bias[c]! / s));
+  const biasCodes = exact.every((code) => code === (code | 0)) ? Int32Array.from(exact) : exact;
   const biasQuant: Quantization = { scales: biasScales, zeroPoints: new Int32Array(channels), axis: 0 };
   return { weight: codes, weightQuant, bias: biasCodes, biasQuant, widened };
 }
@@ -97,11 +108,11 @@ function quantize(value: number, scale: number, limit: number): number {
   return Math.min(Math.max(roundHalfEven(value / scale), -limit), limit);
 }
 
-/** Scale of one channel, widened where the bias would leave its part of int32. */
-function channelScale(largest: number, bias: number, inputScale: number, limit: number): number {
+/** Scale of one channel, widened where the bias would leave its part of the sum. */
+function channelScale(largest: number, bias: number, inputScale: number, limit: number, biasLimit: number): number {
   const magnitude = Math.abs(bias);
   if (largest === 0) return magnitude === 0 ? 1 : Math.fround(magnitude / (inputScale * BIAS_ONLY_STEPS));
   const { scale } = symmetricParams({ min: -largest, max: largest }, -limit, limit);
-  const least = magnitude / (inputScale * BIAS_LIMIT);
+  const least = magnitude / (inputScale * biasLimit);
   return Math.fround(Math.max(scale, least));
 }

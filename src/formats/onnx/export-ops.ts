@@ -1,4 +1,4 @@
-/** One graph node (spatial ops on channels-first images) → ONNX nodes of opset 17. */
+/** One graph node (spatial ops on channels-first images) → ONNX nodes of opset 17 or 21. */
 import { UnsupportedError } from "../../errors.ts";
 import { createArray, isFloat, type DType } from "../../graph/dtype.ts";
 import type { BinaryFn, Node, NodeWith, Pads2D, ReduceFn, Shape, Tensor, UnaryAttrs, UnaryFn } from "../../graph/ir.ts";
@@ -141,7 +141,9 @@ function pool({ writer, inputs, output, node: { name } }: ExportedNode, node: No
     return;
   }
   if (dilations.some((d) => d !== 1)) {
-    throw new UnsupportedError(`node "${name}" (AveragePool2D): dilations [${dilations.join(", ")}] cannot be written in opset 17`);
+    throw new UnsupportedError(
+      `node "${name}" (AveragePool2D): dilations [${dilations.join(", ")}] cannot be written in opset ${writer.opset}`,
+    );
   }
   writer.node("AveragePool", name, inputs, output, { ...attributes, count_include_pad: { int: countIncludePad ? 1 : 0 } });
 }
@@ -208,6 +210,8 @@ function reduce({ writer, inputs, output, shapes }: ExportedNode, node: NodeWith
   } else if (axes.length === 0) {
     // No axes would mean all of them.
     writer.node("Identity", node.name, inputs, output);
+  } else if (writer.opset >= 18) {
+    writer.node(REDUCE[fn], node.name, [...inputs, writer.integers(axes)], output, keepdims);
   } else {
     writer.node(REDUCE[fn], node.name, inputs, output, { ...keepdims, axes: { ints: axes } });
   }
@@ -236,7 +240,7 @@ function pad({ writer, inputs, output, tensor }: ExportedNode, node: NodeWith<"P
 function resize({ writer, inputs, output, shapes, tensor }: ExportedNode, node: NodeWith<"Resize">): void {
   const { mode, coordinates, nearestMode, cubicCoeff, excludeOutside, scales } = node.attrs;
   if (coordinates === "half_pixel_symmetric") {
-    throw new UnsupportedError(`node "${node.name}" (Resize): half_pixel_symmetric cannot be written in opset 17`);
+    throw new UnsupportedError(`node "${node.name}" (Resize): half_pixel_symmetric cannot be written in opset ${writer.opset}`);
   }
   const from = shapes[0]!;
   // Where the scales are the ratio of the sizes, the sizes say it without rounding.

@@ -1,9 +1,11 @@
 /**
- * Graph → ONNX (opset 17). Images become channels-first, graph inputs and outputs keep the shapes that they have in the graph.
+ * Graph → ONNX (opset 17, or 21 with int16 activations, which earlier ones cannot quantize). Images become channels-first, graph inputs and
+ * outputs keep the shapes that they have in the graph.
  * Quantized tensors are written in QDQ form: every op runs in float between a DequantizeLinear and a QuantizeLinear, weights are int8
  * initializers behind a DequantizeLinear, int32 biases are dequantized by scale(input) × scale(weights). Runtimes fuse that back into
- * integer ops, and so do our own passes. On request integer nodes take the QOperator form where there is one, QDQ elsewhere. Weights alone:
- * float16 behind a Cast, int4 of Dense layers in a MatMulNBits; on request sparse where that is shorter.
+ * integer ops, and so do our own passes. On request integer nodes take the QOperator form where there is one, QDQ elsewhere. An int64 bias, which ONNX
+ * cannot dequantize, is written in float32. Weights alone: float16 behind a Cast, int4 of Dense layers in a MatMulNBits; on request sparse where that is
+ * shorter.
  */
 import { UnsupportedError } from "../../errors.ts";
 import { inputTensor, outputTensor, requireInput, tensorOf } from "../../graph/access.ts";
@@ -20,8 +22,10 @@ import { encodeModel } from "./proto.ts";
 import { onnxType } from "./tensor.ts";
 import { OnnxWriter } from "./writer.ts";
 
-const IR_VERSION = 8;
-const OPSET = 17;
+/** Versions of ONNX's operators, and of the file format that the first of them needs. */
+const PLAIN = { opset: 17, irVersion: 8 } as const;
+/** The first that quantizes to int16. */
+const WIDE = { opset: 21, irVersion: 10 } as const;
 
 /** Ops that runtimes run on integer tensors as they are, when the grid stays the same. */
 const INTEGER_MOVES: ReadonlySet<string> = new Set(["Reshape", "Transpose", "Slice", "Gather"]);
@@ -37,7 +41,7 @@ export interface OnnxExportOptions {
   readonly sparse?: boolean;
 }
 
-/** @throws UnsupportedError for what opset 17 cannot say */
+/** @throws UnsupportedError for what the operators cannot say */
 export function exportOnnx(graph: Graph, { form = "qdq", sparse = false }: OnnxExportOptions = {}): Uint8Array {
   const first = toChannelsFirstGraph(graph);
   const exporter = new Exporter(first, form, sparse);
@@ -48,6 +52,7 @@ export function exportOnnx(graph: Graph, { form = "qdq", sparse = false }: OnnxE
 class Exporter {
   readonly #graph: Graph;
   readonly #writer: OnnxWriter;
+  readonly #version: typeof PLAIN | typeof WIDE;
   /** Quantized tensor → its dequantized form. */
   readonly #real = new Map<string, string>();
   readonly #written = new Set<string>();
@@ -58,7 +63,9 @@ class Exporter {
   constructor(graph: Graph, form: OnnxForm, sparse: boolean) {
     this.#graph = graph;
     this.#form = form;
-    this.#writer = new OnnxWriter(graph.tensors.keys(), sparse);
+    const isWide = [...graph.tensors.values()].some(({ dtype, quant }) => dtype === "int16" && quant !== undefined);
+    this.#version = isWide ? WIDE : PLAIN;
+    this.#writer = new OnnxWriter(graph.tensors.keys(), this.#version.opset, sparse);
   }
 
   write(node: Node): void {
@@ -99,10 +106,10 @@ class Exporter {
       return { name, type: { tensorType: { elemType: onnxType(dtype), shape: { dim } } } };
     };
     return encodeModel({
-      irVersion: IR_VERSION,
+      irVersion: this.#version.irVersion,
       producerName: "slimbench",
       opsetImport: [
-        { domain: "", version: OPSET },
+        { domain: "", version: this.#version.opset },
         ...[TREE_DOMAIN, MICROSOFT_DOMAIN]
           .filter(({ name }) => this.#writer.domains.has(name))
           .map(({ name, version }) => ({ domain: name, version })),
@@ -163,6 +170,8 @@ class Exporter {
     const tensor = requireInput(this.#graph, node, index);
     if (tensor.code?.kind === "int8" && !this.#graph.outputs.includes(tensor.name)) return this.#decoded(tensor, tensor.code);
     if (tensor.code?.kind === "float16" && !this.#graph.outputs.includes(tensor.name)) return this.#widened(tensor, tensor.code);
+    const long = index === 2 ? this.#longBias(node, tensor) : undefined;
+    if (long !== undefined) return long;
     const stored = this.#stored(tensor);
     const quant = tensor.quant ?? (index === 2 ? this.#biasGrid(node, tensor) : undefined);
     if (quant === undefined) return stored;
@@ -197,10 +206,22 @@ class Exporter {
     return real;
   }
 
-  /** An int32 bias lies on the grid scale(input) × scale(weights). */
+  /** A constant int64 bias as float32; undefined for others. */
+  #longBias(node: Node, bias: Tensor): string | undefined {
+    if (bias.dtype !== "int64" || bias.data === undefined) return undefined;
+    const quant = this.#biasGrid(node, bias);
+    if (quant === undefined) return undefined;
+    return this.#writer.constant(
+      "float32",
+      bias.shape,
+      Float32Array.from(bias.data, (q, c) => q * (quant.scales[c] ?? quant.scales[0]!)),
+    );
+  }
+
+  /** An integer bias lies on the grid scale(input) × scale(weights). */
   #biasGrid(node: Node, bias: Tensor): Quantization | undefined {
     const weighted = node.op === "Conv2D" || node.op === "DepthwiseConv2D" || node.op === "Dense" || node.op === "ConvTranspose2D";
-    if (!weighted || bias.dtype !== "int32") return undefined;
+    if (!weighted || (bias.dtype !== "int32" && bias.dtype !== "int64")) return undefined;
     const x = requireInput(this.#graph, node, 0).quant;
     const w = requireInput(this.#graph, node, 1).quant;
     if (x === undefined || w === undefined) return undefined;
@@ -224,8 +245,8 @@ class Exporter {
   #quantize(name: string, real: string, output: Tensor): void {
     const { quant } = output;
     if (quant === undefined) throw new UnsupportedError(`node "${name}" (Quantize): output "${output.name}" has no grid`);
-    if (output.dtype !== "int8" && output.dtype !== "uint8") {
-      throw new UnsupportedError(`node "${name}": ${output.dtype} activations cannot be written in opset ${OPSET}, expected int8 or uint8`);
+    if (output.dtype !== "int8" && output.dtype !== "uint8" && output.dtype !== "int16") {
+      throw new UnsupportedError(`node "${name}": ${output.dtype} activations cannot be written in ONNX, expected int8, uint8 or int16`);
     }
     const axis = quant.axis === undefined ? {} : { axis: { int: quant.axis } };
     this.#writer.node("QuantizeLinear", name, [real, ...this.#grid(output, quant)], output.name, axis);
@@ -240,12 +261,13 @@ class Exporter {
         throw new UnsupportedError(`tensor "${tensor.name}": int32 with a zero point cannot be written`);
       return [scale, ""];
     }
-    if (tensor.dtype !== "int8" && tensor.dtype !== "uint8") {
+    if (tensor.dtype !== "int8" && tensor.dtype !== "uint8" && tensor.dtype !== "int16") {
       throw new UnsupportedError(
-        `tensor "${tensor.name}": quantized ${tensor.dtype} cannot be written in opset ${OPSET}, expected int8 or uint8`,
+        `tensor "${tensor.name}": quantized ${tensor.dtype} cannot be written in ONNX, expected int8, uint8 or int16`,
       );
     }
-    const zeros = tensor.dtype === "int8" ? Int8Array.from(quant.zeroPoints) : Uint8Array.from(quant.zeroPoints);
+    const zeros = createArray(tensor.dtype, quant.zeroPoints.length);
+    zeros.set(quant.zeroPoints);
     return [scale, this.#writer.constant(tensor.dtype, shape, zeros)];
   }
 

@@ -27,11 +27,15 @@ export class OnnxWriter {
   readonly #sparse: boolean;
   #helpers = 0;
 
+  /** Version of ONNX's operators. */
+  readonly opset: number;
+
   /**
    * @param reserved names that tensors of the graph keep
    * @param sparse initializers may be sparse
    */
-  constructor(reserved: Iterable<string>, sparse = false) {
+  constructor(reserved: Iterable<string>, opset: number, sparse = false) {
+    this.opset = opset;
     this.#names = new Set(reserved);
     this.#sparse = sparse;
   }

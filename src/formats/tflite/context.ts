@@ -130,16 +130,23 @@ export class OpContext {
     return positive;
   }
 
-  /** A quantized (8-bit, per-tensor) operand. Other integer widths have no kernels. */
+  /** A quantized (8 bits, or int16 with zero point 0; per-tensor) operand. Other integer widths have no kernels. */
   isQuantized(tensor: QuantizedType): boolean {
-    return (tensor.dtype === "int8" || tensor.dtype === "uint8") && tensor.quant !== undefined && tensor.quant.axis === undefined;
+    const { dtype, quant } = tensor;
+    if (quant === undefined || quant.axis !== undefined) return false;
+    return dtype === "int8" || dtype === "uint8" || (dtype === "int16" && quant.zeroPoints[0] === 0);
   }
 
-  /** Fails unless the operand is float or 8-bit quantized. */
+  /** Whether two quantized operands are both of 8 bits or both int16. */
+  isOneWidth(a: QuantizedType, b: QuantizedType): boolean {
+    return (a.dtype === "int16") === (b.dtype === "int16");
+  }
+
+  /** Fails unless the operand is float or quantized. */
   requireNumeric(tensor: Tensor | OutputDecl, what: string): void {
     if (isFloat(tensor.dtype) || this.isQuantized(tensor)) return;
     this.unsupported(
-      `${what} is ${tensor.dtype}${tensor.quant ? "" : " without quantization"}, expected float32, or int8 or uint8 with one scale`,
+      `${what} is ${tensor.dtype}${tensor.quant ? "" : " without quantization"}, expected float32, int8 or uint8 with one scale, or int16 with one scale and zero point 0`,
     );
   }
 
@@ -170,10 +177,11 @@ export class OpContext {
     this.#check(output);
   }
 
-  /** Data inputs and output are all float, all 8-bit quantized, or all of one other type; conversions excepted. */
+  /** Data inputs and output are all float, all 8-bit or int16 quantized, or all of one other type; conversions excepted. */
   #checkTypes(op: OpName, inputs: readonly string[], output: OutputDecl): void {
     if (op === "Quantize" || op === "Dequantize" || op === "Requantize" || op === "Cast") return;
-    const kindOf = (tensor: Tensor | OutputDecl): string => (this.isQuantized(tensor) ? "8-bit quantized" : tensor.dtype);
+    const kindOf = (tensor: Tensor | OutputDecl): string =>
+      !this.isQuantized(tensor) ? tensor.dtype : tensor.dtype === "int16" ? "int16 quantized" : "8-bit quantized";
     const data = ONE_DATA_INPUT.has(op) ? inputs.slice(0, 1) : inputs;
     for (const name of data) {
       const kind = kindOf(this.builder.tensor(name));

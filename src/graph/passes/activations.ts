@@ -5,7 +5,7 @@
 import { isFloat } from "../dtype.ts";
 import type { Activation, Graph, Node, NodeWith, Tensor } from "../ir.ts";
 import { GraphEdit } from "./edit.ts";
-import { isByteActivation, sameGrid } from "./quant.ts";
+import { isIntegerActivation, sameGrid } from "./quant.ts";
 import { activationOf, withActivation } from "./values.ts";
 
 export function fuseActivations(graph: Graph): Graph {
@@ -45,7 +45,7 @@ function combine(edit: GraphEdit, source: Node, activation: Activation, result: 
   if (activation.kind === "hardswish") return takesHardSwish(source) && before === undefined && isFloat(own.dtype) ? activation : undefined;
   if (!takesClamp(source) || before?.kind === "hardswish") return undefined;
   if (!isFloat(own.dtype)) {
-    if (!isByteActivation(own) || !sameGrid(own, result)) return undefined;
+    if (!isIntegerActivation(own) || !sameGrid(own, result)) return undefined;
     if (!unambiguous(activation.min, own) || !unambiguous(activation.max, own)) return undefined;
   }
   if (before === undefined) return activation;

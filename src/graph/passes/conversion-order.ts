@@ -4,7 +4,7 @@
  */
 import type { Graph, Node } from "../ir.ts";
 import { GraphEdit, makeNode } from "./edit.ts";
-import { isByteActivation } from "./quant.ts";
+import { isIntegerActivation } from "./quant.ts";
 
 export function orderConversions(graph: Graph): Graph {
   const edit = new GraphEdit(graph);
@@ -24,7 +24,7 @@ function sinkDequantize(edit: GraphEdit, node: Node): void {
   const source = edit.producer(node.inputs[0]!);
   if (source?.op !== "Dequantize" || edit.soleConsumer(source.outputs[0]!) === undefined) return;
   const x = edit.input(source, 0);
-  if (!isByteActivation(x) || x.data !== undefined) return;
+  if (!isIntegerActivation(x) || x.data !== undefined) return;
   const y = edit.output(node);
   const moved = edit.define(`${y.name}__bytes`, x.dtype, y.shape, { quant: x.quant });
   const dequantize = makeNode("Dequantize", source.name, [moved], y.name, {});
@@ -41,7 +41,7 @@ function hoistQuantize(edit: GraphEdit, quantize: Node): void {
     const x = edit.input(move, 0);
     if (x.dtype !== "float32" || x.data !== undefined) return;
     const y = edit.output(node);
-    if (!isByteActivation(y)) return;
+    if (!isIntegerActivation(y)) return;
     const early = edit.define(`${x.name}__bytes`, y.dtype, x.shape, { quant: y.quant });
     const earlier = makeNode("Quantize", node.name, [x.name], early, {});
     edit.remove(node);

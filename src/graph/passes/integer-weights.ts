@@ -1,4 +1,5 @@
-/** Weights and biases as the integer kernels take them: int8 with zero point 0, int32 at the scale of the products. */
+/** Weights and biases as the integer kernels take them: int8 with zero point 0, int32 (or int64) at the scale of the products. */
+import { INT16_BIAS_LIMIT } from "../int16.ts";
 import type { Quantization, Tensor } from "../ir.ts";
 import type { GraphEdit } from "./edit.ts";
 import { isByte } from "./quant.ts";
@@ -35,19 +36,23 @@ export function biasScales(input: Quantization, weights: Quantization, channels:
 
 /**
  * A bias in int32 at the scale of the products: taken over from a Dequantize of int32 whose scales match, otherwise rounded to that grid.
+ * @param isWide under int16 activations: int64 where it takes more than int32
  * @param name float tensor; must be constant, or a Dequantize of a constant
  * @returns undefined when it is not constant or does not fit
  */
-export function integerBias(edit: GraphEdit, name: string, scales: Float32Array): string | undefined {
+export function integerBias(edit: GraphEdit, name: string, scales: Float32Array, isWide = false): string | undefined {
   const producer = edit.producer(name);
   const stored = producer?.op === "Dequantize" ? edit.input(producer, 0) : undefined;
   if (stored?.dtype === "int32" && stored.data !== undefined && matches(stored.quant, scales)) return stored.name;
   const real = stored === undefined ? realConstant(edit, name) : dequantizedConstant(stored);
   if (real?.length !== scales.length) return undefined;
-  const data = Int32Array.from(real, (b, c) => Math.round(b / scales[c]!));
-  if (real.some((b, c) => !(Math.abs(b / scales[c]!) <= MAX_BIAS))) return undefined;
+  const limit = isWide ? INT16_BIAS_LIMIT : MAX_BIAS;
+  if (real.some((b, c) => !(Math.abs(b / scales[c]!) <= limit))) return undefined;
+  const codes = Float64Array.from(real, (b, c) => Math.round(b / scales[c]!));
+  const isLong = codes.some((code) => code !== (code | 0));
+  const [dtype, data] = isLong ? (["int64", codes] as const) : (["int32", Int32Array.from(codes)] as const);
   const quant = { scales, zeroPoints: new Int32Array(scales.length), ...(scales.length > 1 && { axis: 0 }) };
-  return edit.define(`${stored?.name ?? name}__int32`, "int32", [scales.length], { data, quant });
+  return edit.define(`${stored?.name ?? name}__${dtype}`, dtype, [scales.length], { data, quant });
 }
 
 function matches(quant: Quantization | undefined, scales: Float32Array): boolean {

@@ -1,4 +1,5 @@
 /** Questions about quantization that several passes ask. */
+import { isInt16 } from "../int16.ts";
 import type { Quantization, Tensor } from "../ir.ts";
 
 export type QuantizedTensor = Tensor & { readonly quant: Quantization };
@@ -10,6 +11,11 @@ export function isByte(tensor: Tensor): boolean {
 /** 8 bits with one scale: what integer kernels take as activations. */
 export function isByteActivation(tensor: Tensor): tensor is QuantizedTensor {
   return isByte(tensor) && tensor.quant !== undefined && tensor.quant.axis === undefined;
+}
+
+/** What integer ops take and give: 8 bits, or int16 with zero point 0, with one scale. */
+export function isIntegerActivation(tensor: Tensor): tensor is QuantizedTensor {
+  return isByteActivation(tensor) || isInt16(tensor);
 }
 
 export function sameQuant(a: Quantization | undefined, b: Quantization | undefined): boolean {

@@ -14,7 +14,7 @@ import type { Sharing } from "../../../src/engines/wasm/threads/schedule.ts";
 import { GraphBuilder } from "../../../src/graph/builder.ts";
 import type { Graph } from "../../../src/graph/ir.ts";
 import { nodeThreads } from "../../../src/hosts/node-threads.ts";
-import { FLOAT_MODELS, INT8_MODELS, KEYWORDS, RESNET8, noiseFor } from "../models.ts";
+import { FLOAT_MODELS, INT16_MODELS, INT8_MODELS, KEYWORDS, RESNET8, noiseFor } from "../models.ts";
 import { describeVectors, prepareCase } from "../vectors.ts";
 import { convCase } from "./cases.ts";
 import { context } from "./context.ts";
@@ -165,7 +165,7 @@ function product(m: number, n: number, k: number): Graph {
 }
 
 describe("wasm threads", () => {
-  const models = [...FLOAT_MODELS, ...INT8_MODELS];
+  const models = [...FLOAT_MODELS, ...INT8_MODELS, ...INT16_MODELS];
   it.each(models.map((model) => [model.name, model] as const))("give the results of one thread, to the bit: %s", async (_, { load }) => {
     const graph = await load();
     const one = await wasmEngine.compile(graph, context, {});

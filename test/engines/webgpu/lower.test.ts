@@ -52,6 +52,19 @@ describe("choice of kernels", () => {
     expect(kernelsOf(graph, facts, options)).toEqual([kernel]);
   });
 
+  it.each([
+    [1, HARDWARE, "i16_conv_general_1x4__wgsl"],
+    [1024, HARDWARE, "i16_conv_general_1x4__wgsl"],
+    [4096, HARDWARE, "i16_conv_general_4x4__wgsl"],
+    [64, SOFTWARE, "i16_conv_general_4x4__wgsl"],
+  ] as const)("int16 with %i rows shares weights among four where threads are enough", (rows, facts, kernel) => {
+    const b = new GraphBuilder("wide");
+    const x = b.input("x", "int16", [rows, 8], grid(0.1, 0));
+    const w = b.constant("w", "int8", [64, 8], new Int8Array(512).fill(1), { quant: grid(0.1, 0) });
+    const graph = b.finish([b.add("Dense", "fc", [x, w], {}, { dtype: "int16", quant: grid(1, 0) })]);
+    expect(kernelsOf(graph, facts)).toEqual([kernel]);
+  });
+
   it("does not call the padding of odd channels a sparsity", () => {
     const b = new GraphBuilder("stem");
     const x = b.input("x", "int8", [1, 9, 9, 1], grid(0.1, 0));
@@ -90,7 +103,7 @@ describe("refusals", () => {
   it("names node, op and what was expected", () => {
     const b = new GraphBuilder("double");
     const x = b.input("x", "float32", [4]);
-    const y = b.add("Quantize", "to16", [x], {}, { dtype: "int16", quant: grid(1, 0) });
+    const y = b.add("Quantize", "to16", [x], {}, { dtype: "int16", quant: grid(1, 3) });
     const graph = b.finish([y]);
     expect(() => lowerGraph(graph, SOFTWARE, AUTO)).toThrow(UnsupportedError);
     expect(() => lowerGraph(graph, SOFTWARE, AUTO)).toThrow(/node "to16" \(Quantize\) on webgpu: float32 to int16, expected/);

@@ -159,6 +159,24 @@ describe("convolutions and pools", () => {
     expect([...(await runGraph(graph, [Uint8Array.of(130, 132)]))[0]!]).toEqual([96]);
   });
 
+  it("runs int16 activations with int8 weights and an int64 bias on integers", async () => {
+    const wide = (name: string, shape: readonly number[], scale: number): TensorSpec => ({
+      name,
+      shape,
+      type: "INT16",
+      quant: { scales: [scale], zeroPoints: [0] },
+    });
+    const bias: TensorSpec = { name: "b", shape: [1], type: "INT64", data: BigInt64Array.of(2n ** 33n) };
+    const w = int8("w", [1, 2], 1, 0, [127, -127]);
+    const file = oneOperator("FULLY_CONNECTED", wide("x", [1, 2], 1), [w, bias], wide("y", [1, 1], 2 ** 19), [{ field: 0, int8: 0 }]);
+    const graph = importModel(file, { name: "t", evaluate: evaluateNode });
+    expect(graph.nodes.map(({ op }) => op)).toEqual(["Dense"]);
+    // (32767 * 127 + 32768 * 127 + 2^33) / 2^19 = 16399.87
+    expect([...(await runGraph(graph, [Int16Array.of(32767, -32768)]))[0]!]).toEqual([16400]);
+    const mixed = oneOperator("FULLY_CONNECTED", wide("x", [1, 2], 1), [w], int8("y", [1, 1], 1, 0), [{ field: 0, int8: 0 }]);
+    expect(opsOf(importModel(mixed, { name: "t", evaluate: evaluateNode }))).toContain("Dequantize");
+  });
+
   it("FULLY_CONNECTED flattens its input, or keeps the leading dimensions when told to", () => {
     const w = float("w", [1, 2], [1, 1]);
     const flat = open(oneOperator("FULLY_CONNECTED", float("x", [3, 2, 1]), [w], float("y", [3, 1]), [{ field: 0, int8: 0 }]));
@@ -407,10 +425,10 @@ describe("refusals", () => {
     expect(() => open(file)).toThrow('t.tflite: operator 1 (LSTM) is not supported, nor are CUSTOM "MyOp"');
   });
 
-  it("refuses fused TANH, int16 activations and mixed types by name", () => {
+  it("refuses fused TANH, int16 activations with a zero point and mixed types by name", () => {
     const fused = oneOperator("ADD", float("x", [1]), [float("c", [1], [1])], float("y", [1]), [{ field: 0, int8: 4 }]);
     expect(() => open(fused)).toThrow(/operator 0 \(ADD\): fused activation TANH is not supported/);
-    const int16: TensorSpec = { name: "x", shape: [1], type: "INT16", quant: { scales: [0.1], zeroPoints: [0] } };
+    const int16: TensorSpec = { name: "x", shape: [1], type: "INT16", quant: { scales: [0.1], zeroPoints: [1] } };
     expect(() => open(oneOperator("RELU", int16, [], { ...int16, name: "y" }))).toThrow(/operator 0 \(RELU\): the input is int16/);
     expect(() => open(oneOperator("RELU", float("x", [1]), [], int8("y", [1], 0.1, 0)))).toThrow(
       /is float32, the output is 8-bit quantized/,

@@ -1,8 +1,9 @@
-/** Binary ops with broadcasting: float32 in its own loops, 8-bit on the shared integer parameters, everything else as numpy does it. */
+/** Binary ops with broadcasting: float32 in its own loops, 8-bit and int16 on the shared integer parameters, everything else as numpy does it. */
 import { outputTensor, requireInput } from "../../../graph/access.ts";
 import { elementCount, isFloat } from "../../../graph/dtype.ts";
 import type { DType, TypedArray } from "../../../graph/dtype.ts";
 import type { BinaryFn, Tensor } from "../../../graph/ir.ts";
+import { isInt16 } from "../../../graph/int16.ts";
 import { addParams, perTensor, quantizedClamp, requantize } from "../../../graph/numerics.ts";
 import { broadcastSteps, innerSize, innerStep, planWalk, runStarts } from "./broadcast.ts";
 import { activate, clampInteger, finishValue, floatFinish, requantizeNarrow } from "./finish.ts";
@@ -141,17 +142,26 @@ function plainFunction(fn: BinaryFn, dtype: DType): (x: number, y: number) => nu
 function quantizedBinary(context: KernelContext<"Binary">, runs: Runs, a: Tensor, b: Tensor, out: Tensor): CpuKernel {
   const { node } = context;
   const { fn, activation } = node.attrs;
-  if (!isByte(out.dtype) || !isByte(a.dtype) || !isByte(b.dtype) || !isQuantized(a) || !isQuantized(b)) {
-    throw unsupported(node, `${fn} of ${a.dtype} and ${b.dtype} to quantized ${out.dtype}, expected 8-bit tensors with scales`);
+  const isWide = isInt16(a) && isInt16(b) && isInt16(out);
+  if (!isWide && (!isByte(out.dtype) || !isByte(a.dtype) || !isByte(b.dtype) || !isQuantized(a) || !isQuantized(b))) {
+    throw unsupported(
+      node,
+      `${fn} of ${a.dtype} and ${b.dtype} to quantized ${out.dtype}, expected 8-bit tensors with scales, or int16 with zero point 0`,
+    );
   }
   if (activation?.kind === "hardswish") throw unsupported(node, "hardswish fused into an integer op", "Leave it as a separate Unary node.");
   const [lo, hi] = quantizedClamp(activation, out.quant!, out.dtype);
-  const base = { name: `${shortName(out.dtype)}_binary_${fn}__cpu`, weightBytes: 0, packedInputs: [] };
+  const base = { name: `${isWide ? "i16" : shortName(out.dtype)}_binary_${fn}__cpu`, weightBytes: 0, packedInputs: [] };
   if (fn === "mul") {
     const params = mulParams(a, b, out);
     return {
       ...base,
-      run: (inputs, output) => mulBytes(inputs[0] as Int8Array, inputs[1] as Int8Array, runs, output as Int8Array, params, lo, hi),
+      run: isWide
+        ? (inputs, output) =>
+            eachPair(inputs[0]!, inputs[1]!, runs, (x, y, at) => {
+              output[at] = requantize(x * y, params.scale, 0, lo, hi);
+            })
+        : (inputs, output) => mulBytes(inputs[0] as Int8Array, inputs[1] as Int8Array, runs, output as Int8Array, params, lo, hi),
     };
   }
   if (fn !== "add" && fn !== "sub") throw unsupported(node, `${fn} on quantized tensors, expected add, sub or mul`);
@@ -164,7 +174,12 @@ function quantizedBinary(context: KernelContext<"Binary">, runs: Runs, a: Tensor
   }
   return {
     ...base,
-    run: (inputs, output) => addBytes(inputs[0] as Int8Array, inputs[1] as Int8Array, runs, output as Int8Array, params, lo, hi),
+    run: isWide
+      ? (inputs, output) =>
+          eachPair(inputs[0]!, inputs[1]!, runs, (x, y, at) => {
+            output[at] = Math.min(Math.max(Math.floor((params.bias + x * params.multA + y * params.multB) / 2 ** params.shift), lo), hi);
+          })
+      : (inputs, output) => addBytes(inputs[0] as Int8Array, inputs[1] as Int8Array, runs, output as Int8Array, params, lo, hi),
   };
 }
 

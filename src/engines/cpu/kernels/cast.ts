@@ -3,7 +3,9 @@ import { outputTensor, requireInput } from "../../../graph/access.ts";
 import { isFloat } from "../../../graph/dtype.ts";
 import type { DType, TypedArray } from "../../../graph/dtype.ts";
 import type { Quantization, Tensor } from "../../../graph/ir.ts";
+import { isInt16 } from "../../../graph/int16.ts";
 import { integerRange, inverseScale, quantizeValue, roundHalfEven, unaryTable } from "../../../graph/numerics.ts";
+import { regridder } from "./regrid.ts";
 import { isByte, isQuantized, shortName, unsupported } from "./shared.ts";
 import type { CpuKernel, KernelContext } from "./shared.ts";
 import { mapTable } from "./unary.ts";
@@ -115,6 +117,18 @@ export function createRequantize(context: KernelContext<"Requantize">): CpuKerne
       weightBytes: table.byteLength,
       packedInputs: [],
       run: (inputs, output) => mapTable(inputs[0] as Int8Array, table, output as Int8Array),
+    };
+  }
+  const regrid = isInt16(x) || isInt16(out) ? regridder(x, out) : undefined;
+  if (regrid !== undefined) {
+    return {
+      name: "i16_requantize__cpu",
+      weightBytes: 0,
+      packedInputs: [],
+      run(inputs, output) {
+        const input = inputs[0]!;
+        for (let i = 0; i < input.length; i++) output[i] = regrid.element(input[i]!);
+      },
     };
   }
   const [lo, hi] = integerRange(out.dtype);

@@ -8,6 +8,7 @@ import { dynamicLayer, isDynamic } from "../../../graph/dynamic.ts";
 import type { Tensor } from "../../../graph/ir.ts";
 import { createCodedConv, keepsCode } from "./conv_coded.ts";
 import { createDynamicConv } from "./conv_dynamic.ts";
+import { createInt16Conv } from "./conv_i16.ts";
 import { convGeometry, convTransposeGeometry, denseGeometry, isPointwise, phaseMatrix } from "./conv_geometry.ts";
 import { gatherF32, gatherI8, panelRows } from "./gather.ts";
 import type { ConvGeometry } from "./conv_geometry.ts";
@@ -39,6 +40,7 @@ export function createConv(context: KernelContext<ConvOp>): CpuKernel {
     return createFloatConv(context, geometry, w, bias);
   }
   if (isByte(x.dtype) && isQuantized(x)) return createIntegerConv(context, geometry, x, w, bias, out);
+  if (x.dtype === "int16" && isQuantized(x)) return createInt16Conv(context, geometry);
   return createGeneralConv(context, geometry, out);
 }
 

@@ -6,6 +6,7 @@ import type { ConvGeometry } from "./conv_geometry.ts";
 import { depthwiseF32 } from "./depthwise_f32.ts";
 import { depthwiseGeometry } from "./depthwise_geometry.ts";
 import type { DepthwiseGeometry, DepthwiseTile } from "./depthwise_geometry.ts";
+import { createInt16Depthwise } from "./depthwise_i16.ts";
 import { depthwiseI8, rowBiases } from "./depthwise_i8.ts";
 import type { DepthwiseI8, DepthwiseWeights } from "./depthwise_i8.ts";
 import { floatFinish } from "./finish.ts";
@@ -25,6 +26,7 @@ export function createDepthwise(context: KernelContext<"DepthwiseConv2D">): CpuK
     return createFloatDepthwise(context, g, w, bias);
   }
   if (isByte(x.dtype) && isQuantized(x)) return createIntegerDepthwise(context, g, x, w, bias, out);
+  if (x.dtype === "int16" && isQuantized(x)) return createInt16Depthwise(context, g);
   return createWithGroups(context, { ...g, groups: g.channels, groupIn: 1, groupOut: g.multiplier }, out);
 }
 

@@ -1,5 +1,5 @@
 /**
- * Copies patches of an image into the panels that the matrix tiles read: [k][4] doubles, one column a row of the left side (float) or
+ * Copies patches of an image into the panels that the matrix tiles read: [k][4] doubles, one column a row of the left side (float, int16) or
  * a pair of rows (8 bits, see gemm_i8.ts). Whole runs of neighbouring pixels are copied for all rows at once where all lie inside the
  * image, which is nearly everywhere; positions outside give zero.
  */
@@ -64,7 +64,7 @@ function windowStart(g: ConvGeometry, phase: Phase, channel: number, at: PanelRo
 
 /** Panel of `count` ≤ 4 rows; columns beyond `count` are left as they are. */
 export function gatherF32(
-  x: Float32Array,
+  x: Float32Array | Int16Array,
   g: ConvGeometry,
   phase: Phase,
   group: number,
@@ -104,7 +104,7 @@ export function gatherF32(
 }
 
 function copyFour(
-  x: Float32Array,
+  x: Float32Array | Int16Array,
   f0: number,
   f1: number,
   f2: number,
@@ -121,7 +121,7 @@ function copyFour(
   }
 }
 
-function copyOne(x: Float32Array, from: number, length: number, panel: Float64Array, start: number): void {
+function copyOne(x: Float32Array | Int16Array, from: number, length: number, panel: Float64Array, start: number): void {
   if (from < 0) for (let c = 0, to = start; c < length; c++, to += 4) panel[to] = 0;
   else for (let c = 0, to = start; c < length; c++, to += 4) panel[to] = x[from + c]!;
 }

@@ -1,50 +1,50 @@
 /**
  * Ops that only move elements: Reshape, Transpose, Slice, Expand, Concat, Gather, Pad. Bytes travel unchanged when input and output
- * share a grid; between 8-bit grids each element goes through a table.
+ * share a grid; between grids each element is requantized.
  */
 import { ShapeError, formatShape } from "../../../errors.ts";
 import { outputTensor, requireInput } from "../../../graph/access.ts";
-import { elementCount } from "../../../graph/dtype.ts";
+import { bytesPerElement, elementCount } from "../../../graph/dtype.ts";
 import type { TypedArray } from "../../../graph/dtype.ts";
 import type { Node, Tensor } from "../../../graph/ir.ts";
-import { integerRange, inverseScale, perTensor, quantizeValue, unaryTable } from "../../../graph/numerics.ts";
+import { integerRange, inverseScale, perTensor, quantizeValue } from "../../../graph/numerics.ts";
 import { broadcastSteps, innerSize, innerStep, planWalk, runStarts } from "./broadcast.ts";
-import { isByte, isQuantized, sameQuantization, stridesOf, unsupported } from "./shared.ts";
+import { regridder } from "./regrid.ts";
+import type { Regrid } from "./regrid.ts";
+import { isQuantized, sameQuantization, stridesOf, unsupported } from "./shared.ts";
 import type { CpuKernel, KernelContext } from "./shared.ts";
-import { mapTable } from "./unary.ts";
 
-/** The table that carries an 8-bit input to the output's grid; undefined when they are the same. */
-function gridTable(node: Node, x: Tensor, out: Tensor): Int32Array | undefined {
+/** Carries an element of an 8-bit or int16 input to the output's grid; undefined when they are the same. */
+function gridOf(node: Node, x: Tensor, out: Tensor): Regrid | undefined {
   const same = x.dtype === out.dtype && sameQuantization(x.quant, out.quant);
   if (same || (!isQuantized(x) && !isQuantized(out))) return undefined;
-  // A per-axis or wider grid that was merely not repeated on the output still moves bytes.
-  if (!isByte(x.dtype) || !isByte(out.dtype) || !isQuantized(x) || !isQuantized(out)) {
+  // Elements move before they change their grid.
+  const regrid = bytesPerElement(x.dtype) === bytesPerElement(out.dtype) ? regridder(x, out) : undefined;
+  if (regrid === undefined) {
     throw unsupported(
       node,
-      `moving ${x.dtype} to ${out.dtype} on different grids, expected 8-bit tensors with scales`,
+      `moving ${x.dtype} to ${out.dtype} on different grids, expected 8-bit tensors with scales, or int16 with zero point 0`,
       "Insert a Requantize node.",
     );
   }
-  return unaryTable(undefined, x.quant, x.dtype, out.quant, out.dtype);
+  return regrid;
 }
 
-function moveKernel(name: string, tables: readonly (Int32Array | undefined)[], move: CpuKernel["run"]): CpuKernel {
-  const bytes = tables.reduce((sum, t) => sum + (t?.byteLength ?? 0), 0);
-  const table = tables[0];
+function moveKernel(name: string, regrid: Regrid | undefined, move: CpuKernel["run"]): CpuKernel {
   const run: CpuKernel["run"] =
-    table === undefined
+    regrid === undefined
       ? move
       : (inputs, output) => {
           move(inputs, output);
-          mapTable(output as Int8Array, table, output as Int8Array);
+          for (let i = 0; i < output.length; i++) output[i] = regrid.element(output[i]!);
         };
-  return { name: `any_${name}__cpu`, weightBytes: bytes, packedInputs: [], run };
+  return { name: `any_${name}__cpu`, weightBytes: regrid?.weightBytes ?? 0, packedInputs: [], run };
 }
 
 export function createReshape(context: KernelContext<"Reshape">): CpuKernel {
   const { graph, node } = context;
-  const table = gridTable(node, requireInput(graph, node, 0), outputTensor(graph, node));
-  return moveKernel("reshape_copy", [table], (inputs, output) => output.set(inputs[0]!));
+  const regrid = gridOf(node, requireInput(graph, node, 0), outputTensor(graph, node));
+  return moveKernel("reshape_copy", regrid, (inputs, output) => output.set(inputs[0]!));
 }
 
 export function createTranspose(context: KernelContext<"Transpose">): CpuKernel {
@@ -86,13 +86,13 @@ export function createExpand(context: KernelContext<"Expand">): CpuKernel {
 
 /** out = x read with one step a dimension of the output. */
 function stridedKernel(node: Node, name: string, x: Tensor, out: Tensor, steps: readonly number[], offset: number): CpuKernel {
-  const table = gridTable(node, x, out);
-  if (elementCount(out.shape) === 0) return moveKernel(name, [table], () => undefined);
+  const regrid = gridOf(node, x, out);
+  if (elementCount(out.shape) === 0) return moveKernel(name, regrid, () => undefined);
   const walk = planWalk(out.shape, [steps]);
   const starts = runStarts(walk, 0, offset);
   const length = innerSize(walk);
   const step = innerStep(walk, 0);
-  return moveKernel(name, [table], (inputs, output) => copyRuns(inputs[0]!, output, starts, length, step));
+  return moveKernel(name, regrid, (inputs, output) => copyRuns(inputs[0]!, output, starts, length, step));
 }
 
 function copyRuns(x: TypedArray, out: TypedArray, starts: Int32Array, length: number, step: number): void {
@@ -113,21 +113,21 @@ export function createConcat(context: KernelContext<"Concat">): CpuKernel {
   const outer = elementCount(out.shape.slice(0, axis));
   const parts = node.inputs.map((_, i) => {
     const x = requireInput(graph, node, i);
-    return { block: x.shape[axis]! * inner, table: gridTable(node, x, out) };
+    return { block: x.shape[axis]! * inner, regrid: gridOf(node, x, out) };
   });
   const row = out.shape[axis]! * inner;
-  const kernel = moveKernel("concat_blocks", [], (inputs, output) => {
+  const kernel = moveKernel("concat_blocks", undefined, (inputs, output) => {
     let start = 0;
-    parts.forEach(({ block, table }, i) => {
+    parts.forEach(({ block, regrid }, i) => {
       const x = inputs[i]!;
       for (let o = 0; o < outer; o++) {
-        if (table === undefined) copyBlock(x, o * block, output, o * row + start, block);
-        else for (let e = 0; e < block; e++) output[o * row + start + e] = table[x[o * block + e]! & 255]!;
+        if (regrid === undefined) copyBlock(x, o * block, output, o * row + start, block);
+        else for (let e = 0; e < block; e++) output[o * row + start + e] = regrid.element(x[o * block + e]!);
       }
       start += block;
     });
   });
-  return { ...kernel, weightBytes: parts.reduce((sum, p) => sum + (p.table?.byteLength ?? 0), 0) };
+  return { ...kernel, weightBytes: parts.reduce((sum, p) => sum + (p.regrid?.weightBytes ?? 0), 0) };
 }
 
 function copyBlock(x: TypedArray, from: number, out: TypedArray, to: number, length: number): void {
@@ -145,7 +145,7 @@ export function createGather(context: KernelContext<"Gather">): CpuKernel {
   const outer = elementCount(x.shape.slice(0, axis));
   const size = x.shape[axis]!;
   const count = elementCount(indices.shape);
-  return moveKernel("gather_blocks", [gridTable(node, x, outputTensor(graph, node))], (inputs, output) => {
+  return moveKernel("gather_blocks", gridOf(node, x, outputTensor(graph, node)), (inputs, output) => {
     const data = inputs[0]!;
     const at = inputs[1]!;
     for (let i = 0; i < count; i++) {
@@ -174,7 +174,7 @@ export function createPad(context: KernelContext<"Pad">): CpuKernel {
     const { scale, zeroPoint } = perTensor(x.quant);
     fill = quantizeValue(value, inverseScale(scale), zeroPoint, ...integerRange(x.dtype));
   }
-  return moveKernel(`pad_${mode}`, [gridTable(node, x, out)], (inputs, output) =>
+  return moveKernel(`pad_${mode}`, gridOf(node, x, out), (inputs, output) =>
     copyMapped(inputs[0]!, output, maps, stridesOf(x.shape), fill),
   );
 }

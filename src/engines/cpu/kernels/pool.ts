@@ -1,10 +1,13 @@
 /** MaxPool2D and AveragePool2D, channel-inner. Padding never wins a maximum and adds nothing to a sum. */
+import { formatShape } from "../../../errors.ts";
 import { outputTensor, requireInput } from "../../../graph/access.ts";
 import type { TypedArray } from "../../../graph/dtype.ts";
 import type { Pool2DAttrs, Tensor } from "../../../graph/ir.ts";
-import { integerRange, perTensor, quantizedClamp, requantize, unaryTable } from "../../../graph/numerics.ts";
+import { MOST_INT16_TERMS, isInt16 } from "../../../graph/int16.ts";
+import { integerRange, perTensor, quantizedClamp, requantize } from "../../../graph/numerics.ts";
 import { activate, finishValue, floatFinish, largerOf } from "./finish.ts";
 import type { FloatFinish } from "./finish.ts";
+import { regridder } from "./regrid.ts";
 import { isByte, isQuantized, sameQuantization, shortName, unsupported } from "./shared.ts";
 import type { CpuKernel, KernelContext } from "./shared.ts";
 
@@ -73,9 +76,12 @@ function quantizedPool(
   max: boolean,
 ): CpuKernel {
   const { node, scratch } = context;
-  if (!isByte(x.dtype) || !isByte(out.dtype) || !isQuantized(x) || !isQuantized(out)) {
-    throw unsupported(node, `${x.dtype} to ${out.dtype}, expected both 8-bit with scales`);
+  const isWide = isInt16(x) && isInt16(out);
+  if (!isQuantized(x) || !isQuantized(out) || (!isWide && (!isByte(x.dtype) || !isByte(out.dtype)))) {
+    throw unsupported(node, `${x.dtype} to ${out.dtype}, expected both 8-bit with scales, or int16 with zero point 0`);
   }
+  if (isWide && g.attrs.kernel[0] * g.attrs.kernel[1] > MOST_INT16_TERMS)
+    throw unsupported(node, `window ${formatShape(g.attrs.kernel)} of int16 values, expected at most ${MOST_INT16_TERMS}`);
   if (node.attrs.activation?.kind === "hardswish")
     throw unsupported(node, "hardswish fused into an integer op", "Leave it as a separate Unary node.");
   const [lo, hi] = quantizedClamp(node.attrs.activation, out.quant, out.dtype);
@@ -83,21 +89,20 @@ function quantizedPool(
   const to = perTensor(out.quant);
   const ratio = Math.fround(from.scale / to.scale);
   const lowest = integerRange(x.dtype)[0];
-  const direct = x.dtype === out.dtype && sameQuantization(x.quant, out.quant);
-  const table = direct ? undefined : unaryTable(undefined, x.quant, x.dtype, out.quant, out.dtype);
+  const regrid = x.dtype === out.dtype && sameQuantization(x.quant, out.quant) ? undefined : regridder(x, out);
   const offsets = new Int32Array(g.attrs.kernel[0] * g.attrs.kernel[1]);
   return {
-    name: `${shortName(x.dtype)}_${max ? "maxpool" : "avgpool"}_rows__cpu`,
+    name: `${isWide ? "i16" : shortName(x.dtype)}_${max ? "maxpool" : "avgpool"}_rows__cpu`,
     weightBytes: 0,
     packedInputs: [],
     run(inputs, output) {
       const acc = scratch.ints;
-      const input = inputs[0] as Int8Array | Uint8Array;
+      const input = inputs[0] as Int8Array | Uint8Array | Int16Array;
       eachPixel(g, offsets, (at, count, full, start) => {
         windowBytes(input, at, count, g.channels, acc, max, lowest);
         if (max) {
           for (let c = 0; c < g.channels; c++) {
-            const q = table === undefined ? acc[c]! : table[acc[c]! & 255]!;
+            const q = regrid === undefined ? acc[c]! : regrid.element(acc[c]!);
             output[start + c] = q < lo ? lo : q > hi ? hi : q;
           }
         } else {
@@ -179,7 +184,7 @@ function windowAny(x: TypedArray, at: Int32Array, count: number, channels: numbe
 }
 
 function windowBytes(
-  x: Int8Array | Uint8Array,
+  x: Int8Array | Uint8Array | Int16Array,
   at: Int32Array,
   count: number,
   channels: number,

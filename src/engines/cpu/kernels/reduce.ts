@@ -1,10 +1,12 @@
-/** Reduce over any set of axes: sums in doubles for floats, in int32 and one requantization for 8-bit tensors. */
+/** Reduce over any set of axes: sums in doubles for floats, exact ones and one requantization for integers on a grid. */
 import { outputTensor, requireInput } from "../../../graph/access.ts";
 import { elementCount, isFloat } from "../../../graph/dtype.ts";
 import type { TypedArray } from "../../../graph/dtype.ts";
 import type { ReduceFn, Tensor } from "../../../graph/ir.ts";
-import { integerRange, perTensor, requantize, unaryTable } from "../../../graph/numerics.ts";
+import { MOST_INT16_TERMS, isInt16 } from "../../../graph/int16.ts";
+import { integerRange, perTensor, requantize } from "../../../graph/numerics.ts";
 import { innerSize, innerStep, planWalk, runStarts } from "./broadcast.ts";
+import { regridder } from "./regrid.ts";
 import { isByte, isQuantized, shortName, stridesOf, unsupported } from "./shared.ts";
 import type { CpuKernel, KernelContext } from "./shared.ts";
 
@@ -87,18 +89,21 @@ function accumulate(x: TypedArray, plan: ReducePlan, acc: Float64Array, fn: Redu
 function quantizedReduce(context: KernelContext<"Reduce">, plan: ReducePlan, x: Tensor, out: Tensor, outputs: number): CpuKernel {
   const { node, scratch } = context;
   const { fn } = node.attrs;
-  if (!isByte(x.dtype) || !isByte(out.dtype) || !isQuantized(x) || !isQuantized(out)) {
-    throw unsupported(node, `${fn} of ${x.dtype} to ${out.dtype}, expected both 8-bit with scales`);
+  const isWide = isInt16(x) && isInt16(out);
+  if (!isQuantized(x) || !isQuantized(out) || (!isWide && (!isByte(x.dtype) || !isByte(out.dtype)))) {
+    throw unsupported(node, `${fn} of ${x.dtype} to ${out.dtype}, expected both 8-bit with scales, or int16 with zero point 0`);
   }
+  if (isWide && plan.count > MOST_INT16_TERMS)
+    throw unsupported(node, `${fn} of ${plan.count} int16 values, expected at most ${MOST_INT16_TERMS}`);
   if (fn === "prod") throw unsupported(node, "product of a quantized tensor", "Dequantize it first.");
   const from = perTensor(x.quant);
   const to = perTensor(out.quant);
   const ratio = Math.fround(from.scale / to.scale);
   const scale = fn === "mean" ? Math.fround(ratio / plan.count) : ratio;
   const [lo, hi] = integerRange(out.dtype);
-  const table = unaryTable(undefined, x.quant, x.dtype, out.quant, out.dtype);
+  const regrid = regridder(x, out);
   return {
-    name: `${shortName(x.dtype)}_reduce_${fn}__cpu`,
+    name: `${isWide ? "i16" : shortName(x.dtype)}_reduce_${fn}__cpu`,
     weightBytes: 0,
     packedInputs: [],
     run(inputs, output) {
@@ -109,7 +114,7 @@ function quantizedReduce(context: KernelContext<"Reduce">, plan: ReducePlan, x: 
         output[i] =
           fn === "mean" || fn === "sum"
             ? requantize((acc[i]! - plan.count * from.zeroPoint) | 0, scale, to.zeroPoint, lo, hi)
-            : table[acc[i]! & 255]!;
+            : regrid!.element(acc[i]!);
       }
     },
   };

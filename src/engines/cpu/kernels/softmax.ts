@@ -1,7 +1,8 @@
-/** Softmax along one axis: exp(beta * (x - max)) / Σ in doubles, or the integer exponentials of numerics.ts for 8-bit tensors. */
+/** Softmax along one axis: exp(beta * (x - max)) / Σ in doubles, or the integer exponentials of numerics.ts and int16.ts. */
 import { outputTensor, requireInput } from "../../../graph/access.ts";
 import { elementCount } from "../../../graph/dtype.ts";
 import type { TypedArray } from "../../../graph/dtype.ts";
+import { INT16_UNIT_SCALE, MOST_INT16_CLASSES, int16SoftmaxTables, isInt16 } from "../../../graph/int16.ts";
 import { softmaxTable } from "../../../graph/numerics.ts";
 import { isByte, isQuantized, shortName, unsupported } from "./shared.ts";
 import type { CpuKernel, KernelContext } from "./shared.ts";
@@ -17,9 +18,20 @@ export function createSoftmax(context: KernelContext<"Softmax">): CpuKernel {
   const length = x.shape[axis]!;
   const inner = elementCount(x.shape.slice(axis + 1));
   const outer = elementCount(x.shape.slice(0, axis));
+  if (isInt16(x) && isInt16(out)) {
+    if (out.quant.scales[0] !== INT16_UNIT_SCALE) throw unsupported(node, `output scale ${String(out.quant.scales[0])}, expected 2^-15`);
+    if (length > MOST_INT16_CLASSES) throw unsupported(node, `${length} classes in int16, expected at most ${MOST_INT16_CLASSES}`);
+    const { coarse, fine } = int16SoftmaxTables(x.quant, beta);
+    return {
+      name: "i16_softmax_tables__cpu",
+      weightBytes: coarse.byteLength + fine.byteLength,
+      packedInputs: [],
+      run: (inputs, output) => softmaxInt16(inputs[0] as Int16Array, output as Int16Array, outer, length, inner, coarse, fine),
+    };
+  }
   if (isQuantized(x) || isQuantized(out)) {
     if (!isByte(x.dtype) || x.dtype !== out.dtype || !isQuantized(x) || !isQuantized(out)) {
-      throw unsupported(node, `${x.dtype} to ${out.dtype}, expected the same 8-bit type with scales`);
+      throw unsupported(node, `${x.dtype} to ${out.dtype}, expected the same 8-bit type with scales, or int16 with zero point 0`);
     }
     const low = x.dtype === "int8" ? -128 : 0;
     if (out.quant.scales[0] !== 1 / 256 || out.quant.zeroPoints[0] !== low) {
@@ -59,6 +71,37 @@ function softmaxFloat(x: TypedArray, out: TypedArray, outer: number, length: num
         sum += e;
       }
       for (let k = 0, p = start; k < length; k++, p += inner) out[p] = row[k]! / sum;
+    }
+  }
+}
+
+function softmaxInt16(
+  x: Int16Array,
+  out: Int16Array,
+  outer: number,
+  length: number,
+  inner: number,
+  coarse: Uint32Array,
+  fine: Uint32Array,
+): void {
+  const row = new Float64Array(length);
+  for (let o = 0; o < outer; o++) {
+    for (let i = 0; i < inner; i++) {
+      const start = o * length * inner + i;
+      let max = -32768;
+      for (let k = 0, p = start; k < length; k++, p += inner) if (x[p]! > max) max = x[p]!;
+      let sum = 0;
+      for (let k = 0, p = start; k < length; k++, p += inner) {
+        const d = max - x[p]!;
+        const e = (coarse[d >> 8]! * fine[d & 255]!) >>> 11;
+        row[k] = e;
+        sum += e;
+      }
+      // The quotient is below 2^17 and its fraction a multiple of 2^-31: a double's floor is exact.
+      for (let k = 0, p = start; k < length; k++, p += inner) {
+        const q = (Math.floor((row[k]! * 65536) / sum) + 1) >> 1;
+        out[p] = q > 32767 ? 32767 : q;
+      }
     }
   }
 }

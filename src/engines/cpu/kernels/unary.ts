@@ -1,6 +1,7 @@
-/** Unary ops: one loop a float function, a table of 256 entries for 8-bit tensors. */
+/** Unary ops: one loop a float function, a table of 256 entries for 8-bit tensors, of 65,536 for int16. */
 import { outputTensor, requireInput } from "../../../graph/access.ts";
 import type { UnaryAttrs } from "../../../graph/ir.ts";
+import { int16Table, isInt16 } from "../../../graph/int16.ts";
 import { unaryTable, unaryValue } from "../../../graph/numerics.ts";
 import { clampValue, finishValue } from "./finish.ts";
 import { isByte, isQuantized, shortName, unsupported } from "./shared.ts";
@@ -13,8 +14,20 @@ export function createUnary(context: KernelContext<"Unary">): CpuKernel {
   const { attrs } = node;
   const base = { weightBytes: 0, packedInputs: [] };
   if (isQuantized(x) || isQuantized(out)) {
+    if (isInt16(x) && isInt16(out)) {
+      const table = int16Table(attrs, x.quant, out.quant);
+      return {
+        ...base,
+        name: "i16_unary_table__cpu",
+        weightBytes: table.byteLength,
+        run(inputs, output) {
+          const input = inputs[0]!;
+          for (let i = 0; i < input.length; i++) output[i] = table[input[i]! & 0xffff]!;
+        },
+      };
+    }
     if (!isByte(x.dtype) || !isByte(out.dtype) || !isQuantized(x) || !isQuantized(out)) {
-      throw unsupported(node, `${attrs.fn} of ${x.dtype} to ${out.dtype}, expected both 8-bit with scales`);
+      throw unsupported(node, `${attrs.fn} of ${x.dtype} to ${out.dtype}, expected both 8-bit with scales, or int16 with zero point 0`);
     }
     const table = unaryTable(attrs, x.quant, x.dtype, out.quant, out.dtype);
     return {

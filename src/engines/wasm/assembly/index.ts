@@ -22,6 +22,7 @@ export {
   i8_widen_rows__wasm_simd,
 } from "./layout";
 export * from "./dynamic";
+export * from "./int16";
 export * from "./pairs";
 export * from "./pooling";
 export * from "./elementwise";

@@ -1,13 +1,16 @@
 /** Conv2D, DepthwiseConv2D, Dense, and MatMul with a constant right side: from nodes to problems for the tiles. */
+import { requireInput } from "../../../graph/access.ts";
 import { floatCode, int8Codebook } from "../../../graph/code.ts";
 import { elementCount } from "../../../graph/dtype.ts";
 import { isDynamic } from "../../../graph/dynamic.ts";
+import { isInt16 } from "../../../graph/int16.ts";
 import type { Activation, Node, NodeWith } from "../../../graph/ir.ts";
 import { floatWeights, integerFinish } from "../../cpu/kernels/weights.ts";
 import type { NodePlan, PlanContext, Planner } from "../program.ts";
 import { planDepthwiseTiles } from "./depthwise/index.ts";
 import { planDynamic } from "./dynamic.ts";
 import { planFloat } from "./float/index.ts";
+import { planInt16Layer } from "./int16.ts";
 import { planInteger } from "./integer/index.ts";
 import { centered, operandsOf } from "./operands.ts";
 import type { Operands } from "./operands.ts";
@@ -73,6 +76,7 @@ function planLayer(context: PlanContext, layer: Layer): NodePlan | undefined {
 }
 
 export const planConv2D: Planner<"Conv2D"> = (context, node) => {
+  if (isInt16(requireInput(context.graph, node, 0))) return planInt16Layer(context, node);
   if (isDynamic(node)) return planDynamic(context, node);
   const operands = operandsOf(context, node);
   if (operands === undefined) return undefined;
@@ -92,6 +96,7 @@ export const planConv2D: Planner<"Conv2D"> = (context, node) => {
 };
 
 export const planDense: Planner<"Dense"> = (context, node) => {
+  if (isInt16(requireInput(context.graph, node, 0))) return planInt16Layer(context, node);
   if (isDynamic(node)) return planDynamic(context, node);
   const operands = operandsOf(context, node);
   if (operands === undefined) return undefined;
@@ -133,6 +138,7 @@ function matrixLayer(
 }
 
 export const planDepthwise: Planner<"DepthwiseConv2D"> = (context, node) => {
+  if (isInt16(requireInput(context.graph, node, 0))) return planInt16Layer(context, node);
   const operands = operandsOf(context, node);
   if (operands === undefined) return undefined;
   const { x, w, out } = operands;

@@ -2,11 +2,14 @@
 import { outputTensor, requireInput } from "../../../graph/access.ts";
 import { bytesPerElement, elementCount } from "../../../graph/dtype.ts";
 import type { Node, Quantization, Tensor, UnaryAttrs } from "../../../graph/ir.ts";
+import { isInt16 } from "../../../graph/int16.ts";
 import { isByte, isQuantized } from "../../cpu/kernels/shared.ts";
 import { addParams, integerRange, inverseScale, perTensor, quantizedClamp, unaryTable } from "../../../graph/numerics.ts";
 import { BINARY, UNARY } from "../codes.ts";
 import type { KernelCall, NodePlan, PlanContext, Planner } from "../program.ts";
 import { activationCode, fitsMagic, floatPair, floatPost, integerPost, tilePost } from "../records.ts";
+import { mapCall } from "./map.ts";
+import { int16BinaryPost, planInt16Conversion, planInt16Requantize, planInt16Unary } from "./int16.ts";
 import { RATE, splitRows, splitRun } from "./split.ts";
 import type { Range } from "./split.ts";
 import { broadcastStrides, mergeLoops, padLoops } from "./strides.ts";
@@ -20,6 +23,10 @@ export const planBinary: Planner<"Binary"> = (context, node) => {
   const loops = padLoops(mergeLoops(out.shape, [broadcastStrides(a.shape, out.shape), broadcastStrides(b.shape, out.shape)]), 4);
   if (loops === undefined) return undefined;
   const { fn, activation } = node.attrs;
+  if (isInt16(a) && isInt16(b) && isInt16(out)) {
+    const rest = int16BinaryPost(context, node, [a, b, out]);
+    return rest && broadcastPlan(context, "i16_binary_broadcast_1x1__wasm_simd", [a, b, out], loops, rest);
+  }
   if (isQuantized(out)) return planIntegerBinary(context, node, a, b, out, loops);
   if (a.dtype !== "float32" || b.dtype !== "float32" || out.dtype !== "float32") return undefined;
   const kernel = "f32_binary_broadcast_1x4__wasm_simd";
@@ -60,19 +67,6 @@ function broadcastPlan(
   const split = inner === 1 ? splitRun(dims[axis]!, cost, args) : splitRows(dims[axis]!, cost, args);
   const call = { kernel, args: args({ from: 0, to: dims[axis]! }), split };
   return { kernel, calls: () => [call] };
-}
-
-/** A kernel from `count` elements at `from` to as many at `to`: arguments [from, to, count, ...rest]. */
-export function mapCall(
-  kernel: string,
-  [from, fromBytes]: readonly [number, number],
-  [to, toBytes]: readonly [number, number],
-  count: number,
-  rate: number,
-  rest: readonly number[],
-): KernelCall {
-  const args = (part: Range): readonly number[] => [from + part.from * fromBytes, to + part.from * toBytes, part.to - part.from, ...rest];
-  return { kernel, args: args({ from: 0, to: count }), split: splitRun(count, count / rate, args) };
 }
 
 /** Zero point as the kernels see it: of signed bytes, which uint8 becomes by flipping the top bit. */
@@ -142,6 +136,7 @@ const SIMPLE: ReadonlySet<number> = new Set([UNARY.clamp, UNARY.hardswish, UNARY
 export const planUnary: Planner<"Unary"> = (context, node) => {
   const x = requireInput(context.graph, node, 0);
   const out = outputTensor(context.graph, node);
+  if (isInt16(x) && isInt16(out)) return planInt16Unary(context, node, x, out);
   if (isQuantized(x) && isQuantized(out)) return planTable(context, x, out, node.attrs);
   if (x.dtype !== "float32" || out.dtype !== "float32") return undefined;
   const unary = unaryCode(node.attrs);
@@ -181,12 +176,14 @@ function planTable(
 export const planRequantize: Planner<"Requantize"> = (context, node) => {
   const x = requireInput(context.graph, node, 0);
   const out = outputTensor(context.graph, node);
+  if (isInt16(x) && isInt16(out)) return planInt16Requantize(context, x, out);
   return isQuantized(x) && isQuantized(out) ? planTable(context, x, out, undefined) : undefined;
 };
 
 export const planQuantize: Planner<"Quantize"> = (context, node) => {
   const x = requireInput(context.graph, node, 0);
   const out = outputTensor(context.graph, node);
+  if (x.dtype === "float32" && isInt16(out)) return planInt16Conversion(context, node, inverseScale(out.quant.scales[0]!));
   if (x.dtype !== "float32" || !isByte(out.dtype) || out.quant?.scales.length !== 1) return undefined;
   const { scale, zeroPoint } = perTensor(out.quant);
   const inverse = context.table(Float32Array.of(inverseScale(scale)));
@@ -199,6 +196,7 @@ export const planQuantize: Planner<"Quantize"> = (context, node) => {
 export const planDequantize: Planner<"Dequantize"> = (context, node) => {
   const x = requireInput(context.graph, node, 0);
   const out = outputTensor(context.graph, node);
+  if (isInt16(x) && out.dtype === "float32") return planInt16Conversion(context, node, x.quant.scales[0]!);
   if (!isByte(x.dtype) || !isQuantized(x) || x.quant.scales.length !== 1 || out.dtype !== "float32") return undefined;
   const scale = context.table(Float32Array.of(perTensor(x.quant).scale));
   const kernel = "f32_dequantize_map_1x4__wasm_simd";

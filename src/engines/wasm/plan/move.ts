@@ -239,9 +239,10 @@ export const planPad: Planner<"Pad"> = (context, node) => {
   if (before.some((b) => b < 0) || after.some((a) => a < 0)) return undefined;
   let fill = value;
   if (isQuantized(x)) {
-    if (!isByte(x.dtype) || x.quant.scales.length !== 1) return undefined;
+    if (x.quant.scales.length !== 1) return undefined;
     const { scale, zeroPoint } = perTensor(x.quant);
     fill = quantizeValue(value, inverseScale(scale), zeroPoint, ...integerRange(x.dtype));
+    if (!isByte(x.dtype) && fill !== 0) return undefined;
   } else if (value !== 0 || Object.is(value, -0)) return undefined;
   const size = bytesPerElement(out.dtype);
   const strides = stridesOf(out.shape);

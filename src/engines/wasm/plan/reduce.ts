@@ -2,12 +2,14 @@
 import { outputTensor, requireInput } from "../../../graph/access.ts";
 import { bytesPerElement, elementCount } from "../../../graph/dtype.ts";
 import type { NodeWith, Quantization, Shape, Tensor } from "../../../graph/ir.ts";
+import { isInt16 } from "../../../graph/int16.ts";
 import { isByte, isQuantized, sameQuantization } from "../../cpu/kernels/shared.ts";
 import { integerRange, perTensor, quantizedClamp, softmaxTable, unaryTable } from "../../../graph/numerics.ts";
 import { REDUCE } from "../codes.ts";
 import type { KernelCall, NodePlan, PlanContext, Planner } from "../program.ts";
 import { floatPost, integerPost, partialRecord } from "../records.ts";
 import { tableCall } from "./elementwise.ts";
+import { planInt16Mean, planInt16Pool, planInt16Softmax } from "./int16.ts";
 import { CACHE_LINE, RATE, splitRows, splitWindows } from "./split.ts";
 import type { Range, WindowImage } from "./split.ts";
 
@@ -41,6 +43,7 @@ export function planPool(context: PlanContext, node: NodeWith<"MaxPool2D"> | Nod
   const { activation, kernel: window, countIncludePad } = node.attrs;
   const isMax = node.op === "MaxPool2D";
   if (activation?.kind === "hardswish" || elementCount(out.shape) === 0 || node.attrs.pads.some((p) => p < 0)) return undefined;
+  if (isInt16(x) && isInt16(out)) return planInt16Pool(context, node, x, out);
   const record = partialRecord(x.shape, out.shape, window, node.attrs, countIncludePad);
   const image = imageOf(x.shape, out.shape, bytesPerElement(x.dtype));
   const cost = (elementCount(out.shape) * window[0] * window[1]) / RATE.depthwise;
@@ -110,6 +113,7 @@ export const planReduce: Planner<"Reduce"> = (context, node) => {
           );
     return { kernel, calls: () => [{ kernel, args: args({ from: 0, to: outer }, all), split }] };
   }
+  if (fn === "mean" && isInt16(x) && isInt16(out)) return planInt16Mean(context, middle, x, out);
   if (fn !== "mean" || !isQuantized(x) || !isQuantized(out) || !isByte(x.dtype) || !isByte(out.dtype)) return undefined;
   // A mean over the middle is an average pool of `outer` images, `count` × 1 pixels and `inner` channels.
   const attrs = { strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0] } as const;
@@ -151,6 +155,7 @@ export const planSoftmax: Planner<"Softmax"> = (context, node) => {
     const split = splitRows(outer, elementCount(x.shape) / RATE.math, args);
     return { kernel, calls: () => [{ kernel, args: args({ from: 0, to: outer }), split }] };
   }
+  if (isInt16(x) && isInt16(out)) return planInt16Softmax(context, node, x, out);
   if (!isQuantized(x) || !isByte(x.dtype) || x.dtype !== out.dtype || inner !== 1 || n > INTEGER_CLASSES) return undefined;
   const { scale, zeroPoint } = perTensor(out.quant);
   if (scale !== 1 / 256 || zeroPoint !== integerRange(out.dtype)[0]) return undefined;

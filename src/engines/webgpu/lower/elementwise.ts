@@ -1,12 +1,14 @@
 /** Unary, Binary, Cast, Quantize, Dequantize, Requantize. */
 import { outputTensor, requireInput } from "../../../graph/access.ts";
 import { elementCount } from "../../../graph/dtype.ts";
+import { isInt16 } from "../../../graph/int16.ts";
 import type { NodeWith, Quantization, Tensor, UnaryAttrs } from "../../../graph/ir.ts";
 import { addParams, integerRange, inverseScale } from "../../../graph/numerics.ts";
 import { MAX_RANK, dims, f, u } from "../step.ts";
 import { formatOf, rowLength, rowWords, storedShift, storedWords } from "../storage.ts";
 import { activationWords, finite, isQuantized, isQuantizedByte, storedTable } from "./context.ts";
 import type { Lowering, QuantizedTensor } from "./context.ts";
+import { int16BinaryParams, lowerInt16Quantize, lowerInt16Requantize, lowerInt16Unary } from "./int16.ts";
 import { storedClamp, storedZero } from "./quantized.ts";
 import { broadcastSteps, lowerView } from "./move.ts";
 
@@ -29,6 +31,10 @@ export function lowerUnary(c: Lowering, node: NodeWith<"Unary">): void {
     const count4 = Math.ceil(elementCount(out.shape) / 4);
     const params = [...u(count4), ...unaryParams(attrs)];
     c.flat({ kernel: `f32_unary_${attrs.fn}__wgsl`, params, inputs: [c.operand(x)], output: out, threads: count4 });
+    return;
+  }
+  if (isInt16(x) && isInt16(out)) {
+    lowerInt16Unary(c, attrs, x, out);
     return;
   }
   if (!isQuantizedByte(x) || !isQuantizedByte(out))
@@ -88,6 +94,14 @@ export function lowerBinary(c: Lowering, node: NodeWith<"Binary">): void {
   const b = requireInput(c.graph, node, 1);
   const out = outputTensor(c.graph, node);
   const { fn, activation } = node.attrs;
+  if (isInt16(a) && isInt16(b) && isInt16(out)) {
+    const { kernel, params } = int16BinaryParams(c, node, [a, b, out]);
+    const axes = checkedAxes(c, out.shape, broadcastSteps(a, out.shape.length), broadcastSteps(b, out.shape.length));
+    const threads = elementCount(out.shape);
+    const all = [...u(threads, axes.length), ...params, ...axisWords(axes)];
+    c.flat({ kernel, params: all, inputs: [c.operand(a), c.operand(b)], output: out, threads });
+    return;
+  }
   if (isQuantized(out)) {
     lowerQuantizedBinary(c, node, a, b, out);
     return;
@@ -165,8 +179,12 @@ function channelLayout(quant: Quantization, shape: readonly number[]): readonly 
 export function lowerQuantize(c: Lowering, node: NodeWith<"Quantize">): void {
   const x = requireInput(c.graph, node, 0);
   const out = outputTensor(c.graph, node);
+  if (formatOf(x) === "f32" && isInt16(out)) {
+    lowerInt16Quantize(c, x, out, inverseScale(out.quant.scales[0]!));
+    return;
+  }
   if (formatOf(x) !== "f32" || formatOf(out) !== "i8" || !isQuantized(out))
-    throw c.unsupported(`${x.dtype} to ${out.dtype}, expected float32 to 8 bits with scales`);
+    throw c.unsupported(`${x.dtype} to ${out.dtype}, expected float32 to 8 bits with scales, or to int16 with one scale and zero point 0`);
   const shift = storedShift(out.dtype);
   const [lo, hi] = integerRange(out.dtype);
   const [inner, channels] = channelLayout(out.quant, x.shape);
@@ -216,6 +234,10 @@ export function lowerDequantize(c: Lowering, node: NodeWith<"Dequantize">): void
 export function lowerRequantize(c: Lowering, node: NodeWith<"Requantize">): void {
   const x = requireInput(c.graph, node, 0);
   const out = outputTensor(c.graph, node);
+  if (isInt16(x) && isInt16(out)) {
+    lowerInt16Requantize(c, x, out);
+    return;
+  }
   if (!isQuantizedByte(x) || !isQuantizedByte(out)) throw c.unsupported(`${x.dtype} to ${out.dtype}, expected 8 bits with one scale each`);
   tableKernel(c, x, out, storedTable(undefined, x, out));
 }

@@ -62,7 +62,7 @@ export function lowerGeneralConv(c: Lowering, g: GeneralConv): void {
     const weights = g.channelLast === true ? channelFirst(data, taps, (n) => new Float32Array(n)) : data;
     c.flat({
       kernel: "f32_conv_general_1x1__wgsl",
-      params: [...geometry, ...u(kind), ...f(lo, hi), ...u(0, 0, 0, 0)],
+      params: [...geometry, ...u(kind), ...f(lo, hi), ...u(0, 0, 0, 0, 0)],
       inputs: [
         c.operand(x),
         c.constant("weights", weights),
@@ -84,7 +84,7 @@ export function lowerGeneralConv(c: Lowering, g: GeneralConv): void {
   for (let o = 0; o < g.outC; o++) channels.set([bias[o]!, scaleBits[o]!], o * 2);
   c.flat({
     kernel: "i8_conv_general_1x4__wgsl",
-    params: [...geometry, ...u(0), ...f(0, 0), ...u(finish.inZero, finish.outZero, finish.lo, finish.hi)],
+    params: [...geometry, ...u(0), ...f(0, 0), ...u(finish.inZero, finish.outZero, finish.lo, finish.hi, 0)],
     inputs: [c.operand(x), c.constant("weights", weights), c.constant("channels", channels)],
     output: out,
     threads,

@@ -9,6 +9,7 @@ import type { Operand } from "../step.ts";
 import { formatOf, rowLength, rowWords, storedShift, storedSteps, storedWords } from "../storage.ts";
 import { isQuantized, isQuantizedByte, sameGrid, storedTable } from "./context.ts";
 import type { Lowering } from "./context.ts";
+import { int16OnGrid } from "./int16.ts";
 
 /** The table that carries x to the output's grid; undefined when bytes move unchanged. */
 export function gridTable(c: Lowering, x: Tensor, out: Tensor): Uint32Array | undefined {
@@ -221,7 +222,7 @@ export function lowerConcat(c: Lowering, node: NodeWith<"Concat">): void {
   const outSteps = storedSteps(format, out.shape);
   let start = 0;
   for (const index of node.inputs.keys()) {
-    const x = requireInput(c.graph, node, index);
+    const x = int16OnGrid(c, requireInput(c.graph, node, index), out, index);
     copyBox(c, x, out, { sizes: x.shape, inBase: 0, inSteps: storedSteps(format, x.shape), outBase: start * outSteps[axis]!, outSteps });
     start += x.shape[axis]!;
   }

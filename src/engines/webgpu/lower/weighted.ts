@@ -3,6 +3,7 @@ import { inputTensor, outputTensor, requireInput } from "../../../graph/access.t
 import { floatCode, permuteCode } from "../../../graph/code.ts";
 import { elementCount } from "../../../graph/dtype.ts";
 import { isDynamic } from "../../../graph/dynamic.ts";
+import { isInt16 } from "../../../graph/int16.ts";
 import type { Activation, Conv2DAttrs, NodeWith, Tensor } from "../../../graph/ir.ts";
 import { u } from "../step.ts";
 import type { Operand } from "../step.ts";
@@ -15,6 +16,7 @@ import { FLOAT_CANDIDATES, FLOAT_DEPTHWISE_CANDIDATES } from "./float/index.ts";
 import { floatProblem } from "./float/problem.ts";
 import type { GeneralConv } from "./general.ts";
 import { INTEGER_CANDIDATES, INTEGER_DEPTHWISE_CANDIDATES } from "./integer/index.ts";
+import { lowerInt16Layer } from "./int16.ts";
 import { convProblem, denseProblem, isPointwise } from "./problem.ts";
 import type { GemmProblem } from "./problem.ts";
 import { floatValues, integerFinish, signedWeights } from "./quantized.ts";
@@ -59,7 +61,15 @@ export function lowerDense(c: Lowering, node: NodeWith<"Dense">): void {
   const { activation } = node.attrs;
   if (formatOf(x) === "f32") {
     const gemm = denseProblem(x, w, out, floatValues(c, w));
-    lowerBest(c, FLOAT_CANDIDATES, floatProblem({ gemm, x, code: floatCode(w), weightShape: w.shape, bias, ...finishOf(c, activation, out) }));
+    lowerBest(
+      c,
+      FLOAT_CANDIDATES,
+      floatProblem({ gemm, x, code: floatCode(w), weightShape: w.shape, bias, ...finishOf(c, activation, out) }),
+    );
+    return;
+  }
+  if (isInt16(x)) {
+    lowerInt16Layer(c, node);
     return;
   }
   const finish = integerFinish(c, x, w, bias, out, 0, w.shape[0]!, activation);
@@ -103,7 +113,15 @@ export function lowerConv2D(c: Lowering, node: NodeWith<"Conv2D">): void {
     isPointwise(attrs, w) ? denseProblem(x, { ...w, shape: [w.shape[0]!, w.shape[3]!] }, out, data) : convProblem(attrs, x, w, out, data);
   if (formatOf(x) === "f32") {
     const gemm = product(floatValues(c, w));
-    lowerBest(c, FLOAT_CANDIDATES, floatProblem({ gemm, x, code: floatCode(w), weightShape: w.shape, bias, ...finishOf(c, activation, out) }));
+    lowerBest(
+      c,
+      FLOAT_CANDIDATES,
+      floatProblem({ gemm, x, code: floatCode(w), weightShape: w.shape, bias, ...finishOf(c, activation, out) }),
+    );
+    return;
+  }
+  if (isInt16(x)) {
+    lowerInt16Layer(c, node);
     return;
   }
   const finish = integerFinish(c, x, w, bias, out, 0, w.shape[0]!, activation);
@@ -167,6 +185,10 @@ export function lowerDepthwise(c: Lowering, node: NodeWith<"DepthwiseConv2D">): 
   const bias = inputTensor(c.graph, node, 2);
   const out = outputTensor(c.graph, node);
   const { attrs } = node;
+  if (isInt16(x)) {
+    lowerInt16Layer(c, node);
+    return;
+  }
   const outC = out.shape[3]!;
   const integer = formatOf(x) === "i8";
   const problem: DepthwiseProblem = {

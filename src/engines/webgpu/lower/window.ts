@@ -1,12 +1,14 @@
 /** Pools, Reduce, Softmax. */
 import { outputTensor, requireInput } from "../../../graph/access.ts";
 import { elementCount } from "../../../graph/dtype.ts";
+import { isInt16 } from "../../../graph/int16.ts";
 import type { NodeWith, Tensor } from "../../../graph/ir.ts";
 import { softmaxTable } from "../../../graph/numerics.ts";
 import { MAX_RANK, dims, f, u } from "../step.ts";
 import { formatOf, rowLength, rowWords, storedShift, storedSteps, storedWords } from "../storage.ts";
 import { activationWords, isQuantizedByte, sameGrid, storedTable } from "./context.ts";
 import type { Lowering } from "./context.ts";
+import { lowerInt16Pool, lowerInt16Reduce, lowerInt16Softmax } from "./int16.ts";
 import { storedClamp, storedZero } from "./quantized.ts";
 
 /** Sums of exponentials must stay below 2^32 (numerics.ts: 20 fractional bits). */
@@ -26,6 +28,10 @@ export function lowerPool(c: Lowering, node: NodeWith<"MaxPool2D"> | NodeWith<"A
     ...u(x.shape[1]! + pads[2], x.shape[2]! + pads[3], attrs.countIncludePad ? 1 : 0),
   ];
   if (!integer) {
+    if (isInt16(x) && isInt16(out)) {
+      lowerInt16Pool(c, node, geometry, x, out);
+      return;
+    }
     if (formatOf(x) !== "f32") throw c.unsupported(`${x.dtype}, expected float32 or 8 bits with one scale`);
     const params = [...geometry, ...activationWords(attrs.activation), ...u(0, 0, 0, 0, 0)];
     c.flat({ kernel: `f32_${fn}pool__wgsl`, params, inputs: [c.operand(x)], output: out, threads });
@@ -86,6 +92,10 @@ export function lowerReduce(c: Lowering, node: NodeWith<"Reduce">): void {
     c.flat({ kernel: `f32_reduce_${fn}_strided__wgsl`, params, inputs: [c.operand(x)], output: out, threads });
     return;
   }
+  if (isInt16(x) && isInt16(out)) {
+    lowerInt16Reduce(c, fn, [kept.length, reduced.length, count], tail, x, out);
+    return;
+  }
   if (!isQuantizedByte(x) || !isQuantizedByte(out))
     throw c.unsupported(`${fn} of ${x.dtype} to ${out.dtype}, expected float32 or both 8 bits with one scale`);
   if (fn === "prod") throw c.unsupported("product of a quantized tensor", "Dequantize it first.");
@@ -122,6 +132,10 @@ export function lowerSoftmax(c: Lowering, node: NodeWith<"Softmax">): void {
     const threads = outer * inner;
     const params = [...u(threads, length, inner), ...f(beta)];
     c.flat({ kernel: "f32_softmax_row__wgsl", params, inputs: [c.operand(x)], output: out, threads });
+    return;
+  }
+  if (isInt16(x) && isInt16(out)) {
+    lowerInt16Softmax(c, node, x, out);
     return;
   }
   if (!isQuantizedByte(x) || !isQuantizedByte(out) || x.dtype !== out.dtype)

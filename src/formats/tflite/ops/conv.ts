@@ -29,7 +29,7 @@ function windowOf(op: OpContext, image: Shape, kernel: Pair, padding: number, st
 
 /**
  * Inputs x, w, bias? for a node with weights. Integer where x, w and the output are all 8-bit and the weights are symmetric (or
- * unsigned: a graph pass moves those to the signed grid); otherwise float, with a Dequantize on every integer operand: weights stored
+ * unsigned: a graph pass moves those to the signed grid), or x and the output int16 and the weights symmetric int8; otherwise float, with a Dequantize on every integer operand: weights stored
  * in 8 bits under float activations stay an 8-bit constant.
  */
 function weighted(op: OpContext, x: Tensor): { readonly integer: boolean; readonly inputs: readonly string[] } {
@@ -41,9 +41,12 @@ function weighted(op: OpContext, x: Tensor): { readonly integer: boolean; readon
   const integer =
     op.isQuantized(x) &&
     op.isQuantized(output) &&
+    op.isOneWidth(x, output) &&
     w.quant !== undefined &&
-    (w.dtype === "uint8" ? w.quant.axis === undefined : w.dtype === "int8" && w.quant.zeroPoints.every((z) => z === 0)) &&
-    (bias === undefined || bias.dtype === "int32");
+    (w.dtype === "uint8" && x.dtype !== "int16"
+      ? w.quant.axis === undefined
+      : w.dtype === "int8" && w.quant.zeroPoints.every((z) => z === 0)) &&
+    (bias === undefined || bias.dtype === "int32" || (bias.dtype === "int64" && x.dtype === "int16"));
   if (integer) return { integer, inputs: [x.name, w.name, bias?.name ?? ""] };
   return { integer, inputs: [isFloat(x.dtype) ? x.name : op.asFloat(0), op.asFloat(1), bias === undefined ? "" : op.asFloat(2)] };
 }

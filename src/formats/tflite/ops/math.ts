@@ -1,5 +1,6 @@
 /** Elementwise arithmetic, activations, reductions, softmax, matrix product and the quantization ops. */
 import { isFloat } from "../../../graph/dtype.ts";
+import { INT16_UNIT_SCALE } from "../../../graph/int16.ts";
 import type { BinaryFn, ReduceFn, UnaryAttrs } from "../../../graph/ir.ts";
 import type { OpContext } from "../context.ts";
 
@@ -51,11 +52,12 @@ export function reduce(op: OpContext, fn: ReduceFn): void {
   const rank = x.shape.length;
   const axes = [...new Set([...op.constant(1, "the axes")].map((axis) => op.axis(axis, rank)))].sort((a, b) => a - b);
   const attrs = { fn, axes, keepDims: op.option((o) => o.bool(0), false) };
-  if (x.quant === undefined || (fn === "mean" && op.isQuantized(x) && op.isQuantized(op.output()))) op.emit("Reduce", [x.name], attrs);
+  if (x.quant === undefined || (fn === "mean" && op.isQuantized(x) && op.isQuantized(op.output()) && op.isOneWidth(x, op.output())))
+    op.emit("Reduce", [x.name], attrs);
   else op.emitFloat("Reduce", [op.asFloat(0)], attrs);
 }
 
-/** Integer softmax has its output pinned to 256 steps from 0 to 1; other grids run in float. */
+/** Integer softmax has its output pinned to 256 steps from 0 to 1, or 2^15; other grids run in float. */
 export function softmax(op: OpContext): void {
   const x = op.input(0);
   const output = op.output();
@@ -63,7 +65,8 @@ export function softmax(op: OpContext): void {
   if (x.shape.length === 0) op.malformed("the input is a scalar");
   const attrs = { axis: x.shape.length - 1, beta: op.option((o) => o.float32(0), 0) };
   const zeroPoint = output.dtype === "int8" ? -128 : 0;
-  const pinned = op.isQuantized(output) && output.quant?.scales[0] === 1 / 256 && output.quant.zeroPoints[0] === zeroPoint;
+  const scale = output.dtype === "int16" ? INT16_UNIT_SCALE : 1 / 256;
+  const pinned = op.isQuantized(output) && output.quant?.scales[0] === scale && output.quant.zeroPoints[0] === zeroPoint;
   if (isFloat(x.dtype) || (pinned && x.dtype === output.dtype)) op.emit("Softmax", [x.name], attrs);
   else op.emitFloat("Softmax", [op.asFloat(0)], attrs);
 }
