@@ -22,7 +22,8 @@ export {
   i8_widen_rows__wasm_simd,
 } from "./layout";
 export * from "./dynamic";
-export * from "./int16";
+export * from "./int16/elementwise";
+export * from "./int16/layers";
 export * from "./pairs";
 export * from "./pooling";
 export * from "./elementwise";
