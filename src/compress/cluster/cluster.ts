@@ -72,18 +72,16 @@ function clusterWeight(
   }
   const channels = weight.shape[axis]!;
   const inner = elementCount(weight.shape.slice(axis + 1));
-  const channelOf = (i: number): number => Math.floor(i / inner) % channels;
+  const size = all.length / channels;
+  /** Position of weight j of channel c. */
+  const place = (c: number, j: number): number => (Math.floor(j / inner) * channels + c) * inner + (j % inner);
   const data = new Float32Array(all.length);
   const known = new Map<number, number>();
   for (let c = 0; c < channels; c++) {
-    const { table, indices } = clusterValues(
-      all.filter((_, i) => channelOf(i) === c),
-      values,
-      keepZero,
-      options,
-    );
+    const own = Float32Array.from({ length: size }, (_, j) => all[place(c, j)]!);
+    const { table, indices } = clusterValues(own, values, keepZero, options);
     for (const value of table) if (!known.has(value)) known.set(value, known.size);
-    for (let i = 0, at = 0; i < data.length; i++) if (channelOf(i) === c) data[i] = table[indices[at++]!]!;
+    for (let j = 0; j < size; j++) data[place(c, j)] = table[indices[j]!]!;
   }
   if (known.size > MOST_VALUES) return { data };
   const indices = Uint8Array.from(data, (value) => known.get(value)!);

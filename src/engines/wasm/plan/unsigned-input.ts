@@ -10,7 +10,7 @@ import { isPadded } from "./windows.ts";
 /** Kernels read whole words: this much scratch may be touched behind what is needed. */
 const OVERREAD_BYTES = 64;
 /** Turns int8 into uint8, 128 higher. */
-const FLIP = 0x80;
+export const FLIP = 0x80;
 
 export function unsignedZeroPoint(zeroPoint: number, isSigned: boolean): number {
   return isSigned ? zeroPoint + 128 : zeroPoint;

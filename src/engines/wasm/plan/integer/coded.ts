@@ -12,7 +12,7 @@ import type { KernelCall, NodePlan, PlanContext } from "../../program.ts";
 import type { Candidate } from "../candidates.ts";
 import { RATE, splitProduct } from "../split.ts";
 import type { OutputTiles, Range } from "../split.ts";
-import { unsignedInput, unsignedZeroPoint } from "../unsigned-input.ts";
+import { FLIP, unsignedInput, unsignedZeroPoint } from "../unsigned-input.ts";
 import { rowBlock } from "../windows.ts";
 import { OVERRUN_BYTES, biasOf, biasWithout, postOf, widenedInput } from "./problem.ts";
 import type { IntegerProblem } from "./problem.ts";
@@ -30,8 +30,6 @@ const BLOCK_BYTES = 32768;
 /** Decoders write whole groups of 16 inputs. */
 const PANEL_SLACK = 15;
 const ALIGNMENT = 64;
-/** 0x80 turns int8 into uint8. */
-const FLIP = 0x80;
 
 /**
  * Time relative to the dense int16-pair tile: of the dense tile that runs on panels, of decoding one in rows of it, of the kernel of one row.
