@@ -10,7 +10,7 @@ import type { SparseCost } from "../sparse.ts";
 import { RATE, splitRows } from "../split.ts";
 import type { Range } from "../split.ts";
 import { rowBlock } from "../windows.ts";
-import { pixelTiled } from "./pixels.ts";
+import { pixelTiled, rowLists } from "./pixels.ts";
 import { elementOffset, paddedInput } from "./problem.ts";
 import type { FloatProblem } from "./problem.ts";
 
@@ -63,7 +63,7 @@ function estimate(problem: FloatProblem): ReturnType<Candidate<FloatProblem>["es
 
 export const BLOCK_SPARSE_F32: readonly Candidate<FloatProblem>[] = [
   BLOCKS_8,
-  pixelTiled("f32_spmm_1x4_8x4__wasm_simd", { outputs: 4, step: 1, stride: 1 }, 8, { each: 0.97, input: 2.9, list: 2.6 }, [
+  pixelTiled("f32_spmm_1x4_8x4__wasm_simd", rowLists({ outputs: 4, step: 1, stride: 1 }), 8, { each: 0.97, input: 2.9, list: 2.6 }, [
     { rows: 8, work: 8 },
     { rows: 4, work: 5.6 },
   ]),
