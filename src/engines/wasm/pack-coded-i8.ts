@@ -27,7 +27,7 @@ export function codebookPanelBytes(inputs: number): number {
   return HEADER_BYTES + Math.ceil(inputs / GROUP) * GROUP * (PANEL / 2);
 }
 
-export function codebookRowBytes(k: number): number {
+function codebookRowBytes(k: number): number {
   return HEADER_BYTES + Math.ceil(k / STEP) * STEP * (PANEL / 2);
 }
 

@@ -76,7 +76,7 @@ class Stream {
 }
 
 /** Bytes of one panel of `packPanels`. */
-export function panelBytes(matrix: CodedMatrix): number {
+function panelBytes(matrix: CodedMatrix): number {
   const kind = kindOf(matrix.code);
   return runsOf(matrix).reduce((sum, run) => sum + (run.scale === undefined ? 0 : BIAS_BYTES) + runBytes(kind, run.length), BIAS_BYTES);
 }
@@ -120,7 +120,7 @@ export function packPanels(matrix: CodedMatrix, bias: Float32Array): Uint8Array 
 }
 
 /** Bytes of `panels` panels side by side in `packRow`. */
-export function rowBytes(matrix: CodedMatrix, panels: number): number {
+function rowBytes(matrix: CodedMatrix, panels: number): number {
   const scales = runsOf(matrix).filter((run) => run.scale !== undefined).length;
   return panels * (BIAS_BYTES * (1 + scales) + matrix.k * rowStep(kindOf(matrix.code)));
 }

@@ -261,16 +261,16 @@ describe("windows and loops", () => {
   const attrs = { strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0], groups: 1 } as const;
 
   it("a 3×3 window is three runs of 3 × C", () => {
-    const windows = planWindows([1, 4, 5, 2], [1, 2, 3, 8], [3, 3], attrs, 4);
-    expect([windows.m, windows.run, ...windows.segments]).toEqual([6, 6, 0, 40, 80]);
-    expect([...windows.rows]).toEqual([0, 8, 16, 40, 48, 56, 56, 56]);
-    expect(windows.padded).toBeUndefined();
+    const windows = planWindows([1, 4, 5, 2], [1, 2, 3, 8], [3, 3], attrs);
+    expect([windows.m, windows.run, ...windows.segments]).toEqual([6, 6, 0, 10, 20]);
+    expect([...windows.rows]).toEqual([0, 2, 4, 10, 12, 14]);
   });
 
   it("padding widens the image; 1×1 at stride 1 is a plain matrix", () => {
-    expect(planWindows([1, 4, 4, 2], [1, 4, 4, 8], [3, 3], { ...attrs, pads: [1, 1, 1, 1] }, 4).padded).toEqual([1, 6, 6, 2]);
-    expect(planWindows([1, 4, 4, 2], [1, 4, 4, 8], [1, 1], attrs, 4).stride).toBe(8);
-    expect(planWindows([1, 4, 4, 2], [1, 2, 2, 8], [1, 1], { ...attrs, strides: [2, 2] }, 4).stride).toBeUndefined();
+    const { segments } = planWindows([1, 4, 4, 2], [1, 4, 4, 8], [3, 3], { ...attrs, pads: [1, 1, 1, 1] });
+    expect([...segments]).toEqual([0, 12, 24]);
+    expect(planWindows([1, 4, 4, 2], [1, 4, 4, 8], [1, 1], attrs).stride).toBe(2);
+    expect(planWindows([1, 4, 4, 2], [1, 2, 2, 8], [1, 1], { ...attrs, strides: [2, 2] }).stride).toBeUndefined();
   });
 
   it("row blocks are multiples of 4 and never empty", () => {

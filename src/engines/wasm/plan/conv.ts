@@ -14,15 +14,14 @@ import { planInt16Layer } from "./int16.ts";
 import { planInteger } from "./integer/index.ts";
 import { centered, operandsOf } from "./operands.ts";
 import type { Operands } from "./operands.ts";
-import { isPadded, matrixWindows, planWindows } from "./windows.ts";
+import { matrixWindows, planWindows } from "./windows.ts";
 import type { Windows } from "./windows.ts";
 
 interface Layer {
   readonly node: Node;
   readonly operands: Operands;
   readonly activation: Activation | undefined;
-  /** Windows for an element size in bytes. */
-  readonly windows: (elementBytes: number) => Windows;
+  readonly windows: Windows;
   readonly inputShape: readonly number[];
   readonly pads: readonly [number, number, number, number];
   readonly groups: number;
@@ -36,19 +35,24 @@ interface Layer {
 const NO_PADS = [0, 0, 0, 0] as const;
 
 function planLayer(context: PlanContext, layer: Layer): NodePlan | undefined {
-  const { node, operands, groups, channels, activation, order, pads } = layer;
+  const { node, operands, windows, groups, channels, activation, order } = layer;
   const { x, w, bias, out } = operands;
   const code = order === undefined ? floatCode(w) : undefined;
   const reorder = <T extends Float32Array | Int16Array>(data: T): T =>
     order === undefined ? data : (data.map((_, i) => data[order(i)]!) as T);
-  const shared = { groups, n: channels / groups, input: context.address(x), output: context.address(out) };
+  const shared = {
+    windows,
+    shape: layer.inputShape,
+    pads: layer.pads,
+    groups,
+    n: channels / groups,
+    k: windows.segments.length * windows.run,
+    input: context.address(x),
+    output: context.address(out),
+  };
   if (operands.isFloat) {
-    const windows = layer.windows(4);
     return planFloat(context, node.name, {
       ...shared,
-      windows,
-      k: windows.segments.length * windows.run,
-      ...(isPadded(pads) ? { pad: { input: layer.inputShape, pads } } : {}),
       weights: reorder(floatWeights(node, w, w.data)),
       ...(code && { code }),
       bias: bias?.data === undefined ? undefined : floatWeights(node, bias, bias.data),
@@ -58,13 +62,8 @@ function planLayer(context: PlanContext, layer: Layer): NodePlan | undefined {
   const finish = integerFinish(node, x, w, bias, out, layer.weightAxis, channels, activation);
   const codebook = order === undefined && w.quant!.zeroPoints.every((zero) => zero === 0) ? int8Codebook(w) : undefined;
   const inner = w.data.length / w.shape.slice(0, layer.weightAxis + 1).reduce((size, d) => size * d, 1);
-  const windows = layer.windows(2);
   return planInteger(context, node.name, {
     ...shared,
-    windows,
-    k: windows.segments.length * windows.run,
-    shape: layer.inputShape,
-    pads,
     isSigned: x.dtype === "int8",
     inputZeroPoint: x.quant!.zeroPoints[0]!,
     weights: reorder(centered(w, finish, (i) => Math.floor(i / inner) % channels)),
@@ -86,7 +85,7 @@ export const planConv2D: Planner<"Conv2D"> = (context, node) => {
     node,
     operands,
     activation: node.attrs.activation,
-    windows: (bytes) => planWindows(x.shape, out.shape, [kh, kw], node.attrs, bytes),
+    windows: planWindows(x.shape, out.shape, [kh, kw], node.attrs),
     inputShape: x.shape,
     pads: node.attrs.pads,
     groups: node.attrs.groups,
@@ -128,7 +127,7 @@ function matrixLayer(
     node,
     operands,
     activation,
-    windows: (bytes) => matrixWindows(m, k, bytes),
+    windows: matrixWindows(m, k),
     inputShape: [1, 1, m, k],
     pads: NO_PADS,
     groups: 1,
@@ -151,7 +150,7 @@ export const planDepthwise: Planner<"DepthwiseConv2D"> = (context, node) => {
       node,
       operands,
       activation: node.attrs.activation,
-      windows: (bytes) => planWindows(x.shape, out.shape, [kh, kw], { ...node.attrs, groups: inputChannels }, bytes),
+      windows: planWindows(x.shape, out.shape, [kh, kw], { ...node.attrs, groups: inputChannels }),
       inputShape: x.shape,
       pads: node.attrs.pads,
       groups: inputChannels,

@@ -19,13 +19,14 @@ import { addParams, quantizedClamp } from "../../../graph/numerics.ts";
 import { BINARY } from "../codes.ts";
 import { PANEL, packInt16, packInt16Depthwise } from "../pack-int16.ts";
 import type { KernelCall, NodePlan, PlanContext } from "../program.ts";
-import { floatPair, floatPost, padRecord, windowRecord } from "../records.ts";
+import { floatPair, floatPost, windowRecord } from "../records.ts";
+import { borderedCopy } from "./copy.ts";
 import { paddedShape, planCall } from "./depthwise/problem.ts";
-import { padCall } from "./float/problem.ts";
+import { placePanels, planTiles } from "./layer.ts";
 import { mapCall } from "./map.ts";
-import { RATE, splitProduct, splitRows, splitWindows } from "./split.ts";
+import { RATE, splitRows, splitWindows } from "./split.ts";
 import type { Range } from "./split.ts";
-import { isPadded, matrixWindows, planWindows, rowBlock } from "./windows.ts";
+import { matrixWindows, planWindows, rowBlock } from "./windows.ts";
 import type { Windows } from "./windows.ts";
 
 const CONV = "i16_conv_pairs_4x8__wasm_simd";
@@ -33,6 +34,8 @@ const DEPTHWISE = "i16_depthwise_direct_4x8__wasm_simd";
 const POOL = "i16_pool_direct_1x8__wasm_simd";
 /** Sums of a tile: 4 rows × 8 doubles. */
 const SUM_BYTES = 256;
+/** The copy of an image may be read a pair beyond its end. */
+const PAIR_BYTES = 4;
 /** Taps whose products, at most 2^22 each, fit int32. */
 const MOST_TAPS = 511;
 /** Kernels read whole vectors: this much may be touched behind the last row. */
@@ -47,26 +50,19 @@ export function planInt16Layer(context: PlanContext, node: Int16LayerNode): Node
   if ([x, w, out].some(({ shape }) => elementCount(shape) === 0)) return undefined;
   if (node.op === "Dense") {
     const k = w.shape[1]!;
-    return planProduct(context, layer, matrixWindows(elementCount(x.shape) / k, k, 2), 1, NO_PADS, w.data);
+    return planProduct(context, layer, matrixWindows(elementCount(x.shape) / k, k), 1, NO_PADS, w.data);
   }
   const size = [w.shape[1]!, w.shape[2]!] as const;
   const taps = size[0] * size[1];
   if (node.op === "Conv2D") {
     const { groups } = node.attrs;
-    return planProduct(context, layer, planWindows(x.shape, out.shape, size, node.attrs, 2), groups, pads, w.data);
+    return planProduct(context, layer, planWindows(x.shape, out.shape, size, node.attrs), groups, pads, w.data);
   }
   const [channels, total] = [x.shape[3]!, w.shape[3]!];
   if (channels === total && taps <= MOST_TAPS) return planWindow(context, node, layer, size);
   // One group per input channel; weights [KH][KW][O] → [O][KH × KW].
   const ordered = w.data.map((_, i) => w.data[(i % taps) * total + Math.floor(i / taps)]!);
-  return planProduct(
-    context,
-    layer,
-    planWindows(x.shape, out.shape, size, { ...node.attrs, groups: channels }, 2),
-    channels,
-    pads,
-    ordered,
-  );
+  return planProduct(context, layer, planWindows(x.shape, out.shape, size, { ...node.attrs, groups: channels }), channels, pads, ordered);
 }
 
 /** @param weights [channels][k] */
@@ -82,39 +78,25 @@ function planProduct(
   const { m, run, segments } = windows;
   const n = scales.length / groups;
   const k = segments.length * run;
-  const pairs = Math.ceil(run / 2);
-  const packed = Array.from({ length: groups }, (_, g) => {
-    const rows = [g * n, (g + 1) * n] as const;
-    return context.weights(
-      packInt16(weights.subarray(g * n * k, (g + 1) * n * k), k, segments.length, bias.subarray(...rows), scales.subarray(...rows)),
-    );
-  });
-  const panelBytes = 96 + segments.length * pairs * 32;
-  const [table, shifts, post] = [context.table(windows.rows), context.table(segments), context.table(floatPair(lo, hi))];
-  const [input, output] = [context.address(x), context.address(out)];
-  const copyBytes = isPadded(pads) ? windows.padded!.reduce((bytes, d) => bytes * d, 2) : 0;
-  // The copy may be read a pair beyond its end; then come the sums.
-  const sumsAt = Math.ceil((copyBytes + 4) / 64) * 64;
-  const mb = rowBlock(m, k * 2);
-  const ldc = groups * n * 2;
-  const tiles = { m, n, tile: [4, PANEL], outputBytes: 2, input: m * k * 2, weights: n * k * 2, cost: (m * n * k) / RATE.i8 } as const;
-  return {
+  const problem = { windows, shape: x.shape, pads, groups, n, k, input: context.address(x), output: context.address(out) };
+  const post = context.table(floatPair(lo, hi));
+  return planTiles(context, problem, {
     kernel: CONV,
-    scratchBytes: sumsAt + SUM_BYTES * context.maxPieces,
-    calls: (scratch) => {
-      const base = copyBytes > 0 ? scratch : input;
-      const products = packed.map((panels, g): KernelCall => {
-        const args = (rows: Range, columns: Range, piece: number): readonly number[] => [
-          ...[base + g * run * 2, table + rows.from * 4, shifts, segments.length, pairs],
-          ...[panels + (columns.from / PANEL) * panelBytes, output + rows.from * ldc + (g * n + columns.from) * 2, ldc],
-          ...[rows.to - rows.from, columns.to - columns.from, mb, scratch + sumsAt + piece * SUM_BYTES, post],
-        ];
-        return { kernel: CONV, args: args({ from: 0, to: m }, { from: 0, to: n }, 0), split: splitProduct(tiles, args) };
-      });
-      if (copyBytes === 0) return products;
-      return [padCall(context, padRecord(x.shape, pads, 2), input, scratch), ...products];
-    },
-  };
+    access: "windows",
+    tile: [4, PANEL],
+    inputBytes: 2,
+    outputBytes: 2,
+    lane: 2,
+    copy: borderedCopy(context, problem, 2, PAIR_BYTES),
+    ownBytes: SUM_BYTES,
+    panels: placePanels(context, problem, (first, share) =>
+      packInt16(weights.subarray(first * k, (first + n) * k), k, segments.length, share(bias), share(scales)),
+    ),
+    block: rowBlock(m, k * 2),
+    finish: (own) => [own, post],
+    operandBytes: [2, 2],
+    rate: RATE.i8,
+  });
 }
 
 /** A kernel over clipped windows with arguments [input, ...first, output, geometry, ...rest]. */
@@ -141,21 +123,17 @@ function planWindow(context: PlanContext, node: NodeWith<"DepthwiseConv2D">, lay
   const { x, w, out, bias, scales, lo, hi } = layer;
   const { attrs } = node;
   const [input, output] = [context.address(x), context.address(out)];
-  const problem = { attrs, shape: x.shape, outShape: out.shape, size, input, output };
+  const problem = { attrs, shape: x.shape, pads: attrs.pads, outShape: out.shape, size, input, output };
   const padded = paddedShape(problem);
   const [batch, height, width, channels] = padded;
   const rowBytes = width * channels * 2;
   const record = windowRecord(padded, out.shape, size, { ...attrs, pads: NO_PADS });
-  const copy = {
-    bytes: batch * height * rowBytes + OVERREAD_BYTES,
-    call: (to: number) => padCall(context, padRecord(x.shape, attrs.pads, 2), input, to),
-  };
   return planCall(context, problem, {
     kernel: DEPTHWISE,
     record,
     image: { input: height * rowBytes, output: (elementCount(out.shape) / batch) * 2, isPadded: true },
     rate: RATE.depthwise,
-    ...(isPadded(attrs.pads) && { copy }),
+    copy: borderedCopy(context, problem, 2, OVERREAD_BYTES),
     weights: context.weights(packInt16Depthwise(w.data, size[0] * size[1], bias, scales)),
     finish: [context.table(floatPair(lo, hi))],
   });

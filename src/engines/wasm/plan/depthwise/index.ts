@@ -26,7 +26,15 @@ export function planDepthwiseTiles(
   const { attrs, name } = node;
   const channels = x.shape[3]!;
   const { simd } = context.selection;
-  const shared = { attrs, shape: x.shape, outShape: out.shape, size, input: context.address(x), output: context.address(out) };
+  const shared = {
+    attrs,
+    shape: x.shape,
+    pads: attrs.pads,
+    outShape: out.shape,
+    size,
+    input: context.address(x),
+    output: context.address(out),
+  };
   if (isFloat) {
     const problem: FloatDepthwise = {
       ...shared,

@@ -2,20 +2,20 @@
 import { elementCount } from "../../../../graph/dtype.ts";
 import type { Activation, Conv2DAttrs, Shape } from "../../../../graph/ir.ts";
 import type { IntegerFinish } from "../../../cpu/kernels/gemm_i8.ts";
-import type { KernelCall, NodePlan, PlanContext, Split } from "../../program.ts";
+import type { NodePlan, PlanContext } from "../../program.ts";
+import type { Image, InputCopy } from "../copy.ts";
+import { planCalls } from "../layer.ts";
 import { splitWindows } from "../split.ts";
 import type { WindowImage } from "../split.ts";
+import type { ByteImage } from "../unsigned-input.ts";
 
 /** Of either type of elements. */
-export interface DepthwiseProblem {
+export interface DepthwiseProblem extends Image {
   readonly attrs: Conv2DAttrs;
-  /** [N][H][W][C] */
-  readonly shape: Shape;
   readonly outShape: Shape;
   /** Rows and columns of a filter. */
   readonly size: readonly [number, number];
-  /** Addresses. */
-  readonly input: number;
+  /** Address. */
   readonly output: number;
 }
 
@@ -26,13 +26,11 @@ export interface FloatDepthwise extends DepthwiseProblem {
   readonly activation: Activation | undefined;
 }
 
-export interface IntegerDepthwise extends DepthwiseProblem {
+export interface IntegerDepthwise extends DepthwiseProblem, ByteImage {
   /** [KH][KW][C], zero points taken off */
   readonly weights: Int16Array;
   readonly bias: Int32Array;
   readonly finish: IntegerFinish;
-  readonly isSigned: boolean;
-  readonly inputZeroPoint: number;
   readonly isSignedOutput: boolean;
 }
 
@@ -42,7 +40,7 @@ export function windowName({ attrs: { strides, dilations }, size: [, kw] }: Dept
 }
 
 /** Shape of the input with its borders. */
-export function paddedShape({ shape, attrs: { pads } }: DepthwiseProblem): readonly [number, number, number, number] {
+export function paddedShape({ shape, pads }: Image): readonly [number, number, number, number] {
   const [batch = 1, height = 1, width = 1, channels = 1] = shape;
   return [batch, height + pads[0] + pads[2], width + pads[1] + pads[3], channels];
 }
@@ -55,7 +53,7 @@ export interface DepthwiseCall {
   /** Multiply-adds of one thread in a microsecond. */
   readonly rate: number;
   /** Fills what the kernel reads in place of the input, where it does. */
-  readonly copy?: { readonly bytes: number; readonly call: (to: number) => KernelCall };
+  readonly copy?: InputCopy | undefined;
   /** Address of the packed weights, and what follows the geometry. */
   readonly weights: number;
   readonly finish: readonly number[];
@@ -63,21 +61,14 @@ export interface DepthwiseCall {
 
 /** A kernel with arguments [input, weights, output, geometry, ...finish], and the copy before it. */
 export function planCall(context: PlanContext, problem: DepthwiseProblem, plan: DepthwiseCall): NodePlan {
-  const { kernel, record, image, copy, weights, finish } = plan;
+  const { kernel, record, image, weights, finish } = plan;
   const [kh, kw] = problem.size;
   const cost = (elementCount(problem.outShape) * kh * kw) / plan.rate;
-  return {
-    kernel,
-    ...(copy && { scratchBytes: copy.bytes }),
-    calls: (scratch) => {
-      const from = copy === undefined ? problem.input : scratch;
-      const args = (input: number, output: number, geometry: number, panels: number): readonly number[] => [
-        ...[from + input, weights + panels, problem.output + output, geometry],
-        ...finish,
-      ];
-      const split: Split = splitWindows(context, record, image, cost, args);
-      const call = { kernel, args: args(0, 0, context.table(record), 0), split };
-      return copy === undefined ? [call] : [copy.call(scratch), call];
-    },
-  };
+  return planCalls(context, problem.input, plan, (from) => {
+    const args = (input: number, output: number, geometry: number, panels: number): readonly number[] => [
+      ...[from + input, weights + panels, problem.output + output, geometry],
+      ...finish,
+    ];
+    return [{ kernel, args: args(0, 0, context.table(record), 0), split: splitWindows(context, record, image, cost, args) }];
+  });
 }

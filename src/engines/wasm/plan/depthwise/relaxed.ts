@@ -23,18 +23,16 @@ function dot(window: string, cost: number): Candidate<IntegerDepthwise> {
     estimate: (problem) =>
       windowName(problem) === window && areSignedBytes(problem.weights) ? { cost, why: "8-bit dot product" } : undefined,
     plan(context, problem) {
-      const { attrs, shape, outShape, size, weights, bias, finish, isSigned, inputZeroPoint, input } = problem;
+      const { attrs, outShape, size, weights, bias, finish } = problem;
       const padded = paddedShape(problem);
       const [batch, height, width, channels] = padded;
-      const zeroPoint = unsignedZeroPoint(inputZeroPoint, isSigned);
-      const copy = unsignedInput(context, input, shape, attrs.pads, inputZeroPoint, isSigned);
       return planCall(context, problem, {
         kernel,
         record: windowRecord(padded, outShape, size, { ...attrs, pads: [0, 0, 0, 0] }),
         image: { input: height * width * channels, output: elementCount(outShape) / batch, isPadded: true },
         rate: RATE.depthwise,
-        ...(copy && { copy }),
-        weights: context.weights(packDepthwiseDot(weights, ...size, channels, bias, finish.scales, zeroPoint)),
+        copy: unsignedInput(context, problem),
+        weights: context.weights(packDepthwiseDot(weights, ...size, channels, bias, finish.scales, unsignedZeroPoint(problem))),
         finish: [context.table(tilePost(finish.zeroPoint, finish.lo, finish.hi, problem.isSignedOutput))],
       });
     },

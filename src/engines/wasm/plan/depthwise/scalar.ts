@@ -1,12 +1,13 @@
 /** Candidates of a depthwise convolution without vector instructions, over a bordered copy of the image where there is a border. */
 import { elementCount } from "../../../../graph/dtype.ts";
 import { packScalarDepthwiseF32, packScalarDepthwiseI8 } from "../../pack-scalar.ts";
-import { activationCode, floatPost, padRecord, scalarPost, windowRecord } from "../../records.ts";
+import { scalarPost, windowRecord } from "../../records.ts";
 import type { Candidate } from "../candidates.ts";
-import { copyCall, imageRecord } from "../copy.ts";
-import type { Copy } from "../copy.ts";
+import { borderedCopy, inputCopy } from "../copy.ts";
+import { activationArgs } from "../float/problem.ts";
 import { SCALAR_RATE } from "../split.ts";
 import type { WindowImage } from "../split.ts";
+import { FLIP, unsignedZeroPoint } from "../unsigned-input.ts";
 import { isPadded } from "../windows.ts";
 import { paddedShape, planCall } from "./problem.ts";
 import type { DepthwiseProblem, FloatDepthwise, IntegerDepthwise } from "./problem.ts";
@@ -16,15 +17,17 @@ const FLIP_OVERRUN = 7;
 const OVERRUN_BYTES = 8;
 const ESTIMATE = { cost: 1, why: "simd=off" };
 
-function bordered(problem: DepthwiseProblem, elementBytes: number): { record: Int32Array; image: WindowImage; copyBytes: number } {
+function bordered(problem: DepthwiseProblem, elementBytes: number): { readonly record: Int32Array; readonly image: WindowImage } {
   const { attrs, outShape, size } = problem;
   const padded = paddedShape(problem);
   const [batch, height, width, channels] = padded;
-  const input = height * width * channels * elementBytes;
   return {
     record: windowRecord(padded, outShape, size, { ...attrs, pads: [0, 0, 0, 0] }),
-    image: { input, output: (elementCount(outShape) / batch) * elementBytes, isPadded: true },
-    copyBytes: batch * input + OVERRUN_BYTES,
+    image: {
+      input: height * width * channels * elementBytes,
+      output: (elementCount(outShape) / batch) * elementBytes,
+      isPadded: true,
+    },
   };
 }
 
@@ -34,24 +37,14 @@ export const SCALAR_FLOAT: Candidate<FloatDepthwise> = {
   sparse: false,
   estimate: () => ESTIMATE,
   plan(context, problem) {
-    const { shape, size, weights, bias, attrs, activation, input } = problem;
-    const { copyBytes, ...windows } = bordered(problem, 4);
-    const copy: Copy = {
-      kernel: "any_pad_rows__wasm_scalar",
-      record: padRecord(shape, attrs.pads, 4),
-      outBytes: 1,
-      overrun: 0,
-      finish: [0],
-    };
+    const { shape, size, weights, bias } = problem;
     return planCall(context, problem, {
       kernel: this.kernel,
-      ...windows,
+      ...bordered(problem, 4),
       rate: SCALAR_RATE.depthwise,
-      ...(isPadded(attrs.pads) && {
-        copy: { bytes: copyBytes, call: (to) => copyCall(context, copy, input, to) },
-      }),
+      copy: borderedCopy(context, problem, 4, OVERRUN_BYTES),
       weights: context.weights(packScalarDepthwiseF32(weights, size[0] * size[1], shape[3]!, bias)),
-      finish: [activationCode(activation), context.table(floatPost(activation))],
+      finish: activationArgs(context, problem.activation),
     });
   },
 };
@@ -62,23 +55,21 @@ export const SCALAR_INTEGER: Candidate<IntegerDepthwise> = {
   sparse: false,
   estimate: () => ESTIMATE,
   plan(context, problem) {
-    const { shape, size, weights, bias, attrs, finish, input, isSigned } = problem;
-    const { copyBytes, ...windows } = bordered(problem, 1);
-    const zeroPoint = problem.inputZeroPoint + (isSigned ? 128 : 0);
-    const copy: Copy = {
+    const { shape, pads, size, weights, bias, finish, isSigned } = problem;
+    const zeroPoint = unsignedZeroPoint(problem);
+    const copy = inputCopy(context, problem, {
       kernel: "i8_unsign_rows__wasm_scalar",
-      record: imageRecord(shape, attrs.pads, 1),
+      inputBytes: 1,
       outBytes: 1,
       overrun: isSigned ? FLIP_OVERRUN : 0,
-      finish: [zeroPoint, isSigned ? 0x80 : 0],
-    };
+      finish: [zeroPoint, isSigned ? FLIP : 0],
+      slack: OVERRUN_BYTES,
+    });
     return planCall(context, problem, {
       kernel: this.kernel,
-      ...windows,
+      ...bordered(problem, 1),
       rate: SCALAR_RATE.depthwise,
-      ...((isSigned || isPadded(attrs.pads)) && {
-        copy: { bytes: copyBytes, call: (to) => copyCall(context, copy, input, to) },
-      }),
+      copy: isSigned || isPadded(pads) ? copy : undefined,
       weights: context.weights(packScalarDepthwiseI8(weights, size[0] * size[1], shape[3]!, bias, finish.scales, zeroPoint)),
       finish: [context.table(scalarPost(finish.zeroPoint, finish.lo, finish.hi))],
     });

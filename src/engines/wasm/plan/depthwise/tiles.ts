@@ -5,10 +5,11 @@
 import { elementCount } from "../../../../graph/dtype.ts";
 import { packDepthwiseF32, packDepthwiseI8, packDepthwisePairs } from "../../pack.ts";
 import type { KernelCall, PlanContext } from "../../program.ts";
-import { activationCode, partialRecord, floatPost, padRecord, tilePost, windowRecord } from "../../records.ts";
+import { partialRecord, tilePost, windowRecord } from "../../records.ts";
 import type { Candidate } from "../candidates.ts";
 import { tableCall } from "../elementwise.ts";
-import { widenCall } from "../integer/problem.ts";
+import { activationArgs } from "../float/problem.ts";
+import { OVERRUN_BYTES, widenedInput } from "../integer/problem.ts";
 import { CACHE_LINE, RATE } from "../split.ts";
 import type { WindowImage } from "../split.ts";
 import { paddedShape, planCall, windowName } from "./problem.ts";
@@ -48,7 +49,7 @@ function floatTile(window: string, columns: number): Candidate<FloatDepthwise> {
         image: tileImage(problem, 4, 4, 16 * (1 + kh * kw)),
         rate: RATE.depthwise,
         weights: context.weights(packDepthwiseF32(weights, kh * kw, shape[3]!, bias, "overlapping")),
-        finish: [activationCode(activation), context.table(floatPost(activation))],
+        finish: activationArgs(context, activation),
       });
     },
   };
@@ -71,7 +72,7 @@ const FLOAT_DIRECT: Candidate<FloatDepthwise> = {
       image: { input: (elementCount(shape) / batch) * 4, output: (elementCount(outShape) / batch) * 4, isPadded: false },
       rate: RATE.depthwise,
       weights: context.weights(packDepthwiseF32(weights, size[0] * size[1], channels, bias, "inTurn")),
-      finish: [activationCode(activation), context.table(floatPost(activation))],
+      finish: activationArgs(context, activation),
     });
   },
 };
@@ -121,21 +122,17 @@ const INTEGER_DIRECT: Candidate<IntegerDepthwise> = {
   sparse: false,
   estimate: () => DIRECT.integer,
   plan(context, problem) {
-    const { shape, outShape, size, attrs, weights, bias, finish, inputZeroPoint, isSigned } = problem;
+    const { outShape, size, attrs, weights, bias, finish } = problem;
     const padded = paddedShape(problem);
     const [batch, height, width, channels] = padded;
     const rowBytes = width * channels * 2;
-    const border = padRecord(shape, attrs.pads, 1);
     return planCall(context, problem, {
       kernel: this.kernel,
       record: windowRecord(padded, outShape, size, { ...attrs, pads: [0, 0, 0, 0] }),
       image: { input: height * rowBytes, output: elementCount(outShape) / batch, isPadded: true },
       rate: RATE.depthwise,
-      copy: {
-        // An odd kernel reads, at weight 0, one row below its last.
-        bytes: batch * height * rowBytes + rowBytes * attrs.dilations[0] + 128,
-        call: (to) => widenCall(context, border, problem.input, to, inputZeroPoint, isSigned),
-      },
+      // An odd kernel reads, at weight 0, one row below its last.
+      copy: widenedInput(context, problem, rowBytes * attrs.dilations[0] + OVERRUN_BYTES),
       weights: context.weights(packDepthwiseI8(weights, ...size, channels, bias, finish.scales)),
       finish: [integerPost(context, problem)],
     });

@@ -3,56 +3,39 @@
  * have one length), read where they lie; or 4 outputs, over blocks of 8 pixels.
  */
 import { liveIndices, packSparseF32 } from "../../pack-sparse.ts";
-import { activationCode, floatPost } from "../../records.ts";
 import type { Candidate } from "../candidates.ts";
+import { planLists } from "../layer.ts";
 import { liveWork, matrixOf, sparseEstimate } from "../sparse.ts";
 import type { SparseCost } from "../sparse.ts";
-import { RATE, splitRows } from "../split.ts";
-import type { Range } from "../split.ts";
-import { rowBlock } from "../windows.ts";
+import { RATE } from "../split.ts";
+import { elementOffset, rowBlock } from "../windows.ts";
 import { pixelTiled, rowLists } from "./pixels.ts";
-import { elementOffset, paddedInput } from "./problem.ts";
+import { activationArgs, biasOf, paddedInput } from "./problem.ts";
 import type { FloatProblem } from "./problem.ts";
-
-const TILE_ROWS = 4;
-const KERNEL = "f32_spmm_1x8_4x8__wasm_simd";
 
 /** A single row has nothing to share a list with. */
 const COST: Readonly<Record<"rows" | "singleRow", SparseCost>> = { rows: { each: 1.02, list: 3.8 }, singleRow: { each: 1.6, list: 3.8 } };
 
 const BLOCKS_8: Candidate<FloatProblem> = {
-  kernel: KERNEL,
+  kernel: "f32_spmm_1x8_4x8__wasm_simd",
   requires: [],
   sparse: true,
   estimate,
   plan(context, problem) {
-    const { windows, n, k, weights, output } = problem;
+    const { windows, k } = problem;
     const { m } = windows;
-    const act = activationCode(problem.activation);
-    const post = context.table(floatPost(problem.activation));
-    const bias = problem.bias ?? new Float32Array(n);
-    const matrix = matrixOf({ weights, n, k });
-    const packed = context.weights(packSparseF32(matrix, liveIndices(matrix), bias, (i) => elementOffset(windows, i)));
-    const padded = paddedInput(context, problem);
-    const table = context.table(windows.rows);
-    const mb = rowBlock(m, k * 4);
-    const cost = liveWork(m, problem, estimate(problem)!) / RATE.f32;
-    return {
-      kernel: KERNEL,
-      scratchBytes: padded?.bytes ?? 0,
-      calls: (scratch) => {
-        const from = padded === undefined ? problem.input : scratch;
-        const args = ({ from: first, to }: Range): readonly number[] => [
-          ...[from, table + first * TILE_ROWS * 4, packed, output + first * TILE_ROWS * n * 4, n * 4],
-          ...[Math.min(to * TILE_ROWS, m) - first * TILE_ROWS, n, mb, act, post],
-        ];
-        const units = Math.ceil(m / TILE_ROWS);
-        return [
-          ...(padded === undefined ? [] : [padded.call(scratch)]),
-          { kernel: KERNEL, args: args({ from: 0, to: units }), split: splitRows(units, cost, args) },
-        ];
-      },
-    };
+    const matrix = matrixOf(problem);
+    const packed = packSparseF32(matrix, liveIndices(matrix), biasOf(problem), (i) => elementOffset(windows, i) * 4);
+    return planLists(context, problem, {
+      kernel: this.kernel,
+      rows: 4,
+      inputBytes: 4,
+      outputBytes: 4,
+      copy: paddedInput(context, problem),
+      lists: context.weights(packed),
+      finish: [rowBlock(m, k * 4), ...activationArgs(context, problem.activation)],
+      cost: liveWork(m, problem, estimate(problem)!) / RATE.f32,
+    });
   },
 };
 

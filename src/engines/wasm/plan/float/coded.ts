@@ -5,24 +5,22 @@
 import { invariant } from "../../../../errors.ts";
 import { isByRows } from "../../../../graph/code.ts";
 import type { FloatCode } from "../../../../graph/ir.ts";
-import { bytePlanes, hasSpecial, kindOf, nibbleValues, packPanels, packRow, pairTable, panelBytes, rowBytes } from "../../pack-coded.ts";
-import type { CodedKind, CodedMatrix } from "../../pack-coded.ts";
+import { bytePlanes, hasSpecial, kindOf, nibbleValues, packPanels, packRow, pairTable } from "../../pack-coded.ts";
+import type { CodedKind } from "../../pack-coded.ts";
 import { PANEL } from "../../pack.ts";
-import type { KernelCall, NodePlan, PlanContext } from "../../program.ts";
-import { activationCode, floatPost } from "../../records.ts";
+import type { NodePlan, PlanContext } from "../../program.ts";
 import type { Estimate } from "../../../candidates.ts";
 import type { Candidate } from "../candidates.ts";
-import { RATE, splitProduct } from "../split.ts";
-import type { OutputTiles, Range } from "../split.ts";
+import { align, placePanels, planTiles } from "../layer.ts";
+import type { Access } from "../layer.ts";
+import { RATE } from "../split.ts";
 import { rowBlock } from "../windows.ts";
 import { accessOf } from "./dense.ts";
-import type { Access } from "./dense.ts";
-import { paddedInput } from "./problem.ts";
+import { activationArgs, biasOf, paddedInput } from "./problem.ts";
 import type { FloatProblem } from "./problem.ts";
 
 type CodedProblem = FloatProblem & { readonly code: FloatCode };
 
-const ALIGNMENT = 64;
 /** Decoders write whole groups of four inputs. */
 const PANEL_SLACK = 3;
 /** Rows that share a decoded panel at least, where there are as many: fewer, and decoding shows. */
@@ -84,7 +82,7 @@ function coded(kind: CodedKind, access: Access): Candidate<FloatProblem> {
     },
     plan(context, problem) {
       invariant(isCoded(problem), `${kernel} without a code`);
-      return access === "vector" ? planRow(kernel, context, problem) : planPanels(kernel, access, context, problem);
+      return planCoded(kernel, access, context, problem);
     },
   };
 }
@@ -93,59 +91,30 @@ function isCoded(problem: FloatProblem): problem is CodedProblem {
   return problem.code !== undefined && isByRows(problem.code);
 }
 
-interface Group {
-  readonly matrix: CodedMatrix;
-  readonly bias: Float32Array;
-}
-
-function groupsOf({ code, groups, n, k, bias }: CodedProblem): readonly Group[] {
-  const all = bias ?? new Float32Array(groups * n);
-  return Array.from({ length: groups }, (_, g) => ({ matrix: { code, first: g * n, n, k }, bias: all.subarray(g * n, (g + 1) * n) }));
-}
-
-function outputTiles({ windows, n, k }: CodedProblem, columns: number): OutputTiles {
-  const { m } = windows;
-  // Whoever computes a column decodes it, so columns are what to divide.
-  return { m, n, tile: [4, columns], outputBytes: 4, input: 0, weights: Infinity, cost: (m * n * k) / RATE.f32 };
-}
-
-function planPanels(kernel: string, access: "rows" | "windows", context: PlanContext, problem: CodedProblem): NodePlan {
-  const { code, windows, groups, n, k } = problem;
-  const { m, run, stride = 0 } = windows;
-  const ldc = groups * n * 4;
-  const padded = paddedInput(context, problem);
-  const packed = groupsOf(problem).map(({ matrix, bias }) => ({
-    at: context.weights(packPanels(matrix, bias)),
-    bytes: panelBytes(matrix),
-  }));
-  const extra = panelExtra(context, code);
-  const [table, segments] = access === "windows" ? [context.table(windows.rows), context.table(windows.segments)] : [0, 0];
-  const finish = [blockRows(m, k), activationCode(problem.activation), context.table(floatPost(problem.activation))];
-  const tiles = outputTiles(problem, PANEL);
-  const paddedBytes = align(padded?.bytes ?? 0);
-  const decodedBytes = align((1 + k + PANEL_SLACK) * PANEL * 4);
-  return {
+function planCoded(kernel: string, access: Access, context: PlanContext, problem: CodedProblem): NodePlan {
+  const { code, windows, n, k } = problem;
+  const isVector = access === "vector";
+  const pack = isVector ? packRow : packPanels;
+  const bias = biasOf(problem);
+  const panels = placePanels(context, problem, (first, share) => pack({ code, first, n, k }, share(bias)));
+  const extra = isVector ? rowExtra(context, code) : panelExtra(context, code);
+  const finish = activationArgs(context, problem.activation);
+  return planTiles(context, problem, {
     kernel,
-    scratchBytes: paddedBytes + decodedBytes * context.maxPieces,
-    calls: (scratch) => {
-      const base = padded === undefined ? problem.input : scratch;
-      const call = (g: number): KernelCall => {
-        const args = (rows: Range, columns: Range, piece: number): readonly number[] => {
-          const from = base + g * run * 4;
-          const input =
-            access === "rows"
-              ? [from + rows.from * stride, stride, k]
-              : [from, table + rows.from * 4, segments, windows.segments.length, run];
-          const w = packed[g]!.at + (columns.from / PANEL) * packed[g]!.bytes;
-          const to = problem.output + rows.from * ldc + (g * n + columns.from) * 4;
-          const size = [rows.to - rows.from, columns.to - columns.from];
-          return [...input, w, ...extra, scratch + paddedBytes + piece * decodedBytes, to, ldc, ...size, ...finish];
-        };
-        return { kernel, args: args({ from: 0, to: m }, { from: 0, to: n }, 0), split: splitProduct(tiles, args) };
-      };
-      return [...(padded === undefined ? [] : [padded.call(scratch)]), ...packed.map((_, g) => call(g))];
-    },
-  };
+    access,
+    tile: [4, isVector ? ROW_COLUMNS : PANEL],
+    inputBytes: 4,
+    outputBytes: 4,
+    copy: paddedInput(context, problem),
+    ownBytes: isVector ? 0 : align((1 + k + PANEL_SLACK) * PANEL * 4),
+    panels,
+    decode: (own) => (isVector ? extra : [...extra, own]),
+    block: blockRows(windows.m, k),
+    finish: () => finish,
+    // Whoever computes a column decodes it, so columns are what to divide.
+    operandBytes: [0, Infinity],
+    rate: RATE.f32,
+  });
 }
 
 /** What a panel decoder needs beyond the code: an address, the length of blocks, or whether to expect infinities and NaNs. */
@@ -162,30 +131,6 @@ function panelExtra(context: PlanContext, code: FloatCode): readonly number[] {
   }
 }
 
-function planRow(kernel: string, context: PlanContext, problem: CodedProblem): NodePlan {
-  const { code, windows, n, k } = problem;
-  const padded = paddedInput(context, problem);
-  const packed = groupsOf(problem).map(({ matrix, bias }) => context.weights(packRow(matrix, bias)));
-  const extra = rowExtra(context, code);
-  const finish = [activationCode(problem.activation), context.table(floatPost(problem.activation))];
-  const tiles = outputTiles(problem, ROW_COLUMNS);
-  return {
-    kernel,
-    scratchBytes: padded?.bytes ?? 0,
-    calls: (scratch) => {
-      const call = (w: number, g: number): KernelCall => {
-        const from = (padded === undefined ? problem.input : scratch) + g * windows.run * 4;
-        const args = (_rows: Range, columns: Range): readonly number[] => {
-          const part = w + rowBytes({ code, first: 0, n, k }, columns.from / PANEL);
-          return [from, k, part, ...extra, problem.output + (g * n + columns.from) * 4, columns.to - columns.from, ...finish];
-        };
-        return { kernel, args: args({ from: 0, to: 1 }, { from: 0, to: n }), split: splitProduct(tiles, args) };
-      };
-      return [...(padded === undefined ? [] : [padded.call(scratch)]), ...packed.map(call)];
-    },
-  };
-}
-
 function rowExtra(context: PlanContext, code: FloatCode): readonly number[] {
   switch (code.kind) {
     case "codebook":
@@ -197,10 +142,6 @@ function rowExtra(context: PlanContext, code: FloatCode): readonly number[] {
     case "float16":
       return [];
   }
-}
-
-function align(bytes: number): number {
-  return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 }
 
 const KINDS: readonly CodedKind[] = ["codebook4", "codebook8", "int4", "int8", "float16"];

@@ -4,14 +4,13 @@ import type { WeightMatrix } from "../../pack.ts";
 import { MAX_ROW, packListsF32 } from "../../pack-lists.ts";
 import type { ListFormat } from "../../pack-lists.ts";
 import { liveIndices } from "../../pack-sparse.ts";
-import { activationCode, floatPost } from "../../records.ts";
 import type { Estimate } from "../../../candidates.ts";
 import type { Candidate } from "../candidates.ts";
+import { planLists } from "../layer.ts";
 import { liveWork, matrixOf, sparseEstimate, tileWaste } from "../sparse.ts";
 import type { SparseCost, Tile } from "../sparse.ts";
-import { RATE, splitRows } from "../split.ts";
-import type { Range } from "../split.ts";
-import { paddedInput } from "./problem.ts";
+import { RATE } from "../split.ts";
+import { activationArgs, biasOf, paddedInput } from "./problem.ts";
 import type { FloatProblem } from "./problem.ts";
 
 /** How the kernel's lists name their inputs, and the packing of such lists. */
@@ -67,34 +66,21 @@ export function pixelTiled(
     sparse: true,
     estimate,
     plan(context, problem) {
-      const { windows, n, k, output } = problem;
-      const { m, run, segments } = windows;
-      const act = activationCode(problem.activation);
-      const post = context.table(floatPost(problem.activation));
+      const { m } = problem.windows;
       const matrix = matrixOf(problem);
-      const bias = problem.bias ?? new Float32Array(n);
-      const packed = context.weights(lists.pack(matrix, liveIndices(matrix, lists.outputs), bias));
-      const padded = paddedInput(context, problem);
-      const [table, segmentTable] = [context.table(windows.rows), context.table(segments)];
-      const blockBytes = (k + SPARE_ROWS) * lists.rowBytes;
-      const copyBytes = Math.ceil((padded?.bytes ?? 0) / 64) * 64;
-      const time = liveWork(m, problem, estimate(problem)!) / RATE.f32;
-      return {
+      const packed = lists.pack(matrix, liveIndices(matrix, lists.outputs), biasOf(problem));
+      return planLists(context, problem, {
         kernel,
-        scratchBytes: copyBytes + blockBytes * context.maxPieces,
-        calls: (scratch) => {
-          const from = padded === undefined ? problem.input : scratch;
-          const args = ({ from: first, to }: Range, piece = 0): readonly number[] => [
-            ...[from, table + first * block * 4, segmentTable, segments.length, run, scratch + copyBytes + piece * blockBytes],
-            ...[packed, output + first * block * n * 4, n * 4, Math.min(to * block, m) - first * block, n, act, post],
-          ];
-          const units = Math.ceil(m / block);
-          return [
-            ...(padded === undefined ? [] : [padded.call(scratch)]),
-            { kernel, args: args({ from: 0, to: units }), split: splitRows(units, time, args) },
-          ];
-        },
-      };
+        rows: block,
+        inputBytes: 4,
+        outputBytes: 4,
+        copy: paddedInput(context, problem),
+        ownBytes: (problem.k + SPARE_ROWS) * lists.rowBytes,
+        lists: context.weights(packed),
+        gather: (own) => [own],
+        finish: activationArgs(context, problem.activation),
+        cost: liveWork(m, problem, estimate(problem)!) / RATE.f32,
+      });
     },
   };
 }

@@ -2,10 +2,11 @@
 import { MAX_ROW, packListsF32 } from "../../pack-lists.ts";
 import type { ListFormat } from "../../pack-lists.ts";
 import { liveIndices } from "../../pack-sparse.ts";
-import { activationCode, floatPost } from "../../records.ts";
 import type { Candidate } from "../candidates.ts";
 import { matrixOf, sparseEstimate } from "../sparse.ts";
 import type { SparseCost } from "../sparse.ts";
+import { isPadded } from "../windows.ts";
+import { activationArgs, biasOf } from "./problem.ts";
 import type { FloatProblem } from "./problem.ts";
 
 export function vectorLists(kernel: string, format: ListFormat, cost: SparseCost): Candidate<FloatProblem> {
@@ -14,17 +15,15 @@ export function vectorLists(kernel: string, format: ListFormat, cost: SparseCost
     requires: [],
     sparse: true,
     estimate(problem) {
-      const { groups, windows, k } = problem;
-      if (groups !== 1 || windows.m !== 1 || windows.stride === undefined || windows.padded !== undefined || k > MAX_ROW) return undefined;
+      const { groups, windows, pads, k } = problem;
+      if (groups !== 1 || windows.m !== 1 || windows.stride === undefined || isPadded(pads) || k > MAX_ROW) return undefined;
       return sparseEstimate(problem, format.outputs, cost);
     },
     plan(context, problem) {
       const { n, input, output } = problem;
       const matrix = matrixOf(problem);
-      const bias = problem.bias ?? new Float32Array(n);
-      const packed = context.weights(packListsF32(matrix, liveIndices(matrix, format.outputs), bias, format));
-      const post = context.table(floatPost(problem.activation));
-      const args = [input, packed, output, n, activationCode(problem.activation), post];
+      const packed = context.weights(packListsF32(matrix, liveIndices(matrix, format.outputs), biasOf(problem), format));
+      const args = [input, packed, output, n, ...activationArgs(context, problem.activation)];
       return { kernel, calls: () => [{ kernel, args }] };
     },
   };

@@ -6,14 +6,13 @@ import { liveIndices, packSparseI8 } from "../../pack-sparse.ts";
 import type { NodePlan, PlanContext } from "../../program.ts";
 import type { Estimate } from "../../../candidates.ts";
 import type { Candidate } from "../candidates.ts";
+import { planCalls, planLists } from "../layer.ts";
 import { liveWork, matrixOf, sparseEstimate } from "../sparse.ts";
 import type { SparseCost } from "../sparse.ts";
-import { RATE, splitRows } from "../split.ts";
-import type { Range } from "../split.ts";
+import { RATE } from "../split.ts";
 import { rowBlock } from "../windows.ts";
-import { byteWindows } from "./byte-windows.ts";
 import { pixelTiledBytes, rowLists } from "./pixels.ts";
-import { OVERRUN_BYTES, biasOf, postOf, widenedInput } from "./problem.ts";
+import { OVERRUN_BYTES, biasOf, borderedInput, postOf, widenArgs, widenedInput } from "./problem.ts";
 import type { IntegerProblem } from "./problem.ts";
 
 const COST: Readonly<Record<"rows" | "vector", SparseCost>> = {
@@ -30,12 +29,10 @@ function estimate(problem: IntegerProblem): Estimate | undefined {
 }
 
 function pack(context: PlanContext, problem: IntegerProblem, byteOffset: (i: number) => number): number {
-  const { n, k, weights, finish } = problem;
-  const matrix = matrixOf({ weights, n, k });
-  return context.weights(packSparseI8(matrix, liveIndices(matrix), biasOf(problem), finish.scales, byteOffset));
+  const matrix = matrixOf(problem);
+  return context.weights(packSparseI8(matrix, liveIndices(matrix), biasOf(problem), problem.finish.scales, byteOffset));
 }
 
-const TILE_ROWS = 4;
 const VECTOR = "i8_spmv_1x8_1x8__wasm_simd";
 const MATRIX = "i8_spmm_1x8_4x8__wasm_simd";
 
@@ -64,39 +61,26 @@ export const BLOCK_SPARSE_I8: readonly Candidate<IntegerProblem>[] = [
 ];
 
 function planVector(context: PlanContext, problem: IntegerProblem): NodePlan {
-  const post = postOf(context, problem);
-  const wide = widenedInput(context, problem);
-  const w = pack(context, problem, (i) => i * 2);
-  return {
-    kernel: VECTOR,
-    scratchBytes: wide.bytes,
-    calls: (scratch) => [wide.call(scratch), { kernel: VECTOR, args: [scratch, w, problem.output, problem.n, post] }],
-  };
+  const end = [pack(context, problem, (i) => i * 2), problem.output, problem.n, postOf(context, problem)];
+  const copy = widenedInput(context, problem);
+  return planCalls(context, problem.input, { kernel: VECTOR, copy }, (from) => [{ kernel: VECTOR, args: [from, ...end] }]);
 }
 
 function planMatrix(context: PlanContext, problem: IntegerProblem): NodePlan {
-  const { windows, n, k, output, isSigned, inputZeroPoint } = problem;
-  const { m, run, segments } = windows;
-  const post = postOf(context, problem);
-  const w = pack(context, problem, (i) => i * 8);
-  const mb = rowBlock(m, k * 2, 65536);
-  const bytes = byteWindows(context, problem, TILE_ROWS);
-  // Each piece gathers into a block of its own.
-  const blockBytes = mb * k * 2 + OVERRUN_BYTES;
-  const time = liveWork(m, problem, estimate(problem)!) / RATE.i8;
-  return {
+  const { windows, k } = problem;
+  const { m } = windows;
+  const block = rowBlock(m, k * 2, 65536);
+  return planLists(context, problem, {
     kernel: MATRIX,
-    scratchBytes: bytes.copyBytes + blockBytes * context.maxPieces,
-    calls: (scratch) => {
-      const { from, calls } = bytes.input(scratch);
-      const blocks = scratch + bytes.copyBytes;
-      const args = ({ from: first, to }: Range, piece = 0): readonly number[] => [
-        ...[from, bytes.rows + first * TILE_ROWS * 4, bytes.segments, segments.length, run, blocks + piece * blockBytes, w],
-        ...[output + first * TILE_ROWS * n, n, Math.min(to * TILE_ROWS, m) - first * TILE_ROWS, n, mb],
-        ...[inputZeroPoint, isSigned ? 1 : 0, post],
-      ];
-      const units = Math.ceil(m / TILE_ROWS);
-      return [...calls, { kernel: MATRIX, args: args({ from: 0, to: units }), split: splitRows(units, time, args) }];
-    },
-  };
+    rows: 4,
+    inputBytes: 1,
+    outputBytes: 1,
+    copy: borderedInput(context, problem),
+    // Each piece gathers into a block of its own.
+    ownBytes: block * k * 2 + OVERRUN_BYTES,
+    lists: pack(context, problem, (i) => i * 8),
+    gather: (own) => [own],
+    finish: [block, ...widenArgs(problem), postOf(context, problem)],
+    cost: liveWork(m, problem, estimate(problem)!) / RATE.i8,
+  });
 }

@@ -5,21 +5,20 @@
 import { invariant } from "../../../../errors.ts";
 import type { Int8CodebookCode } from "../../../../graph/ir.ts";
 import type { Estimate } from "../../../candidates.ts";
-import { codebookPanelBytes, codebookRowBytes, keptBits, packCodebookPanels, packCodebookRow } from "../../pack-coded-i8.ts";
-import type { CodebookMatrix } from "../../pack-coded-i8.ts";
+import { keptBits, packCodebookPanels, packCodebookRow } from "../../pack-coded-i8.ts";
 import { PANEL } from "../../pack.ts";
-import type { KernelCall, NodePlan, PlanContext } from "../../program.ts";
+import type { NodePlan, PlanContext } from "../../program.ts";
 import type { Candidate } from "../candidates.ts";
-import { RATE, splitProduct } from "../split.ts";
-import type { OutputTiles, Range } from "../split.ts";
+import { align, placePanels, planTiles } from "../layer.ts";
+import type { Access, Panels, Tiles } from "../layer.ts";
+import { RATE } from "../split.ts";
 import { FLIP, unsignedInput, unsignedZeroPoint } from "../unsigned-input.ts";
-import { rowBlock } from "../windows.ts";
-import { OVERRUN_BYTES, biasOf, biasWithout, postOf, widenedInput } from "./problem.ts";
+import { isPadded, rowBlock } from "../windows.ts";
+import { OVERRUN_BYTES, biasOf, biasWithout, postOf, widenArgs, widenedInput } from "./problem.ts";
 import type { IntegerProblem } from "./problem.ts";
 
 type CodedProblem = IntegerProblem & { readonly codebook: Int8CodebookCode };
 type Form = "simd" | "relaxed";
-type Access = "vector" | "rows" | "windows";
 
 /** Inputs that a step of the dense tile multiplies together. */
 const LANE = { simd: 2, relaxed: 4 } as const;
@@ -29,7 +28,6 @@ const LEAST_BLOCK = 128;
 const BLOCK_BYTES = 32768;
 /** Decoders write whole groups of 16 inputs. */
 const PANEL_SLACK = 15;
-const ALIGNMENT = 64;
 
 /**
  * Time relative to the dense int16-pair tile: of the dense tile that runs on panels, of decoding one in rows of it, of the kernel of one row.
@@ -41,10 +39,10 @@ const COST: Readonly<Record<Form, { readonly dense: number; readonly decode: num
   relaxed: { dense: 0.47, decode: 5, row: 1 },
 };
 
-function accessOf({ windows: { m, stride, padded } }: IntegerProblem, form: Form): Access {
+function accessOf({ windows: { m, stride }, pads }: IntegerProblem, form: Form): Access {
   // The pairs' rows are read from the input itself, so there must be no padding between them.
-  const isMatrix = stride !== undefined && (form === "relaxed" || padded === undefined);
-  return isMatrix ? (m === 1 && padded === undefined ? "vector" : "rows") : "windows";
+  const isMatrix = stride !== undefined && (form === "relaxed" || !isPadded(pads));
+  return isMatrix ? (m === 1 && !isPadded(pads) ? "vector" : "rows") : "windows";
 }
 
 function blockRows(m: number, rowBytes: number): number {
@@ -79,94 +77,58 @@ function isCoded(problem: IntegerProblem): problem is CodedProblem {
   return problem.codebook !== undefined;
 }
 
-/** The matrices of all groups; inputs of relaxed kernels are unsigned bytes that keep their zero point. */
-function matricesOf(problem: CodedProblem, form: Form): readonly CodebookMatrix[] {
-  const { codebook: code, groups, n, k, finish, inputZeroPoint, isSigned } = problem;
-  const bias = form === "simd" ? biasOf(problem) : biasWithout(problem, unsignedZeroPoint(inputZeroPoint, isSigned));
-  return Array.from({ length: groups }, (_, g) => {
-    const rows = [g * n, (g + 1) * n] as const;
-    return { code, first: g * n, n, k, bias: bias.subarray(...rows), scales: finish.scales.subarray(...rows) };
-  });
+/** Inputs of relaxed kernels are unsigned bytes that keep their zero point. */
+function place(context: PlanContext, problem: CodedProblem, form: Form, pack: typeof packCodebookRow): Panels {
+  const { codebook: code, n, k, finish } = problem;
+  const bias = form === "simd" ? biasOf(problem) : biasWithout(problem, unsignedZeroPoint(problem));
+  return placePanels(context, problem, (first, share) => pack({ code, first, n, k, bias: share(bias), scales: share(finish.scales) }));
 }
 
-function tilesOf({ windows: { m }, n, k }: IntegerProblem, form: Form): OutputTiles {
+function shared(form: Form): Pick<Tiles, "tile" | "outputBytes" | "operandBytes" | "rate"> {
   // Whoever computes a column decodes it, so columns are what to divide.
-  return { m, n, tile: [4, PANEL], outputBytes: 1, input: 0, weights: Infinity, cost: ((m * n * k) / RATE.i8) * COST[form].dense };
+  return { tile: [4, PANEL], outputBytes: 1, operandBytes: [0, Infinity], rate: RATE.i8 / COST[form].dense };
 }
 
 function planPanels(kernel: string, form: Form, access: "rows" | "windows", context: PlanContext, problem: CodedProblem): NodePlan {
-  const { windows, groups, n, k, input, output, shape, pads, inputZeroPoint, isSigned } = problem;
+  const { windows, k } = problem;
   const { m, run, segments } = windows;
   const lane = LANE[form];
-  const steps = segments.length * Math.ceil(run / lane);
-  const panelBytes = codebookPanelBytes(steps * lane);
-  const packed = matricesOf(problem, form).map((matrix) => context.weights(packCodebookPanels(matrix, segments.length, lane)));
-  const post = postOf(context, problem);
-  const mb = blockRows(m, k * lane);
+  const inputs = segments.length * Math.ceil(run / lane) * lane;
+  const block = blockRows(m, k * lane);
   /** The pairs' product widens rows itself. */
   const widensRows = form === "simd" && access === "rows";
-  const copy =
-    form === "relaxed"
-      ? unsignedInput(context, input, shape, pads, inputZeroPoint, isSigned)
-      : widensRows
-        ? undefined
-        : widenedInput(context, problem);
-  /** Of an element where windows are read; they are planned for int16. */
-  const bytes = form === "simd" && !widensRows ? 2 : 1;
-  const at = (offset: number): number => (offset * bytes) / 2;
-  const [table, shifts] = access === "windows" ? [context.table(windows.rows.map(at)), context.table(segments.map(at))] : [0, 0];
-  const copyBytes = align(copy?.bytes ?? 0);
-  const decodedBytes = align(2 * PANEL * 4 + (steps * lane + PANEL_SLACK) * PANEL * (form === "simd" ? 2 : 1));
-  const wideBytes = widensRows ? align(mb * k * 2 + OVERRUN_BYTES) : 0;
+  const decodedBytes = align(2 * PANEL * 4 + (inputs + PANEL_SLACK) * PANEL * (form === "simd" ? 2 : 1));
   const keep = keptBits(run, lane);
-  const lda = at(windows.stride ?? 0);
-  return {
+  const post = postOf(context, problem);
+  const copy = form === "relaxed" ? unsignedInput(context, problem) : widensRows ? undefined : widenedInput(context, problem);
+  return planTiles(context, problem, {
+    ...shared(form),
     kernel,
-    scratchBytes: copyBytes + (decodedBytes + wideBytes) * context.maxPieces,
-    calls: (scratch) => [
-      ...(copy === undefined ? [] : [copy.call(scratch)]),
-      ...packed.map((w, g): KernelCall => {
-        const from = (copy === undefined ? input : scratch) + g * run * bytes;
-        const args = (rows: Range, columns: Range, piece: number): readonly number[] => {
-          const panel = scratch + copyBytes + piece * (decodedBytes + wideBytes);
-          const weights = [w + (columns.from / PANEL) * panelBytes, panel, keep];
-          const to = [output + rows.from * groups * n + g * n + columns.from, groups * n];
-          const size = [rows.to - rows.from, columns.to - columns.from, mb];
-          const end = widensRows ? [panel + decodedBytes, inputZeroPoint, isSigned ? 1 : 0, post] : [post];
-          const inputs =
-            access === "rows"
-              ? [from + rows.from * lda, lda, widensRows ? k : steps]
-              : [from, table + rows.from * 4, shifts, segments.length, Math.ceil(run / lane)];
-          return [...inputs, ...weights, ...to, ...size, ...end];
-        };
-        return { kernel, args: args({ from: 0, to: m }, { from: 0, to: n }, 0), split: splitProduct(tilesOf(problem, form), args) };
-      }),
-    ],
-  };
+    access,
+    inputBytes: form === "simd" && !widensRows ? 2 : 1,
+    lane: widensRows ? 1 : lane,
+    copy,
+    ownBytes: decodedBytes + (widensRows ? align(block * k * 2 + OVERRUN_BYTES) : 0),
+    panels: place(context, problem, form, (matrix) => packCodebookPanels(matrix, segments.length, lane)),
+    decode: (own) => [own, keep],
+    block,
+    finish: (own) => (widensRows ? [own + decodedBytes, ...widenArgs(problem), post] : [post]),
+  });
 }
 
 function planRow(kernel: string, form: Form, context: PlanContext, problem: CodedProblem): NodePlan {
-  const { n, k, input, output, inputZeroPoint, isSigned } = problem;
-  const packed = matricesOf(problem, form).map((matrix) => context.weights(packCodebookRow(matrix)));
   const post = postOf(context, problem);
-  const copyBytes = align(k * (form === "simd" ? 2 : 1) + OVERRUN_BYTES);
-  const unsign = form === "simd" ? [inputZeroPoint, isSigned ? 1 : 0] : [isSigned ? FLIP : 0];
-  return {
+  const unsign = form === "simd" ? widenArgs(problem) : [problem.isSigned ? FLIP : 0];
+  return planTiles(context, problem, {
+    ...shared(form),
     kernel,
-    scratchBytes: copyBytes * context.maxPieces,
-    calls: (scratch) =>
-      packed.map((w, g): KernelCall => {
-        const args = (_rows: Range, columns: Range, piece: number): readonly number[] => [
-          ...[input + g * k, k, w + (columns.from / PANEL) * codebookRowBytes(k), output + g * n + columns.from],
-          ...[columns.to - columns.from, scratch + piece * copyBytes, ...unsign, post],
-        ];
-        return { kernel, args: args({ from: 0, to: 1 }, { from: 0, to: n }, 0), split: splitProduct(tilesOf(problem, form), args) };
-      }),
-  };
-}
-
-function align(bytes: number): number {
-  return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+    access: "vector",
+    inputBytes: 1,
+    ownBytes: align(problem.k * (form === "simd" ? 2 : 1) + OVERRUN_BYTES),
+    panels: place(context, problem, form, packCodebookRow),
+    block: 1,
+    finish: (own) => [own, ...unsign, post],
+  });
 }
 
 const FORMS: readonly Form[] = ["relaxed", "simd"];

@@ -9,12 +9,11 @@ import type { ListFormat } from "../../pack-lists.ts";
 import { liveIndices } from "../../pack-sparse.ts";
 import type { Estimate } from "../../../candidates.ts";
 import type { Candidate } from "../candidates.ts";
+import { align, planLists } from "../layer.ts";
 import { liveWork, matrixOf, sparseEstimate, tileWaste } from "../sparse.ts";
 import type { SparseCost, Tile } from "../sparse.ts";
-import { RATE, splitRows } from "../split.ts";
-import type { Range } from "../split.ts";
-import { byteWindows } from "./byte-windows.ts";
-import { biasWithout, postOf } from "./problem.ts";
+import { RATE } from "../split.ts";
+import { biasWithout, borderedInput, postOf } from "./problem.ts";
 import type { IntegerProblem } from "./problem.ts";
 
 /** How the kernel's lists name their inputs, and the packing of such lists. */
@@ -78,33 +77,25 @@ export function pixelTiledBytes(
     sparse: true,
     estimate,
     plan(context, problem) {
-      const { windows, n, k, output, isSigned, finish } = problem;
-      const { m, run, segments } = windows;
-      const post = postOf(context, problem);
+      const { windows, k, inputZeroPoint, isSigned, finish } = problem;
+      const { m } = windows;
       const matrix = matrixOf(problem);
       const live = liveIndices(matrix, lists.outputs);
-      const packed = context.weights(lists.pack(matrix, live, biasWithout(problem, problem.inputZeroPoint), finish.scales));
-      const bytes = byteWindows(context, problem, GATHER);
+      const packed = lists.pack(matrix, live, biasWithout(problem, inputZeroPoint), finish.scales);
       const rowsBytes = (k + GATHER - 1) * lists.rowBytes;
-      const blockBytes = Math.ceil((rowsBytes + sumBytes) / 64) * 64;
-      const time = liveWork(m, problem, estimate(problem)!) / RATE.i8;
-      return {
+      return planLists(context, problem, {
         kernel,
-        scratchBytes: bytes.copyBytes + blockBytes * context.maxPieces,
-        calls: (scratch) => {
-          const { from, calls } = bytes.input(scratch);
-          const args = ({ from: first, to }: Range, piece = 0): readonly number[] => {
-            const block = scratch + bytes.copyBytes + piece * blockBytes;
-            return [
-              ...[from, bytes.rows + first * pixels * 4, bytes.segments, segments.length, run],
-              ...(sumBytes === 0 ? [block] : [block + rowsBytes, block]),
-              ...[packed, output + first * pixels * n, n, Math.min(to * pixels, m) - first * pixels, n, isSigned ? 1 : 0, post],
-            ];
-          };
-          const units = Math.ceil(m / pixels);
-          return [...calls, { kernel, args: args({ from: 0, to: units }), split: splitRows(units, time, args) }];
-        },
-      };
+        rows: pixels,
+        tableRows: GATHER,
+        inputBytes: 1,
+        outputBytes: 1,
+        copy: borderedInput(context, problem),
+        ownBytes: align(rowsBytes + sumBytes),
+        lists: context.weights(packed),
+        gather: (own) => (sumBytes === 0 ? [own] : [own + rowsBytes, own]),
+        finish: [isSigned ? 1 : 0, postOf(context, problem)],
+        cost: liveWork(m, problem, estimate(problem)!) / RATE.i8,
+      });
     },
   };
 }

@@ -4,29 +4,19 @@
  */
 import type { IntegerFinish } from "../../../cpu/kernels/gemm_i8.ts";
 import type { Int8CodebookCode } from "../../../../graph/ir.ts";
-import type { KernelCall, PlanContext } from "../../program.ts";
+import type { PlanContext } from "../../program.ts";
 import { tilePost } from "../../records.ts";
-import { copyCall, imageRecord } from "../copy.ts";
-import type { Windows } from "../windows.ts";
+import { borderedCopy, inputCopy } from "../copy.ts";
+import type { InputCopy } from "../copy.ts";
+import type { LayerProblem } from "../layer.ts";
+import type { ByteImage } from "../unsigned-input.ts";
 
 /** Kernels write whole vectors: this much scratch may be touched behind what is needed. */
 export const OVERRUN_BYTES = 128;
 /** Elements that the widening kernel may write behind a row. */
 const WIDEN_OVERRUN = 7;
 
-export interface IntegerProblem {
-  /** For int16 elements. */
-  readonly windows: Windows;
-  /** Input as stored: its shape and pads (all 0 for a matrix). */
-  readonly shape: readonly number[];
-  readonly pads: readonly [number, number, number, number];
-  readonly isSigned: boolean;
-  readonly inputZeroPoint: number;
-  readonly groups: number;
-  /** Outputs of one group. */
-  readonly n: number;
-  /** Inputs of one output: the length of a window. */
-  readonly k: number;
+export interface IntegerProblem extends LayerProblem, ByteImage {
   /** [groups × n][k], weight zero points taken off */
   readonly weights: Int16Array;
   /** The same weights as values of each output and 4-bit indices. */
@@ -34,9 +24,6 @@ export interface IntegerProblem {
   readonly bias: Int32Array | undefined;
   readonly finish: IntegerFinish;
   readonly isSignedOutput: boolean;
-  /** Addresses. */
-  readonly input: number;
-  readonly output: number;
 }
 
 export function postOf(context: PlanContext, { finish, isSignedOutput }: IntegerProblem): number {
@@ -57,29 +44,24 @@ export function biasWithout(problem: IntegerProblem, zeroPoint: number): Int32Ar
   });
 }
 
-/** The int16 copy that windows read: its bytes, and the call that fills it. */
-export function widenedInput(
-  context: PlanContext,
-  { shape, pads, isSigned, inputZeroPoint, input }: IntegerProblem,
-): { readonly bytes: number; readonly call: (to: number) => KernelCall } {
-  const [n = 1, h = 1, w = 1, c = 1] = shape;
-  const bytes = 2 * n * (h + pads[0] + pads[2]) * (w + pads[1] + pads[3]) * c;
-  const record = imageRecord(shape, pads, 1);
-  return {
-    bytes: bytes + OVERRUN_BYTES,
-    call: (to) => widenCall(context, record, input, to, inputZeroPoint, isSigned),
-  };
+/** What kernels that widen bytes end with, before the record of the output's grid. */
+export function widenArgs({ inputZeroPoint, isSigned }: ByteImage): readonly [zeroPoint: number, isSigned: 0 | 1] {
+  return [inputZeroPoint, isSigned ? 1 : 0];
 }
 
-/** Padded bytes at `from` → int16 at `to`, zero point taken off. */
-export function widenCall(
-  context: PlanContext,
-  record: Int32Array,
-  from: number,
-  to: number,
-  zeroPoint: number,
-  isSigned: boolean,
-): KernelCall {
-  const finish = [zeroPoint, isSigned ? 1 : 0];
-  return copyCall(context, { kernel: "i8_widen_rows__wasm_simd", record, outBytes: 2, overrun: WIDEN_OVERRUN, finish }, from, to);
+/** Padded bytes as int16, the zero point taken off. @param slack bytes that readers may touch behind it */
+export function widenedInput(context: PlanContext, image: ByteImage, slack = OVERRUN_BYTES): InputCopy {
+  return inputCopy(context, image, {
+    kernel: "i8_widen_rows__wasm_simd",
+    inputBytes: 1,
+    outBytes: 2,
+    overrun: WIDEN_OVERRUN,
+    finish: widenArgs(image),
+    slack,
+  });
+}
+
+/** For kernels that widen a block of pixels themselves: the bytes with a border of the zero point, where there is one. */
+export function borderedInput(context: PlanContext, problem: IntegerProblem): InputCopy | undefined {
+  return borderedCopy(context, problem, 1, OVERRUN_BYTES, problem.inputZeroPoint);
 }

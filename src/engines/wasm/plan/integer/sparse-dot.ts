@@ -8,12 +8,12 @@ import { areSignedBytes } from "../../pack-dot.ts";
 import { countPlaces, packSparseDot } from "../../pack-sparse-dot.ts";
 import type { DotLists } from "../../pack-sparse-dot.ts";
 import type { Candidate } from "../candidates.ts";
+import { planLists } from "../layer.ts";
 import { liveWork, matrixOf, sparseEstimate, tileWaste, zerosOf } from "../sparse.ts";
 import type { SparseCost, Tile } from "../sparse.ts";
-import { RATE, splitRows } from "../split.ts";
-import type { Range } from "../split.ts";
+import { RATE } from "../split.ts";
 import { unsignedInput, unsignedZeroPoint } from "../unsigned-input.ts";
-import { rowBlock } from "../windows.ts";
+import { elementOffset, rowBlock } from "../windows.ts";
 import { biasWithout, postOf } from "./problem.ts";
 import type { IntegerProblem } from "./problem.ts";
 
@@ -31,16 +31,10 @@ function fillOf(problem: IntegerProblem, lists: DotLists): number {
   if (known === undefined) fills.set(problem.weights, (known = new Map<DotLists, number>()));
   let fill = known.get(lists);
   if (fill === undefined) {
-    const { places, live } = countPlaces(matrixOf(problem), lists, offsetsOf(problem));
+    const { places, live } = countPlaces(matrixOf(problem), lists, (i) => elementOffset(problem.windows, i));
     known.set(lists, (fill = live === 0 ? 1 : places / live));
   }
   return fill;
-}
-
-/** Byte offset of an input from the start of its window. */
-function offsetsOf({ windows: { segments, run } }: IntegerProblem): (k: number) => number {
-  // The windows are planned for int16; bytes lie at half the distance.
-  return (k) => segments[Math.floor(k / run)]! / 2 + (k % run);
 }
 
 /** @param row cost of a single row, of one multiply-add as elsewhere */
@@ -60,28 +54,20 @@ function sparseDot(kernel: string, lists: DotLists, rows: SparseCost, row: Spars
     sparse: true,
     estimate,
     plan(context, problem) {
-      const { windows, n, k, input, output, shape, pads, inputZeroPoint, isSigned, finish } = problem;
+      const { windows, k, finish } = problem;
       const { m } = windows;
-      const post = postOf(context, problem);
-      const bias = biasWithout(problem, unsignedZeroPoint(inputZeroPoint, isSigned));
-      const w = context.weights(packSparseDot(matrixOf(problem), lists, bias, finish.scales, offsetsOf(problem)));
-      const table = context.table(windows.rows.map((offset) => offset / 2));
-      const copy = unsignedInput(context, input, shape, pads, inputZeroPoint, isSigned);
-      const mb = rowBlock(m, k);
-      const time = liveWork(m, problem, estimate(problem)!) / RATE.i8;
-      return {
+      const bias = biasWithout(problem, unsignedZeroPoint(problem));
+      const packed = packSparseDot(matrixOf(problem), lists, bias, finish.scales, (i) => elementOffset(windows, i));
+      return planLists(context, problem, {
         kernel,
-        scratchBytes: copy?.bytes ?? 0,
-        calls: (scratch) => {
-          const args = ({ from, to }: Range): readonly number[] => [
-            ...[copy === undefined ? input : scratch, table + from * TILE_ROWS * 4, w, output + from * TILE_ROWS * n, n],
-            ...[Math.min(to * TILE_ROWS, m) - from * TILE_ROWS, n, mb, post],
-          ];
-          const units = Math.ceil(m / TILE_ROWS);
-          const prepare = copy === undefined ? [] : [copy.call(scratch)];
-          return [...prepare, { kernel, args: args({ from: 0, to: units }), split: splitRows(units, time, args) }];
-        },
-      };
+        rows: TILE_ROWS,
+        inputBytes: 1,
+        outputBytes: 1,
+        copy: unsignedInput(context, problem),
+        lists: context.weights(packed),
+        finish: [rowBlock(m, k), postOf(context, problem)],
+        cost: liveWork(m, problem, estimate(problem)!) / RATE.i8,
+      });
     },
   };
 }
