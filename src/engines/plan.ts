@@ -7,6 +7,8 @@
 import { bytesPerElement, elementCount } from "../graph/dtype.ts";
 import { isConstant, tensorOf } from "../graph/access.ts";
 import type { Graph } from "../graph/ir.ts";
+import { NO_RESIDUALS, byLayer } from "./residual.ts";
+import type { Residuals } from "./residual.ts";
 
 export interface ArenaPlan {
   /** Tensor name → byte offset, for graph inputs and everything that nodes write. */
@@ -32,8 +34,9 @@ const RETRIES = 32;
 /**
  * @param alignment every offset and size is a multiple of this many bytes
  * @param padBytes extra bytes behind each tensor, for kernels that read past the end
+ * @param residuals additions that the layer before them does: what they give is there from that layer on, and its own output never
  */
-export function planArena(graph: Graph, alignment: number, padBytes = 0): ArenaPlan {
+export function planArena(graph: Graph, alignment: number, padBytes = 0, residuals: Residuals = NO_RESIDUALS): ArenaPlan {
   const aliasOf = new Map<string, string>();
   const blocks = new Map<string, Block>();
   const rootOf = (name: string): string => aliasOf.get(name) ?? name;
@@ -47,15 +50,19 @@ export function planArena(graph: Graph, alignment: number, padBytes = 0): ArenaP
     if (block !== undefined) block.last = Math.max(block.last, step);
   };
 
+  const residualOf = byLayer(residuals);
   for (const input of graph.inputs) define(input, -1);
   graph.nodes.forEach((node, step) => {
+    if (residuals.has(node.name)) return;
+    const residual = residualOf.get(node.name);
     const source = node.inputs[0];
     if (node.op === "Reshape" && source !== undefined && !isConstant(tensorOf(graph, source))) {
       aliasOf.set(node.outputs[0]!, rootOf(source));
     } else {
-      for (const output of node.outputs) if (output !== "") define(output, step);
+      for (const output of residual === undefined ? node.outputs : [residual.out.name]) if (output !== "") define(output, step);
     }
     for (const input of node.inputs) touch(input, step);
+    if (residual !== undefined) touch(residual.other.name, step);
   });
   for (const output of graph.outputs) touch(output, graph.nodes.length);
 

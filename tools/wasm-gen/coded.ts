@@ -276,7 +276,7 @@ function rowTile({ name, rowExtra, rowStep, rowLoad, rowValue }: Kind, panels: n
       "const end = a + k * 4;",
       ...(name === "float16" ? HALF_CONSTANTS : []),
       ...(loops[name]?.() ?? [...step("c"), "} while (a < end);"]),
-      ...f32Stores([{ accumulators: sums.map(({ p, q }) => `c${p}${q}`), address: "c" }], "columns"),
+      ...f32Stores([{ accumulators: sums.map(({ p, q }) => `c${p}${q}`), address: "c" }], "columns", true),
     ],
   );
 }

@@ -115,7 +115,7 @@ function tileFunction(tile: Tile, rows: number, width: Width, access: Access): s
       `w += ${dtype === "f32" ? 32 : 64};`,
       ...reduction(rows, access, step, 4, 32),
       ...(dtype === "f32"
-        ? f32Stores(outputs, count)
+        ? f32Stores(outputs, count, true)
         : dtype === "dynamic"
           ? [...dynamicResults(outputs), ...f32Stores(outputs, count)]
           : [`const s0 = v128.load(scales), s1 = v128.load(scales${vectors === 2 ? ", 16" : ""});`, ...i8Stores(outputs, count)]),
@@ -201,7 +201,7 @@ function gemv(): string[] {
         ]),
         "  a += 4;",
         "} while (--k);",
-        ...f32Stores([{ accumulators: range(panels).flatMap((p) => [`c${p}0`, `c${p}1`]), address: "c" }], "columns"),
+        ...f32Stores([{ accumulators: range(panels).flatMap((p) => [`c${p}0`, `c${p}1`]), address: "c" }], "columns", true),
       ],
     );
   return [

@@ -9,11 +9,30 @@ export interface TileRow {
   readonly address: string;
 }
 
-/** @param count expression for the number of valid columns; absent: all */
-export function f32Stores(rows: readonly TileRow[], count?: string): string[] {
+/**
+ * Adds what lies as far from each output as \`post\` says behind its bounds: a residual, laid out as the output. A part's loads may run past
+ * its end, as any.
+ */
+function residuals(rows: readonly TileRow[]): string[] {
+  return [
+    "if (act & ACT_RESIDUAL) {",
+    "  const r = c + (load<i32>(post, 32) as usize);",
+    ...rows.flatMap(({ accumulators, address }) =>
+      accumulators.map((c, v) => `  ${c} = f32x4.add(${c}, v128.load(${address.replace("c", "r")}, ${v * 16}));`),
+    ),
+    "}",
+  ];
+}
+
+/**
+ * @param count expression for the number of valid columns; absent: all
+ * @param residual whether the kernel can add a residual
+ */
+export function f32Stores(rows: readonly TileRow[], count?: string, residual = false): string[] {
   const all = rows.flatMap(({ accumulators }) => accumulators);
   return [
-    "if (act == ACT_HARDSWISH) {",
+    ...(residual ? residuals(rows) : []),
+    "if (act & ACT_HARDSWISH) {",
     ...all.map((c) => `  ${c} = hardswish4(${c});`),
     "} else {",
     ...all.map((c) => `  ${c} = clamp4(${c}, post);`),
@@ -64,5 +83,5 @@ export function i8Stores(rows: readonly TileRow[], count?: string): string[] {
   });
 }
 
-export const F32_IMPORTS = 'import { ACT_HARDSWISH, clamp4, hardswish4, storeFloats } from "../common";';
+export const F32_IMPORTS = 'import { ACT_HARDSWISH, ACT_RESIDUAL, clamp4, hardswish4, storeFloats } from "../common";';
 export const I8_IMPORTS = 'import { pack16, scale4, storeBytes } from "../common";';

@@ -40,7 +40,7 @@ function f32Tile(rows: number, isPart: boolean): string[] {
       "  offsets += 4;",
       "  w += 32;",
       "}",
-      ...f32Stores(tileRows(rows), isPart ? "columns" : undefined),
+      ...f32Stores(tileRows(rows), isPart ? "columns" : undefined, true),
     ],
   );
 }
@@ -163,7 +163,7 @@ function i8Driver(): string[] {
 
 export function sparse(): string[] {
   return [
-    'import { ACT_HARDSWISH, clamp4, hardswish4, pack16, scale4, storeBytes, storeFloats } from "../common";',
+    'import { ACT_HARDSWISH, ACT_RESIDUAL, clamp4, hardswish4, pack16, scale4, storeBytes, storeFloats } from "../common";',
     'import { gatherBlock4 } from "../layout";',
     "",
     ...[4, 1].flatMap((rows) => [...f32Tile(rows, false), ...f32Tile(rows, true)]),

@@ -2,6 +2,9 @@
 
 export const ACTIVATION = { clamp: 0, hardswish: 1 } as const;
 
+/** Beside an activation: a residual is added before. */
+export const RESIDUAL = 2;
+
 export const BINARY = { add: 0, sub: 1, mul: 2, div: 3, min: 4, max: 5 } as const;
 
 export const UNARY = {

@@ -2,8 +2,10 @@
 import { invariant } from "../../errors.ts";
 import { isConstant, tensorOf } from "../../graph/access.ts";
 import type { TypedArray } from "../../graph/dtype.ts";
-import type { Graph, NodeWith, OpName, Tensor } from "../../graph/ir.ts";
+import type { Graph, Node, NodeWith, OpName, Tensor } from "../../graph/ir.ts";
 import type { Policy } from "../candidates.ts";
+import { NO_RESIDUALS, byLayer } from "../residual.ts";
+import type { Residual, Residuals } from "../residual.ts";
 import type { LinearMemory } from "./memory.ts";
 import type { Feature } from "./features.ts";
 
@@ -59,6 +61,7 @@ export class PlanContext {
   readonly #offsets: ReadonlyMap<string, number>;
   readonly #constants = new Map<string, number>();
   readonly #alternatives = new Map<string, readonly string[]>();
+  readonly #residuals: ReadonlyMap<string, Residual>;
 
   constructor(
     graph: Graph,
@@ -67,6 +70,7 @@ export class PlanContext {
     offsets: ReadonlyMap<string, number>,
     selection: Selection,
     maxPieces: number,
+    residuals: Residuals = NO_RESIDUALS,
   ) {
     this.graph = graph;
     this.selection = selection;
@@ -74,6 +78,12 @@ export class PlanContext {
     this.#memory = memory;
     this.#arena = arena;
     this.#offsets = offsets;
+    this.#residuals = byLayer(residuals);
+  }
+
+  /** What a layer adds to its sums, with the activation and the output that belong to it then. */
+  residualOf(layer: Node): Residual | undefined {
+    return this.#residuals.get(layer.name);
   }
 
   /** Address of an activation, or of a constant that kernels read as it is (copied in on first use). */

@@ -22,6 +22,11 @@ export function floatPost(activation: Activation | undefined): Float32Array {
   return activation?.kind === "clamp" ? floatPair(activation.min, activation.max) : floatPair(-Infinity, Infinity);
 }
 
+/** The same with the distance in bytes from each output to what is added to it before. */
+export function residualPost(activation: Activation | undefined, distance: number): Int32Array {
+  return Int32Array.of(...new Int32Array(floatPost(activation).buffer), distance);
+}
+
 /** Grid of an 8-bit output: [lo - zp ×4][hi - zp ×4][magic - zp ×4], then `extra` words. */
 export function integerPost(
   zeroPoint: number,

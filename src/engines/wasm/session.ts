@@ -13,6 +13,7 @@ import { Scratch } from "../cpu/kernels/shared.ts";
 import type { NodeProfile, Placement, Session, SessionMemory, ThreadHost } from "../engine.ts";
 import { checkOutputs, deliver } from "../outputs.ts";
 import { planArena } from "../plan.ts";
+import { NO_RESIDUALS, findResiduals } from "../residual.ts";
 import type { WasmModule } from "./api.ts";
 import { LinearMemory } from "./memory.ts";
 import { KernelSet, bindCall } from "./module.ts";
@@ -65,7 +66,8 @@ export class WasmSession implements Session {
     const { threads, maxPieces, pieces } = sharing;
     const memory = new LinearMemory(threads === 1 ? "own" : "shared");
     const kernels = new KernelSet(modules, memory.memory);
-    const arena = planArena(graph, ALIGNMENT, OVERREAD_BYTES);
+    const residuals = selection.simd ? findResiduals(graph) : NO_RESIDUALS;
+    const arena = planArena(graph, ALIGNMENT, OVERREAD_BYTES, residuals);
     const scratchOwner = new Scratch();
     const planned: PlannedNode[] = [];
     let scratchBytes = 0;
@@ -73,8 +75,12 @@ export class WasmSession implements Session {
     try {
       memory.reserve(kernels.heapBase);
       const base = memory.reserve(arena.peakBytes);
-      const context = new PlanContext(graph, memory, base, arena.offsets, selection, maxPieces);
-      for (const node of graph.nodes) planned.push(planOrFallBack(context, node, arena.aliasOf, scratchOwner));
+      const context = new PlanContext(graph, memory, base, arena.offsets, selection, maxPieces, residuals);
+      for (const node of graph.nodes) {
+        const residual = residuals.get(node.name);
+        const layer = residual && planned.find(({ placement }) => placement.node === residual.layer);
+        planned.push(layer === undefined ? planOrFallBack(context, node, arena.aliasOf, scratchOwner) : addedBy(layer, node));
+      }
       scratchBytes = Math.max(0, ...planned.map(({ plan }) => plan?.scratchBytes ?? 0));
       const scratch = memory.reserve(scratchBytes);
       scheduled = planned.map(({ plan }) => (plan?.calls(scratch) ?? []).map((call) => this.#schedule(call, pieces(call))));
@@ -205,6 +211,11 @@ export class WasmSession implements Session {
       view.set(input);
     }
   }
+}
+
+/** An addition that the layer before it has done. */
+function addedBy({ placement: { node: layer, kernel, engine } }: PlannedNode, node: Node): PlannedNode {
+  return { node, placement: { node: node.name, op: node.op, kernel, engine, why: `added by "${layer}"` } };
 }
 
 function planOrFallBack(context: PlanContext, node: Node, aliases: ReadonlyMap<string, string>, scratch: Scratch): PlannedNode {

@@ -6,6 +6,8 @@
 
 /** Fused activations of float kernels; the numbers are shared with `ACTIVATION` in src/engines/wasm/post.ts. */
 export const ACT_HARDSWISH: usize = 1;
+/** Beside either: a residual is added before. */
+export const ACT_RESIDUAL: usize = 2;
 
 /** x * clamp(x / 6 + 1/2, 0, 1) */
 // @ts-ignore: decorator

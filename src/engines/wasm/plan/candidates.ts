@@ -7,6 +7,8 @@ import type { NodePlan, PlanContext } from "../program.ts";
 export interface Candidate<P> extends Choosable {
   /** Beyond plain SIMD. */
   readonly requires: readonly Feature[];
+  /** Whether its kernel adds a residual before the activation. */
+  readonly addsResidual?: boolean;
   /**
    * @param features of the session, all of `requires` among them
    * @returns undefined when it cannot execute the problem

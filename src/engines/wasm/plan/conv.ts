@@ -36,7 +36,9 @@ const NO_PADS = [0, 0, 0, 0] as const;
 
 function planLayer(context: PlanContext, layer: Layer): NodePlan | undefined {
   const { node, operands, windows, groups, channels, activation, order } = layer;
-  const { x, w, bias, out } = operands;
+  const { x, w, bias } = operands;
+  const residual = context.residualOf(node);
+  const out = residual?.out ?? operands.out;
   const code = order === undefined ? floatCode(w) : undefined;
   const reorder = <T extends Float32Array | Int16Array>(data: T): T =>
     order === undefined ? data : (data.map((_, i) => data[order(i)]!) as T);
@@ -56,7 +58,8 @@ function planLayer(context: PlanContext, layer: Layer): NodePlan | undefined {
       weights: reorder(floatWeights(node, w, w.data)),
       ...(code && { code }),
       bias: bias?.data === undefined ? undefined : floatWeights(node, bias, bias.data),
-      activation,
+      activation: residual === undefined ? activation : residual.activation,
+      ...(residual && { residual: context.address(residual.other) }),
     });
   }
   const finish = integerFinish(node, x, w, bias, out, layer.weightAxis, channels, activation);

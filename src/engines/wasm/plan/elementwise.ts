@@ -1,13 +1,14 @@
 /** Binary, Unary, Quantize, Dequantize, Requantize. */
 import { outputTensor, requireInput } from "../../../graph/access.ts";
 import { bytesPerElement, elementCount } from "../../../graph/dtype.ts";
-import type { Node, Quantization, Tensor, UnaryAttrs } from "../../../graph/ir.ts";
+import type { Activation, Node, Quantization, Tensor, UnaryAttrs } from "../../../graph/ir.ts";
 import { isInt16 } from "../../../graph/int16.ts";
 import { isByte, isQuantized } from "../../cpu/kernels/shared.ts";
 import { addParams, integerRange, inverseScale, perTensor, quantizedClamp, unaryTable } from "../../../graph/numerics.ts";
 import { BINARY, UNARY } from "../codes.ts";
 import type { KernelCall, NodePlan, PlanContext, Planner } from "../program.ts";
-import { activationCode, fitsMagic, floatPair, floatPost, integerPost, tilePost } from "../records.ts";
+import { fitsMagic, floatPair, integerPost, tilePost } from "../records.ts";
+import { activationArgs } from "./float/problem.ts";
 import { mapCall } from "./map.ts";
 import { int16BinaryPost, planInt16Conversion, planInt16Requantize, planInt16Unary } from "./int16.ts";
 import { RATE, splitRows, splitRun } from "./split.ts";
@@ -29,17 +30,17 @@ export const planBinary: Planner<"Binary"> = (context, node) => {
   }
   if (isQuantized(out)) return planIntegerBinary(context, node, a, b, out, loops);
   if (a.dtype !== "float32" || b.dtype !== "float32" || out.dtype !== "float32") return undefined;
-  const kernel = "f32_binary_broadcast_1x4__wasm_simd";
-  const finish = (): readonly number[] => [activationCode(activation), context.table(floatPost(activation))];
+  const finish = (): readonly number[] => activationArgs(context, activation);
   if (fn === "pow") {
     // Squares are the common case; other exponents are left to the CPU engine.
     if (b.data?.length !== 1 || b.data[0] !== 2 || elementCount(a.shape) !== elementCount(out.shape)) return undefined;
     const square = { dims: [1, 1, 1, elementCount(out.shape)], strides: [ONCE, ONCE] };
-    return broadcastPlan(context, kernel, [a, a, out], square, [BINARY.mul, ...finish()]);
+    return broadcastPlan(context, FLOATS, [a, a, out], square, [BINARY.mul, ...finish()]);
   }
-  return broadcastPlan(context, kernel, [a, b, out], loops, [BINARY[fn], ...finish()]);
+  return broadcastPlan(context, FLOATS, [a, b, out], loops, [BINARY[fn], ...finish()]);
 };
 
+const FLOATS = "f32_binary_broadcast_1x4__wasm_simd";
 /** Strides of an operand that is one run. */
 const ONCE = [0, 0, 0, 1];
 
@@ -48,11 +49,23 @@ function broadcastPlan(
   context: PlanContext,
   kernel: string,
   operands: readonly [Tensor, Tensor, Tensor],
-  { dims, strides }: LoopPlan,
+  loops: LoopPlan,
   rest: readonly number[],
 ): NodePlan {
-  const bytes = bytesPerElement(operands[2].dtype);
   const [a, b, out] = operands.map((tensor) => context.address(tensor)) as [number, number, number];
+  const call = broadcastCall(context, kernel, [a, b, out], bytesPerElement(operands[2].dtype), loops, rest);
+  return { kernel, calls: () => [call] };
+}
+
+/** @param addresses of both operands and the output */
+function broadcastCall(
+  context: PlanContext,
+  kernel: string,
+  [a, b, out]: readonly [number, number, number],
+  bytes: number,
+  { dims, strides }: LoopPlan,
+  rest: readonly number[],
+): KernelCall {
   const [aStrides = [], bStrides = []] = strides;
   const longer = dims.findIndex((size) => size > 1);
   const axis = longer < 0 ? dims.length - 1 : longer;
@@ -65,8 +78,18 @@ function broadcastPlan(
   };
   const cost = elementCount(dims) / RATE.map;
   const split = inner === 1 ? splitRun(dims[axis]!, cost, args) : splitRows(dims[axis]!, cost, args);
-  const call = { kernel, args: args({ from: 0, to: dims[axis]! }), split };
-  return { kernel, calls: () => [call] };
+  return { kernel, args: args({ from: 0, to: dims[axis]! }), split };
+}
+
+/** Adds two runs of floats; the output may be one of them. @param addresses of both and the output */
+export function additionCall(
+  context: PlanContext,
+  addresses: readonly [number, number, number],
+  count: number,
+  activation: Activation | undefined,
+): KernelCall {
+  const loops = { dims: [1, 1, 1, count], strides: [ONCE, ONCE] };
+  return broadcastCall(context, FLOATS, addresses, 4, loops, [BINARY.add, ...activationArgs(context, activation)]);
 }
 
 /** Zero point as the kernels see it: of signed bytes, which uint8 becomes by flipping the top bit. */

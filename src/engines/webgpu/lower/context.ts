@@ -8,14 +8,14 @@ import { elementCount } from "../../../graph/dtype.ts";
 import type { Activation, Graph, Node, Quantization, Tensor } from "../../../graph/ir.ts";
 import { unaryTable } from "../../../graph/numerics.ts";
 import type { Policy } from "../../candidates.ts";
+import { byLayer, findResiduals } from "../../residual.ts";
+import type { Residual, Residuals } from "../../residual.ts";
 import type { KernelChoice } from "../../tune/types.ts";
 import type { DeviceFacts } from "../device.ts";
 import type { WebGpuOptions } from "../options.ts";
 import { f, flatWorkgroup, foldGroups, u } from "../step.ts";
 import type { Groups, Operand, Step } from "../step.ts";
 import { formatOf, storedBytes, storedShift, toStored } from "../storage.ts";
-import { findResiduals } from "./residual.ts";
-import type { Residual } from "./residual.ts";
 
 export interface ConstantBlock {
   readonly label: string;
@@ -67,7 +67,7 @@ export class Lowering {
   private readonly kernels = new Map<string, string[]>();
   private readonly choices = new Map<string, LoweredChoice>();
   /** By name of the addition, and by name of the layer that adds. */
-  private readonly additions: ReadonlyMap<string, Residual>;
+  private readonly additions: Residuals;
   private readonly residuals: ReadonlyMap<string, Residual>;
   private identity: Operand | undefined;
   private node: Node | undefined;
@@ -80,7 +80,7 @@ export class Lowering {
     const { sparse, coded, kernel: forced = [] } = options;
     this.policy = { sparse, coded, forced, chosen: new Map(choices.map((choice) => [choice.node, choice])) };
     this.additions = findResiduals(graph);
-    this.residuals = new Map([...this.additions.values()].map((one) => [one.layer, one]));
+    this.residuals = byLayer(this.additions);
     for (const name of graph.inputs) this.define(name, storedBytes(this.tensor(name)));
   }
 

@@ -10,7 +10,7 @@ import type { SparseCost } from "../sparse.ts";
 import { RATE } from "../split.ts";
 import { elementOffset, rowBlock } from "../windows.ts";
 import { pixelTiled, rowLists } from "./pixels.ts";
-import { activationArgs, biasOf, paddedInput } from "./problem.ts";
+import { biasOf, finishArgs, paddedInput } from "./problem.ts";
 import type { FloatProblem } from "./problem.ts";
 
 /** A single row has nothing to share a list with. */
@@ -19,6 +19,7 @@ const COST: Readonly<Record<"rows" | "singleRow", SparseCost>> = { rows: { each:
 const BLOCKS_8: Candidate<FloatProblem> = {
   kernel: "f32_spmm_1x8_4x8__wasm_simd",
   requires: [],
+  addsResidual: true,
   sparse: true,
   estimate,
   plan(context, problem) {
@@ -33,7 +34,7 @@ const BLOCKS_8: Candidate<FloatProblem> = {
       outputBytes: 4,
       copy: paddedInput(context, problem),
       lists: context.weights(packed),
-      finish: [rowBlock(m, k * 4), ...activationArgs(context, problem.activation)],
+      finish: [rowBlock(m, k * 4), ...finishArgs(context, problem)],
       cost: liveWork(m, problem, estimate(problem)!) / RATE.f32,
     });
   },

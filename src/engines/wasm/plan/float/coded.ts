@@ -16,7 +16,7 @@ import type { Access } from "../layer.ts";
 import { RATE } from "../split.ts";
 import { rowBlock } from "../windows.ts";
 import { accessOf } from "./dense.ts";
-import { activationArgs, biasOf, paddedInput } from "./problem.ts";
+import { biasOf, finishArgs, paddedInput } from "./problem.ts";
 import type { FloatProblem } from "./problem.ts";
 
 type CodedProblem = FloatProblem & { readonly code: FloatCode };
@@ -72,6 +72,7 @@ function coded(kind: CodedKind, access: Access): Candidate<FloatProblem> {
   return {
     kernel,
     requires: [],
+    addsResidual: true,
     sparse: false,
     coded: true,
     estimate(problem) {
@@ -98,7 +99,7 @@ function planCoded(kernel: string, access: Access, context: PlanContext, problem
   const bias = biasOf(problem);
   const panels = placePanels(context, problem, (first, share) => pack({ code, first, n, k }, share(bias)));
   const extra = isVector ? rowExtra(context, code) : panelExtra(context, code);
-  const finish = activationArgs(context, problem.activation);
+  const finish = finishArgs(context, problem);
   return planTiles(context, problem, {
     kernel,
     access,

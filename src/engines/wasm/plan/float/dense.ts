@@ -7,7 +7,7 @@ import { placePanels, planTiles } from "../layer.ts";
 import type { Access } from "../layer.ts";
 import { RATE } from "../split.ts";
 import { rowBlock } from "../windows.ts";
-import { activationArgs, biasOf, paddedInput } from "./problem.ts";
+import { biasOf, finishArgs, paddedInput } from "./problem.ts";
 import type { FloatProblem } from "./problem.ts";
 
 /** Columns that the matrix × vector kernel takes at once. */
@@ -29,12 +29,13 @@ export function denseCandidate(
   return {
     kernel,
     requires,
+    addsResidual: true,
     sparse: false,
     estimate: (problem, features) => (accessOf(problem) === access ? estimate(problem, features) : undefined),
     plan(context, problem) {
       const { windows, n, k, weights: data } = problem;
       const bias = biasOf(problem);
-      const finish = activationArgs(context, problem.activation);
+      const finish = finishArgs(context, problem);
       return planTiles(context, problem, {
         kernel,
         access,

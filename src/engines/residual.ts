@@ -1,11 +1,12 @@
 /**
- * Residual connections that the layer before them adds to its sums: `y = act(x + conv(…))` is one dispatch, and what the layer alone would
+ * Residual connections that the layer before them adds to its sums: `y = act(x + conv(…))` is one kernel, and what the layer alone would
  * give is never stored. A Binary qualifies when it adds two float32 tensors of its own shape and one of them is a layer with constant
  * weights and without activation that nothing else reads. That layer must come behind whatever gives the other tensor.
  */
-import { consumersOf, inputTensor, isConstant, producersOf, tensorOf } from "../../../graph/access.ts";
-import { isDynamic } from "../../../graph/dynamic.ts";
-import type { Activation, Graph, Node, NodeWith, Tensor } from "../../../graph/ir.ts";
+import { consumersOf, inputTensor, isConstant, producersOf, tensorOf } from "../graph/access.ts";
+import { elementCount } from "../graph/dtype.ts";
+import { isDynamic } from "../graph/dynamic.ts";
+import type { Activation, Graph, Node, NodeWith, Tensor } from "../graph/ir.ts";
 
 export interface Residual {
   /** The layer that adds. */
@@ -17,8 +18,17 @@ export interface Residual {
   readonly out: Tensor;
 }
 
-/** @returns by name of the addition */
-export function findResiduals(graph: Graph): ReadonlyMap<string, Residual> {
+/** By name of the addition. */
+export type Residuals = ReadonlyMap<string, Residual>;
+
+export const NO_RESIDUALS: Residuals = new Map();
+
+/** The same by name of the layer. */
+export function byLayer(residuals: Residuals): ReadonlyMap<string, Residual> {
+  return new Map([...residuals.values()].map((residual) => [residual.layer, residual]));
+}
+
+export function findResiduals(graph: Graph): Residuals {
   const found = new Map<string, Residual>();
   const producers = producersOf(graph);
   const consumers = consumersOf(graph);
@@ -43,7 +53,10 @@ export function findResiduals(graph: Graph): ReadonlyMap<string, Residual> {
 
 function isPlainLayer(graph: Graph, node: Node): node is NodeWith<"Conv2D"> | NodeWith<"Dense"> {
   if ((node.op !== "Conv2D" && node.op !== "Dense") || isDynamic(node) || node.attrs.activation !== undefined) return false;
+  // Cropping convolutions and empty tensors have kernels of their own.
+  if (node.op === "Conv2D" && node.attrs.pads.some((pad) => pad < 0)) return false;
   const [x, ...constants] = [0, 1, 2].map((i) => inputTensor(graph, node, i));
+  if ([x, constants[0]].some((tensor) => tensor === undefined || elementCount(tensor.shape) === 0)) return false;
   return x?.dtype === "float32" && constants.every((tensor) => tensor === undefined || isConstant(tensor));
 }
 
