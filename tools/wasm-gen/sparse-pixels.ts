@@ -9,9 +9,10 @@
  * 1.05 on Node 24.
  *
  * Streams. f32 1×4: [count u32, 3 pad][bias 4][rows count u16, padded to 16 bytes][values count × 4]. f32 csr: [count u32][bias][rows
- * count u16, padded to 4 bytes][values count]. i8 takes two inputs a step through the int16 dot product. i8 1×4: [pairs u32, 3 pad]
+ * count u16, padded to 4 bytes][values count]; f32 delta: [count u32][bias][count × (delta i32, value)]. i8 takes two inputs a step through the int16 dot product. i8 1×4: [pairs u32, 3 pad]
  * [bias 4 i32][scales 4 f32][rows pairs × 2 u16, padded to 16 bytes][values pairs × 4 × 2 i16]; i8 csr: [pairs u32][bias i32][scale f32]
- * [rows pairs × 2 u16][values pairs × 2 i16]. A row number counts steps of 32 bytes (f32) or 16 (i8).
+ * [rows pairs × 2 u16][values pairs × 2 i16]; i8 delta: [pairs u32][bias i32][scale f32][pairs × (2 deltas i32, 2 values i16)]. A row
+ * number counts steps of 32 bytes (f32) or 16 (i8); a delta is in bytes, from the row before, the first from the start of the block.
  */
 import { range, source } from "./text.ts";
 
@@ -108,26 +109,61 @@ function f32Driver4(): string[] {
   );
 }
 
+/** How a list of one output says which inputs it takes, and in which order its stream lies. */
+interface Coding {
+  /** In the names of functions. */
+  readonly name: "Rows" | "Deltas";
+  readonly kernel: "csr" | "delta";
+  /** From `w` behind the list's head to the first entry, `end` behind the last. */
+  readonly start: readonly string[];
+  readonly entryBytes: number;
+  /** `p`, and `q` of two inputs a step: their rows of pixels. */
+  readonly row: readonly string[];
+  readonly weightAt: number;
+  readonly next: readonly string[];
+}
+
+const F32_ROWS: Coding = {
+  name: "Rows",
+  kernel: "csr",
+  start: ["let rows = w;", "w = rows + ((count * 2 + 3) & ~3);", "const end = w + count * 4;"],
+  entryBytes: 4,
+  row: ["const p = x + ((load<u16>(rows) as usize) << 5);"],
+  weightAt: 0,
+  next: ["rows += 2;"],
+};
+
+const F32_DELTAS: Coding = {
+  name: "Deltas",
+  kernel: "delta",
+  start: ["let p = x;", "const end = w + count * 8;"],
+  entryBytes: 8,
+  row: ["p += load<i32>(w) as usize;"],
+  weightAt: 4,
+  next: [],
+};
+
 /** Every output on its own over `vectors` × 4 pixels. */
-function f32Outputs(vectors: number, isPart: boolean): string[] {
+function f32Outputs(vectors: number, isPart: boolean, coding: Coding): string[] {
   const all = range(vectors).map((v) => `c${v}`);
   return source(
     false,
-    `function f32Outputs1x${vectors * 4}${isPart ? "Part" : ""}(x: usize, w: usize, c: usize, ldc: usize, ${isPart ? "pixels: usize, " : ""}n: usize, act: usize, post: usize): void`,
+    `function f32${coding.name}1x${vectors * 4}${isPart ? "Part" : ""}(x: usize, w: usize, c: usize, ldc: usize, ${isPart ? "pixels: usize, " : ""}n: usize, act: usize, post: usize): void`,
     [
       "for (; n > 0; n--) {",
       ...indented([
         "const count = load<u32>(w) as usize;",
         ...all.map((c, v) => `let ${c} = ${v === 0 ? "v128.load32_splat(w, 4)" : "c0"};`),
-        "let rows = w + 8;",
-        "w = rows + ((count * 2 + 3) & ~3);",
-        "const end = w + count * 4;",
-        "for (; w < end; w += 4) {",
-        "  const p = x + ((load<u16>(rows) as usize) << 5);",
-        ...all.map((_, v) => `  const x${v} = v128.load(p, ${v * 16});`),
-        "  const w0 = v128.load32_splat(w);",
-        ...all.map((c, v) => `  ${c} = f32x4.add(${c}, f32x4.mul(x${v}, w0));`),
-        "  rows += 2;",
+        "w += 8;",
+        ...coding.start,
+        `for (; w < end; w += ${coding.entryBytes}) {`,
+        ...indented([
+          ...coding.row,
+          ...all.map((_, v) => `const x${v} = v128.load(p, ${v * 16});`),
+          `const w0 = v128.load32_splat(w, ${coding.weightAt});`,
+          ...all.map((c, v) => `${c} = f32x4.add(${c}, f32x4.mul(x${v}, w0));`),
+          ...coding.next,
+        ]),
         "}",
         ...activate(all),
         "let to = c;",
@@ -143,23 +179,23 @@ function f32Outputs(vectors: number, isPart: boolean): string[] {
 }
 
 /** Blocks of 24 pixels while there are as many, then of 16, 8 and 4, then a part of 4. */
-function f32DriverCsr(): string[] {
+function f32DriverSingle({ name, kernel }: Coding): string[] {
   const step = (vectors: number): string[] => [
     `for (; m >= ${vectors * 4}; m -= ${vectors * 4}) {`,
     ...range(vectors).map((v) => `  gatherPixels4(a, table + ${v * 16}, segments, segmentCount, run, block + ${v * 16}, 96);`),
-    `  f32Outputs1x${vectors * 4}(block, w, c, ldc, n, act, post);`,
+    `  f32${name}1x${vectors * 4}(block, w, c, ldc, n, act, post);`,
     `  table += ${vectors * 16};`,
     `  c += ${vectors * 4} * ldc;`,
     "}",
   ];
   return source(
     false,
-    "export function f32_spmm_csr_24x1__wasm_simd(a: usize, table: usize, segments: usize, segmentCount: usize, run: usize, block: usize, w: usize, c: usize, ldc: usize, m: usize, n: usize, act: usize, post: usize): void",
+    `export function f32_spmm_${kernel}_24x1__wasm_simd(a: usize, table: usize, segments: usize, segmentCount: usize, run: usize, block: usize, w: usize, c: usize, ldc: usize, m: usize, n: usize, act: usize, post: usize): void`,
     [
       ...[6, 4, 2, 1].flatMap(step),
       "if (m > 0) {",
       "  gatherPixels4(a, table, segments, segmentCount, run, block, 96);",
-      "  f32Outputs1x4Part(block, w, c, ldc, m, n, act, post);",
+      `  f32${name}1x4Part(block, w, c, ldc, m, n, act, post);`,
       "}",
     ],
   );
@@ -168,11 +204,30 @@ function f32DriverCsr(): string[] {
 const LOW_PAIRS = "0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23";
 const HIGH_PAIRS = "8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31";
 
+const I8_ROWS: Coding = {
+  name: "Rows",
+  kernel: "csr",
+  start: ["let rows = w;", "w = rows + count * 4;", "const end = w + count * 4;"],
+  entryBytes: 4,
+  row: ["const p = x + ((load<u16>(rows) as usize) << 4);", "const q = x + ((load<u16>(rows, 2) as usize) << 4);"],
+  weightAt: 0,
+  next: ["rows += 4;"],
+};
+
+const I8_DELTAS: Coding = {
+  name: "Deltas",
+  kernel: "delta",
+  start: ["let q = x;", "const end = w + count * 12;"],
+  entryBytes: 12,
+  row: ["const p = q + (load<i32>(w) as usize);", "q = p + (load<i32>(w, 4) as usize);"],
+  weightAt: 8,
+  next: [],
+};
+
 /** One step: two inputs of `eights` × 8 pixels, interleaved, times the pairs of `outputs` outputs. */
-function i8Step(outputs: number, eights: number): string[] {
+function i8Step(outputs: number, eights: number, { row, weightAt, next }: Coding): string[] {
   return [
-    "const p = x + ((load<u16>(rows) as usize) << 4);",
-    "const q = x + ((load<u16>(rows, 2) as usize) << 4);",
+    ...row,
     ...range(eights).flatMap((v) => [
       `const u${v} = v128.load(p, ${v * 16});`,
       `const v${v} = v128.load(q, ${v * 16});`,
@@ -180,10 +235,10 @@ function i8Step(outputs: number, eights: number): string[] {
       `const x${2 * v + 1} = i8x16.shuffle(u${v}, v${v}, ${HIGH_PAIRS});`,
     ]),
     ...range(outputs).flatMap((o) => [
-      `const w${o} = v128.load32_splat(w, ${o * 4});`,
+      `const w${o} = v128.load32_splat(w, ${weightAt + o * 4});`,
       ...range(eights * 2).map((v) => `c${o}${v} = i32x4.add(c${o}${v}, i32x4.dot_i16x8_s(x${v}, w${o}));`),
     ]),
-    "rows += 4;",
+    ...next,
   ];
 }
 
@@ -219,7 +274,7 @@ function i8Panels4(isPart: boolean): string[] {
         "w = rows + ((count * 4 + 15) & ~15);",
         "const end = w + count * 16;",
         "for (; w < end; w += 16) {",
-        ...indented(i8Step(4, 1)),
+        ...indented(i8Step(4, 1, I8_ROWS)),
         "}",
         ...range(4).map((o) => `const s${o} = v128.load32_splat(scales, ${o * 4});`),
         ...[0, 1].map((half) => {
@@ -259,12 +314,12 @@ function i8Driver4(): string[] {
  * Every output on its own over `eights` × 8 pixels. A store a byte would cost more than the sums at high sparsity, so 4 outputs are
  * collected at `t` ([4][32] bytes) and stored together.
  */
-function i8Outputs(eights: number): string[] {
+function i8Outputs(eights: number, coding: Coding): string[] {
   const all = range(eights * 2).map((v) => `c0${v}`);
   const scaled = [...all, ...all].slice(0, eights <= 2 ? 4 : 8).map((c) => `scale4(${c}, s, post)`);
   return source(
     false,
-    `function i8Outputs1x${eights * 8}(x: usize, w: usize, c: usize, ldc: usize, pixels: usize, n: usize, t: usize, post: usize): void`,
+    `function i8${coding.name}1x${eights * 8}(x: usize, w: usize, c: usize, ldc: usize, pixels: usize, n: usize, t: usize, post: usize): void`,
     [
       "for (; n > 0; n -= min(<usize>4, n)) {",
       "  const outputs = min(<usize>4, n);",
@@ -274,11 +329,10 @@ function i8Outputs(eights: number): string[] {
           "const count = load<u32>(w) as usize;",
           ...all.map((c, v) => `let ${c} = ${v === 0 ? "v128.load32_splat(w, 4)" : "c00"};`),
           "const s = v128.load32_splat(w, 8);",
-          "let rows = w + 12;",
-          "w = rows + count * 4;",
-          "const end = w + count * 4;",
-          "for (; w < end; w += 4) {",
-          ...indented(i8Step(1, eights)),
+          "w += 12;",
+          ...coding.start,
+          `for (; w < end; w += ${coding.entryBytes}) {`,
+          ...indented(i8Step(1, eights, coding)),
           "}",
           `v128.store(to, pack16(${scaled.slice(0, 4).join(", ")}, post));`,
           ...(eights <= 2 ? [] : [`v128.store(to, pack16(${scaled.slice(4).join(", ")}, post), 16);`]),
@@ -310,11 +364,11 @@ function i8StoreOutputs(): string[] {
 }
 
 /** Blocks of 24 pixels while there are as many, then 16 and 8, the last of which may be part. `block` ends in 128 bytes for sums. */
-function i8DriverCsr(): string[] {
+function i8DriverSingle({ name, kernel }: Coding): string[] {
   const step = (eights: number): string[] => [
     `${eights === 1 ? "while (m > 0)" : `for (; m >= ${eights * 8}; m -= ${eights * 8})`} {`,
     ...range(eights).map((v) => `  gatherBytes8(a, table + ${v * 32}, segments, segmentCount, run, block + ${v * 16}, 48, isSigned);`),
-    `  i8Outputs1x${eights * 8}(block, w, c, ldc, ${eights === 1 ? "min(<usize>8, m)" : String(eights * 8)}, n, t, post);`,
+    `  i8${name}1x${eights * 8}(block, w, c, ldc, ${eights === 1 ? "min(<usize>8, m)" : String(eights * 8)}, n, t, post);`,
     `  table += ${eights * 32};`,
     `  c += ${eights * 8} * ldc;`,
     ...(eights === 1 ? ["  m -= min(<usize>8, m);"] : []),
@@ -322,7 +376,7 @@ function i8DriverCsr(): string[] {
   ];
   return source(
     false,
-    "export function i8_spmm_csr_24x1__wasm_simd(a: usize, table: usize, segments: usize, segmentCount: usize, run: usize, t: usize, block: usize, w: usize, c: usize, ldc: usize, m: usize, n: usize, isSigned: i32, post: usize): void",
+    `export function i8_spmm_${kernel}_24x1__wasm_simd(a: usize, table: usize, segments: usize, segmentCount: usize, run: usize, t: usize, block: usize, w: usize, c: usize, ldc: usize, m: usize, n: usize, isSigned: i32, post: usize): void`,
     [3, 2, 1].flatMap(step),
   );
 }
@@ -336,9 +390,11 @@ export function sparsePixelsF32(): string[] {
     ...f32Panels4(2, true),
     ...f32Panels4(1, true),
     ...f32Driver4(),
-    ...[6, 4, 2, 1].flatMap((vectors) => f32Outputs(vectors, false)),
-    ...f32Outputs(1, true),
-    ...f32DriverCsr(),
+    ...[F32_ROWS, F32_DELTAS].flatMap((coding) => [
+      ...[6, 4, 2, 1].flatMap((vectors) => f32Outputs(vectors, false, coding)),
+      ...f32Outputs(1, true, coding),
+      ...f32DriverSingle(coding),
+    ]),
   ];
 }
 
@@ -351,7 +407,6 @@ export function sparsePixelsI8(): string[] {
     ...i8Panels4(true),
     ...i8Driver4(),
     ...i8StoreOutputs(),
-    ...[3, 2, 1].flatMap(i8Outputs),
-    ...i8DriverCsr(),
+    ...[I8_ROWS, I8_DELTAS].flatMap((coding) => [...[3, 2, 1].flatMap((eights) => i8Outputs(eights, coding)), ...i8DriverSingle(coding)]),
   ];
 }

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { packDenseF32, packDenseI8, packDepthwiseF32, packDepthwiseI8, packDepthwisePairs } from "../../../src/engines/wasm/pack.ts";
 import type { ChannelVectors } from "../../../src/engines/wasm/pack.ts";
+import { packDeltasF32, packDeltasI8 } from "../../../src/engines/wasm/pack-deltas.ts";
 import { packListsF32, packListsI8 } from "../../../src/engines/wasm/pack-lists.ts";
 import { liveIndices, packSparseF32, packSparseI8, zeroShare } from "../../../src/engines/wasm/pack-sparse.ts";
 import { countPlaces, packSparseDot } from "../../../src/engines/wasm/pack-sparse-dot.ts";
@@ -163,6 +164,21 @@ describe("sparse streams", () => {
     expect([packed[0], ...packed.subarray(4, 6), ...floats(packed).subarray(8, 10)]).toEqual([2, 7, 8, 0.5, 0.25]);
     expect([...new Uint16Array(packed.buffer, 48, 4)]).toEqual([0, 1, 2, 2]);
     expect([...halves(packed).subarray(32, 36), ...halves(packed).subarray(40, 44)]).toEqual([1, 2, 4, 5, 3, 0, 6, 0]);
+  });
+
+  it("distances, f32: the first from the block's start, each beside its weight", () => {
+    const sparse = { data: Float32Array.of(0, 0, 1.5, 0, 2.5, 0, 0, 0, 0, 0), offset: 0, n: 2, k: 5 };
+    const packed = packDeltasF32(sparse, liveIndices(sparse, 1), Float32Array.of(3, 4), 96);
+    expect([packed.length, packed[0], packed[2], packed[4], packed[6]]).toEqual([8, 2, 192, 192, 0]);
+    expect([1, 3, 5, 7].map((i) => floats(packed)[i])).toEqual([3, 1.5, 2.5, 4]);
+  });
+
+  it("distances, i8: two a step, an odd one filled up by staying where it is", () => {
+    const sparse = { data: Int16Array.of(5, 0, 6, 7), offset: 0, n: 1, k: 4 };
+    const packed = packDeltasI8(sparse, liveIndices(sparse, 1), Int32Array.of(9), Float32Array.of(0.5), 48);
+    expect([packed.length, packed[0], packed[1], floats(packed)[2]]).toEqual([9, 2, 9, 0.5]);
+    expect([...packed.subarray(3, 5), ...packed.subarray(6, 8)]).toEqual([0, 96, 48, 0]);
+    expect([...halves(packed).subarray(10, 12), ...halves(packed).subarray(16, 18)]).toEqual([5, 6, 7, 0]);
   });
 
   it("no live input leaves bias and count 0", () => {

@@ -22,7 +22,7 @@ import type { ConvCase, Kind } from "./cases.ts";
 import { context } from "./context.ts";
 
 const KINDS: readonly Kind[] = ["float32", "int8", "uint8"];
-const PATTERNS = ["1x8_4x8", "1x4_8x4", "csr_24x1"] as const;
+const PATTERNS = ["1x8_4x8", "1x4_8x4", "csr_24x1", "delta_24x1"] as const;
 const { features } = await hostFeatures();
 /** Of any number of rows; where this host's dot product is exact. */
 const DOT = features.has("relaxed-dot") ? ["i8_spmm_dot1x8_4x8", "i8_spmm_dotcsr_4x8"].map((name) => `${name}__wasm_relaxed`) : [];
@@ -257,11 +257,11 @@ describe("choice", () => {
         "f32_spmm_1x4_8x4",
         /^\d+ % of its 1×4 blocks are zero; pays (from \d+ %|at any share)$/,
       ],
-      [pruned(layer("float32"), 1, 0.7), "f32_spmm_csr_24x1", /^\d+ % of its weights are zero; pays from \d+ %$/],
+      [pruned(layer("float32"), 1, 0.7), "f32_spmm_delta_24x1", /^\d+ % of its weights are zero; pays from \d+ %$/],
       [pruned(layer("float32", 1), 8, 0.7), "f32_spmv_1x8_1x8", /^\d+ % of its 1×8 blocks are zero; pays from \d+ %$/],
       [pruned(layer("float32", 1, 64, 2048), 1, 0.97), "f32_spmv_csr_1x1", /^\d+ % of its weights are zero; pays from \d+ %$/],
       [pruned(layer("int8"), 8, 0.6), "i8_spmm_1x8_4x8", /^\d+ % of its 1×8 blocks are zero; pays from \d+ %$/],
-      [pruned(layer("int8"), 1, 0.8), "i8_spmm_csr_24x1", /^\d+ % of its weights are zero; pays from \d+ %$/],
+      [pruned(layer("int8"), 1, 0.8), "i8_spmm_delta_24x1", /^\d+ % of its weights are zero; pays from \d+ %$/],
     ];
     for (const [opCase, kernel, why] of cases) {
       const place = await placed(opCase);
@@ -297,7 +297,7 @@ describe("choice", () => {
       expect(on.kernel).toMatch(/_spmm_/);
       expect(on.why).toMatch(/^0 % of its 1×[48] blocks are zero; pays (from \d+ %|at any share)$/);
       const unstructured = pruned(layer(kind), 1, 0.9);
-      expect((await placed(unstructured, { sparse: "on" })).kernel).toMatch(/_spmm_csr_24x1$/);
+      expect((await placed(unstructured, { sparse: "on" })).kernel).toMatch(/_spmm_delta_24x1$/);
       expect((await placed(unstructured, { sparse: "off" })).kernel).toMatch(/_gemm_/);
     }
   });
@@ -321,6 +321,11 @@ describe("choice", () => {
     await check(pruned(denseCase("float32", 3, 2, 21845), 1, 0.99), ["f32_spmm_csr_24x1__wasm_simd"]);
     const far = withWeights(denseCase("float32", 9, 5, 65535), (w) => w.fill(0, 0, w.length - 3));
     await check(far, ["f32_spmm_1x4_8x4__wasm_simd"]);
+    // Distances have no such limit, forwards or over a gap of a whole row.
+    const ends = withWeights(denseCase("float32", 25, 3, 70001), (w, k) =>
+      w.forEach((_, i) => (i % k > 1 && i % k < k - 1 ? (w[i] = 0) : undefined)),
+    );
+    await check(ends, ["f32_spmm_delta_24x1__wasm_simd"]);
     const last = createArray("float32", 5 * 65535);
     last[65534] = 1;
     await check(

@@ -9,7 +9,7 @@ import { liveWork, matrixOf, sparseEstimate } from "../sparse.ts";
 import type { SparseCost } from "../sparse.ts";
 import { RATE } from "../split.ts";
 import { elementOffset, rowBlock } from "../windows.ts";
-import { pixelTiled } from "./pixels.ts";
+import { pixelTiled, rowLists } from "./pixels.ts";
 import { activationArgs, biasOf, paddedInput } from "./problem.ts";
 import type { FloatProblem } from "./problem.ts";
 
@@ -46,7 +46,7 @@ function estimate(problem: FloatProblem): ReturnType<Candidate<FloatProblem>["es
 
 export const BLOCK_SPARSE_F32: readonly Candidate<FloatProblem>[] = [
   BLOCKS_8,
-  pixelTiled("f32_spmm_1x4_8x4__wasm_simd", { outputs: 4, step: 1, stride: 1 }, 8, { each: 0.97, input: 2.9, list: 2.6 }, [
+  pixelTiled("f32_spmm_1x4_8x4__wasm_simd", rowLists({ outputs: 4, step: 1, stride: 1 }), 8, { each: 0.97, input: 2.9, list: 2.6 }, [
     { rows: 8, work: 8 },
     { rows: 4, work: 5.6 },
   ]),

@@ -11,7 +11,7 @@ import { liveWork, matrixOf, sparseEstimate } from "../sparse.ts";
 import type { SparseCost } from "../sparse.ts";
 import { RATE } from "../split.ts";
 import { rowBlock } from "../windows.ts";
-import { pixelTiledBytes } from "./pixels.ts";
+import { pixelTiledBytes, rowLists } from "./pixels.ts";
 import { OVERRUN_BYTES, biasOf, borderedInput, postOf, widenArgs, widenedInput } from "./problem.ts";
 import type { IntegerProblem } from "./problem.ts";
 
@@ -53,7 +53,7 @@ export const BLOCK_SPARSE_I8: readonly Candidate<IntegerProblem>[] = [
   },
   pixelTiledBytes(
     "i8_spmm_1x4_8x4__wasm_simd",
-    { outputs: 4, step: 2, stride: 1 },
+    rowLists({ outputs: 4, step: 2, stride: 1 }),
     { pixels: 8, sumBytes: 0 },
     { each: 1.36, input: 1, list: 9.5 },
     [{ rows: 8, work: 8 }],
