@@ -3,6 +3,7 @@ import { codedF32 } from "./coded.ts";
 import { codedI8, relaxedCodedI8 } from "./coded-i8.ts";
 import { denseF32, denseI8, dynamicI8 } from "./dense.ts";
 import { depthwiseF32, depthwiseI8 } from "./depthwise.ts";
+import { int16Layers } from "./int16.ts";
 import { relaxedDepthwise } from "./relaxed-depthwise.ts";
 import { relaxedF32, relaxedI8 } from "./relaxed.ts";
 import { sparseDot } from "./sparse-dot.ts";
@@ -22,6 +23,7 @@ export function generatedFiles(): ReadonlyMap<string, string> {
     ["depthwise-f32.ts", depthwiseF32()],
     ["depthwise-i8.ts", depthwiseI8()],
     ["dynamic-i8.ts", dynamicI8()],
+    ["int16.ts", int16Layers()],
     ["relaxed-coded-i8.ts", relaxedCodedI8()],
     ["relaxed-depthwise.ts", relaxedDepthwise()],
     ["relaxed-f32.ts", relaxedF32()],

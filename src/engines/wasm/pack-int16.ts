@@ -1,4 +1,4 @@
-/** Weight layouts of the kernels for int16 activations (assembly/int16/layers.ts). */
+/** Weight layouts of the kernels for int16 activations (tools/wasm-gen/int16.ts). */
 import { PANEL } from "./pack.ts";
 
 export { PANEL };

@@ -15,7 +15,6 @@ export const SCALAR_F32: Candidate<FloatProblem> = {
   plan(context, problem) {
     const { windows, n, k, weights: data } = problem;
     const bias = biasOf(problem);
-    const pack: Parameters<typeof placePanels>[2] = (first, share) => packScalarF32({ data, offset: first * k, n, k }, share(bias));
     const finish = activationArgs(context, problem.activation);
     return planTiles(context, problem, {
       kernel: this.kernel,
@@ -24,7 +23,12 @@ export const SCALAR_F32: Candidate<FloatProblem> = {
       inputBytes: 4,
       outputBytes: 4,
       copy: paddedInput(context, problem),
-      panels: placePanels(context, problem, pack, SCALAR_PANEL.f32),
+      panels: placePanels(
+        context,
+        problem,
+        (first, share) => packScalarF32({ data, offset: first * k, n, k }, share(bias)),
+        SCALAR_PANEL.f32,
+      ),
       block: rowBlock(windows.m, k * 4),
       finish: () => finish,
       operandBytes: [4, 4],

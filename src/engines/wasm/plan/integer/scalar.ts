@@ -21,8 +21,6 @@ export const SCALAR_I8: Candidate<IntegerProblem> = {
   plan(context, problem) {
     const { windows, n, k, weights: data, finish } = problem;
     const bias = biasOf(problem);
-    const pack: Parameters<typeof placePanels>[2] = (first, share) =>
-      packDoubles({ data, offset: first * k, n, k }, share(bias), share(finish.scales));
     const post = context.table(scalarPost(finish.zeroPoint, finish.lo, finish.hi));
     return planTiles(context, problem, {
       kernel: this.kernel,
@@ -39,7 +37,12 @@ export const SCALAR_I8: Candidate<IntegerProblem> = {
         slack: OVERRUN_BYTES,
       }),
       ownBytes: SUM_BYTES,
-      panels: placePanels(context, problem, pack, SCALAR_PANEL.i8),
+      panels: placePanels(
+        context,
+        problem,
+        (first, share) => packDoubles({ data, offset: first * k, n, k }, share(bias), share(finish.scales)),
+        SCALAR_PANEL.i8,
+      ),
       block: rowBlock(windows.m, k * DOUBLE),
       finish: (own) => [own, post],
       // Two weights share a double.
