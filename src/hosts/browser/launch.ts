@@ -54,19 +54,20 @@ function environmentFor(gpu: BrowserGpu): NodeJS.ProcessEnv {
 
 /**
  * @param options.protocolTimeoutMs for one call to the browser; 0: none
+ * @param options.flags more of Chrome's flags
  * @throws UnavailableError with what the browser said when it does not start
  */
 export async function launchBrowser(
   found: FoundBrowser,
   gpu: BrowserGpu,
-  { protocolTimeoutMs = PROTOCOL_TIMEOUT_MS }: { readonly protocolTimeoutMs?: number } = {},
+  { protocolTimeoutMs = PROTOCOL_TIMEOUT_MS, flags = [] }: { readonly protocolTimeoutMs?: number; readonly flags?: readonly string[] } = {},
 ): Promise<Browser> {
   const { embedded, executable } = found;
   const launch = (env: Readonly<Record<string, string>>): Promise<Browser> =>
     puppeteer.launch({
       executablePath: executable,
       headless: embedded === undefined ? true : "shell",
-      args: [...browserFlags(found, gpu)],
+      args: [...browserFlags(found, gpu), ...flags],
       env: { ...environmentFor(gpu), ...env },
       timeout: LAUNCH_TIMEOUT_MS,
       protocolTimeout: protocolTimeoutMs,
