@@ -12,6 +12,8 @@ const { folder, model, dataset } = makeFixture();
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const QUICK = ["--model", model, "--dataset", dataset, "--preset", "quick"];
+/** Where it does not matter from how many processes a latency comes. */
+const ONE_PROCESS = [...QUICK, "--processes", "1"];
 
 function npy(name: string, shape: readonly number[], value: (i: number) => number): string {
   const path = join(folder, name);
@@ -37,7 +39,7 @@ describe("bench run", () => {
   });
 
   it("--format json prints the result and nothing else", async () => {
-    const { code, stdout } = await bench([...QUICK, "--target", "wasm", "--recipe", "fp32", "--format", "json"]);
+    const { code, stdout } = await bench([...ONE_PROCESS, "--target", "wasm", "--recipe", "fp32", "--format", "json"]);
     expect(code).toBe(0);
     expect((JSON.parse(stdout) as Result).records).toHaveLength(1);
   });
@@ -50,7 +52,7 @@ describe("bench run", () => {
   });
 
   it("exits 4 when a target is unavailable, and still measures the others", async () => {
-    const { code, stdout } = await bench([...QUICK, "--target", "wasm", "ort-wasm@chrome", "--recipe", "fp32"]);
+    const { code, stdout } = await bench([...ONE_PROCESS, "--target", "wasm", "ort-wasm@chrome", "--recipe", "fp32"]);
     expect(code).toBe(4);
     expect(stdout).toMatch(/ort-wasm@chrome +unavailable/);
   });
@@ -100,18 +102,18 @@ describe("bench run", () => {
   });
 
   it.skipIf(!existsSync("/dev/full"))("a full disk is one line that says so", async () => {
-    const { code, stderr } = await bench([...QUICK, "--target", "cpu", "--recipe", "fp32", "--out", "/dev/full"]);
+    const { code, stderr } = await bench([...ONE_PROCESS, "--target", "cpu", "--recipe", "fp32", "--out", "/dev/full"]);
     expect(code).toBe(2);
     expect(stderr).toMatch(/^error: --out \/dev\/full: cannot be written, the disk is full[^\n]*\n$/m);
   });
 
   it.each([
-    ["SIGINT", 130],
-    ["SIGTERM", 143],
-  ] as const)("%s keeps what is done, prints it and exits %d", async (signal, expected) => {
+    ["SIGINT", 130, QUICK],
+    ["SIGTERM", 143, ONE_PROCESS],
+  ] as const)("%s keeps what is done, prints it and exits %d", async (signal, expected, words) => {
     const file = join(folder, `${signal}.json`);
     let sent = false;
-    const { code, stdout, stderr } = await bench([...QUICK, "--target", "cpu", "wasm", "--recipe", "fp32", "int8", "--out", file], {
+    const { code, stdout, stderr } = await bench([...words, "--target", "cpu", "wasm", "--recipe", "fp32", "int8", "--out", file], {
       onStderr: (text, kill) => {
         if (sent || !text.includes("[1/4")) return;
         sent = true;
@@ -128,7 +130,7 @@ describe("bench run", () => {
 
   it("an interrupt before the first record leaves no file, and no child", async () => {
     const file = join(folder, "none.json");
-    const { code } = await bench([...QUICK, "--target", "cpu", "--recipe", "fp32", "--out", file, "--verbose"], {
+    const { code } = await bench([...ONE_PROCESS, "--target", "cpu", "--recipe", "fp32", "--out", file, "--verbose"], {
       onStderr: (_, kill) => kill("SIGINT"),
     });
     expect([0, 130]).toContain(code);
@@ -216,7 +218,10 @@ describe("MLPerf Tiny", () => {
   const present = existsSync(join(tiny, "kws_ref_model.tflite"));
 
   it.skipIf(!present)("suite tiny runs the folder's files and says what it left out", async () => {
-    const { code, stdout, stderr } = await bench(["--suite", "tiny", "--models-dir", tiny, "--target", "cpu", "wasm", "--preset", "quick"]);
+    const { code, stdout, stderr } = await bench([
+      ...["--suite", "tiny", "--models-dir", tiny, "--target", "cpu", "wasm"],
+      ...["--preset", "quick", "--processes", "1"],
+    ]);
     expect(code).toBe(0);
     expect(stderr).toMatch(/^vww: skipped/m);
     expect(stdout).toMatch(/91\.50 %/);
