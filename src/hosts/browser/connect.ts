@@ -2,7 +2,6 @@
  * Somebody else's browser, over the Chrome DevTools protocol: a grid's WebSocket, or a phone's Chrome behind `adb forward`. It is left as
  * it was found: we open one page, and close that page.
  */
-import puppeteer, { TargetType } from "puppeteer-core";
 import type { Browser, Page } from "puppeteer-core";
 import { UnavailableError } from "../../errors.ts";
 import { PROTOCOL_TIMEOUT_MS } from "./launch.ts";
@@ -13,6 +12,7 @@ export async function connectBrowser(
   { endpoint }: RemoteBrowser,
   host: string,
 ): Promise<{ readonly browser: Browser; readonly page: Page }> {
+  const { default: puppeteer, TargetType } = await import("puppeteer-core");
   let browser: Browser | undefined;
   try {
     browser = await puppeteer.connect({

@@ -2,7 +2,6 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
-import { Browser, ChromeReleaseChannel, computeSystemExecutablePath, getInstalledBrowsers } from "@puppeteer/browsers";
 import { UsageError } from "../../errors.ts";
 import { provideEmbeddedBrowser } from "./embedded.ts";
 import type { EmbeddedBrowser } from "./embedded.ts";
@@ -22,13 +21,14 @@ const NAMES = ["google-chrome-stable", "google-chrome", "chromium", "chromium-br
  */
 export async function findChrome(wanted?: string): Promise<FoundBrowser> {
   if (wanted !== undefined) return { executable: checkNamed(wanted, "Chrome or Chromium") };
-  const installed = systemChrome() ?? onPath(NAMES) ?? (await puppeteerCache("chrome"));
+  const installed = (await systemChrome()) ?? onPath(NAMES) ?? (await puppeteerCache("chrome"));
   if (installed !== undefined) return { executable: installed };
   const embedded = await provideEmbeddedBrowser();
   return { executable: embedded.executable, embedded };
 }
 
-function systemChrome(): string | undefined {
+async function systemChrome(): Promise<string | undefined> {
+  const { Browser, ChromeReleaseChannel, computeSystemExecutablePath } = await import("@puppeteer/browsers");
   try {
     const path = computeSystemExecutablePath({ browser: Browser.CHROME, channel: ChromeReleaseChannel.STABLE });
     return isProgram(path) ? path : undefined;
@@ -49,13 +49,15 @@ export function onPath(names: readonly string[]): string | undefined {
   return folders.flatMap((folder) => names.map((name) => join(folder, name))).find(isProgram);
 }
 
-const FAMILIES: Readonly<Record<"chrome" | "firefox", readonly Browser[]>> = {
-  chrome: [Browser.CHROME, Browser.CHROMEHEADLESSSHELL],
-  firefox: [Browser.FIREFOX],
+/** As Puppeteer names them. */
+const FAMILIES: Readonly<Record<"chrome" | "firefox", readonly string[]>> = {
+  chrome: ["chrome", "chrome-headless-shell"],
+  firefox: ["firefox"],
 };
 
 /** What `npx puppeteer browsers install` has left, the newest first. */
 export async function puppeteerCache(family: "chrome" | "firefox"): Promise<string | undefined> {
+  const { getInstalledBrowsers } = await import("@puppeteer/browsers");
   const cacheDir = process.env["PUPPETEER_CACHE_DIR"] ?? join(homedir(), ".cache", "puppeteer");
   const found = await getInstalledBrowsers({ cacheDir }).catch(() => []);
   const fitting = found.filter(({ browser }) => FAMILIES[family].includes(browser));

@@ -1,6 +1,5 @@
 /** Firefox, driven through WebDriver BiDi: where it lies, and how it is started. */
 import { join } from "node:path";
-import puppeteer from "puppeteer-core";
 import type { Browser } from "puppeteer-core";
 import { UnavailableError } from "../../errors.ts";
 import { LAUNCH_TIMEOUT_MS, PROTOCOL_TIMEOUT_MS, browserUnavailable } from "./launch.ts";
@@ -48,6 +47,7 @@ export async function findFirefox(wanted?: string): Promise<string> {
 
 /** @throws UnavailableError with what it said when it does not start */
 export async function launchFirefox(executable: string): Promise<Browser> {
+  const { default: puppeteer } = await import("puppeteer-core");
   try {
     return await puppeteer.launch({
       browser: "firefox",

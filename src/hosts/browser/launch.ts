@@ -1,5 +1,7 @@
-/** Starts Chrome with what measuring needs and nothing that a page could profit from in ordinary use. */
-import puppeteer from "puppeteer-core";
+/**
+ * Starts Chrome with what measuring needs and nothing that a page could profit from in ordinary use. Puppeteer, here and wherever a browser is
+ * driven, is loaded when one is: it takes longer than all the rest of the command.
+ */
 import type { Browser } from "puppeteer-core";
 import { UnavailableError } from "../../errors.ts";
 import type { FoundBrowser } from "./find.ts";
@@ -63,6 +65,7 @@ export async function launchBrowser(
   { protocolTimeoutMs = PROTOCOL_TIMEOUT_MS, flags = [] }: { readonly protocolTimeoutMs?: number; readonly flags?: readonly string[] } = {},
 ): Promise<Browser> {
   const { embedded, executable } = found;
+  const { default: puppeteer } = await import("puppeteer-core");
   const launch = (env: Readonly<Record<string, string>>): Promise<Browser> =>
     puppeteer.launch({
       executablePath: executable,
