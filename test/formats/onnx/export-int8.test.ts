@@ -8,9 +8,9 @@ import { describe, expect, it } from "vitest";
 import { applyRecipe } from "../../../src/compress/apply.ts";
 import { parseRecipe } from "../../../src/compress/recipe.ts";
 import { readDataset, resolveDataset } from "../../../src/data/index.ts";
-import { cpuEngine } from "../../../src/engines/cpu/index.ts";
 import { evaluateNode } from "../../../src/engines/cpu/evaluate.ts";
 import { observeGraph } from "../../../src/engines/cpu/observe.ts";
+import { wasmEngine } from "../../../src/engines/wasm/index.ts";
 import { exportOnnx } from "../../../src/formats/onnx/export.ts";
 import { decodeModel } from "../../../src/formats/onnx/proto.ts";
 import { tensorOf } from "../../../src/graph/access.ts";
@@ -18,6 +18,7 @@ import { bytesPerElement, elementCount, type TypedArray } from "../../../src/gra
 import type { Graph } from "../../../src/graph/ir.ts";
 import { standardPasses } from "../../../src/graph/passes/index.ts";
 import { argmax, contextFor, mobileNet, plainNet, samplesFor } from "../../compress/nets.ts";
+import { context } from "../../engines/wasm/context.ts";
 import { differences, runGraph } from "../../graph/run.ts";
 import { importTest, runOrt } from "./model.ts";
 
@@ -112,7 +113,7 @@ describe.each(["lenet5", "dsnet"])("%s on MNIST", (name) => {
 
     const input = tensorOf(graph, graph.inputs[0]!);
     expect(elementCount(input.shape)).toBe(elementCount(test.input.shape));
-    const ours = await cpuEngine.compile(graph, { readAsset: () => Promise.reject(new Error("none")), now: () => 0 }, {});
+    const ours = await wasmEngine.compile(graph, context, {});
     const theirs = await ort.InferenceSession.create(bytes, { logSeverityLevel: 4 });
     const count = 1000;
     let [oursRight, theirsRight, same] = [0, 0, 0];
