@@ -109,14 +109,14 @@ describe("runPlan", () => {
   });
 
   it("says when a recipe lacks the data it needs", async () => {
-    const { result } = await run({ dataset: "none", recipes: ["fp32", "int8"], targets: ["cpu"] });
+    const { result } = await run({ dataset: "none", recipes: ["fp32", "int8"], targets: ["cpu"], processes: 1 });
     const [original, int8] = result.records;
     expect(okOf(original).accuracy).toBeUndefined();
     expect(int8).toMatchObject({ status: "unavailable", reason: { code: "no-calibration-data" } });
   });
 
   it("compares with the original even where the plan has no record of it", async () => {
-    const { result } = await run({ recipes: ["int8"], targets: ["cpu"] });
+    const { result } = await run({ recipes: ["int8"], targets: ["cpu"], processes: 1 });
     expect(okOf(result.records[0]).accuracy).toMatchObject({ n: 120, reference: expect.closeTo(0.9, 1) as number });
   });
 
@@ -139,16 +139,16 @@ describe("runPlan", () => {
   });
 
   it("resumes: keeps ok records, measures the others, in the plan's order", async () => {
-    const { result: first } = await run({ recipes: ["fp32"], targets: ["wasm"] });
+    const { result: first } = await run({ recipes: ["fp32"], targets: ["wasm"], processes: 1 });
     const before = okOf(first.records[0]);
-    const { result } = await run({ recipes: ["fp32"], targets: ["cpu", "wasm"] }, { resume: first });
+    const { result } = await run({ recipes: ["fp32"], targets: ["cpu", "wasm"], processes: 1 }, { resume: first });
     expect(result.records.map(recordKey)).toEqual(["net fp32 cpu", "net fp32 wasm"]);
     expect(okOf(result.records[1]).latencyMs.samples).toEqual(before.latencyMs.samples);
-    await expect(run({ recipes: ["fp32"], targets: ["cpu"], seed: 2 }, { resume: first })).rejects.toThrow(
+    await expect(run({ recipes: ["fp32"], targets: ["cpu"], seed: 2, processes: 1 }, { resume: first })).rejects.toThrow(
       /--resume: .*seed 1, this run has 2/,
     );
     const elsewhere: Result = { ...first, environment: { ...first.environment, cpuModel: "another" } };
-    await expect(run({ recipes: ["fp32"], targets: ["cpu"] }, { resume: elsewhere })).rejects.toThrow(/cpuModel another/);
+    await expect(run({ recipes: ["fp32"], targets: ["cpu"], processes: 1 }, { resume: elsewhere })).rejects.toThrow(/cpuModel another/);
   });
 
   it("stops on an abort and keeps what is done", async () => {
