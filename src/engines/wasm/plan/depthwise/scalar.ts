@@ -1,10 +1,11 @@
 /** Candidates of a depthwise convolution without vector instructions, over a bordered copy of the image where there is a border. */
 import { elementCount } from "../../../../graph/dtype.ts";
-import { packScalarDepthwiseF32, packScalarDepthwiseI8 } from "../../pack-scalar.ts";
-import { activationCode, floatPost, padRecord, scalarPost, windowRecord } from "../../records.ts";
+import { packScalarDepthwiseF32, packScalarDepthwiseI8, scaleWords } from "../../pack-scalar.ts";
+import { activationCode, floatPost, padRecord, windowRecord } from "../../records.ts";
 import type { Candidate } from "../candidates.ts";
 import { copyCall, imageRecord } from "../copy.ts";
 import type { Copy } from "../copy.ts";
+import { fixedWhy, scalarPostOf } from "../integer/scalar.ts";
 import { SCALAR_RATE } from "../split.ts";
 import type { WindowImage } from "../split.ts";
 import { isPadded } from "../windows.ts";
@@ -56,11 +57,11 @@ export const SCALAR_FLOAT: Candidate<FloatDepthwise> = {
   },
 };
 
-export const SCALAR_INTEGER: Candidate<IntegerDepthwise> = {
-  kernel: "i8_depthwise_direct_4x1__wasm_scalar",
+const integer = (kernel: string, why: (problem: IntegerDepthwise) => string): Candidate<IntegerDepthwise> => ({
+  kernel,
   requires: [],
   sparse: false,
-  estimate: () => ESTIMATE,
+  estimate: (problem) => ({ cost: 1, why: why(problem) }),
   plan(context, problem) {
     const { shape, size, weights, bias, attrs, finish, input, isSigned } = problem;
     const { copyBytes, ...windows } = bordered(problem, 1);
@@ -73,14 +74,19 @@ export const SCALAR_INTEGER: Candidate<IntegerDepthwise> = {
       finish: [zeroPoint, isSigned ? 0x80 : 0],
     };
     return planCall(context, problem, {
-      kernel: this.kernel,
+      kernel,
       ...windows,
       rate: SCALAR_RATE.depthwise,
       ...((isSigned || isPadded(attrs.pads)) && {
         copy: { bytes: copyBytes, call: (to) => copyCall(context, copy, input, to) },
       }),
-      weights: context.weights(packScalarDepthwiseI8(weights, size[0] * size[1], shape[3]!, bias, finish.scales, zeroPoint)),
-      finish: [context.table(scalarPost(finish.zeroPoint, finish.lo, finish.hi))],
+      weights: context.weights(packScalarDepthwiseI8(weights, size[0] * size[1], shape[3]!, bias, scaleWords(finish), zeroPoint)),
+      finish: [context.table(scalarPostOf(finish))],
     });
   },
-};
+});
+
+export const SCALAR_INTEGER = integer("i8_depthwise_direct_4x1__wasm_scalar", () => ESTIMATE.why);
+
+/** Of a layer in fixed point, whether there are vector instructions or not. */
+export const FIXED_INTEGER = integer("i8_depthwise_fixed_4x1__wasm_scalar", ({ finish }) => fixedWhy(finish.fixed!));
