@@ -17,6 +17,7 @@ import type { OnnxForm } from "../formats/onnx/export.ts";
 import { exportSlim } from "../formats/slim/export.ts";
 import type { SlimOrigin } from "../formats/slim/manifest.ts";
 import { exportTrees } from "../formats/tree/write.ts";
+import { roundingOf } from "../graph/fixed-point.ts";
 import type { Graph } from "../graph/ir.ts";
 import { graphTrees } from "../graph/tree.ts";
 import { feederFor } from "../data/feed.ts";
@@ -123,6 +124,7 @@ async function compress(word: string, options: CompressOptions): Promise<void> {
     before: await modelSize(graph, graphTrees(graph) === undefined ? bytes : exportOnnx(graph)),
     after: await modelSize(compressed.graph, file),
   };
+  const notes = lossNotes(options.out, compressed.graph);
   if (options.format === "json") {
     const half = (stats: typeof before, size: typeof sizes.before): unknown => ({ size, ...stats });
     console.log(
@@ -131,6 +133,7 @@ async function compress(word: string, options: CompressOptions): Promise<void> {
           recipe: recipe.text,
           out: options.out,
           steps: compressed.steps,
+          ...(notes.length > 0 && { notes }),
           before: half(before, sizes.before),
           after: half(after, sizes.after),
         },
@@ -145,6 +148,15 @@ async function compress(word: string, options: CompressOptions): Promise<void> {
   console.log(beforeAfterTable(before, after, sizes, renderOptionsFor(process.stdout, process.env).colour));
   for (const line of compressed.steps.flatMap(skippedLines)) console.log(line);
   for (const { step, notes = [] } of compressed.steps) for (const note of notes) console.log(`${step}: ${note}`);
+  for (const note of notes) console.log(note);
+}
+
+/** What the graph says and the file does not. */
+function lossNotes(out: string, { nodes }: Graph): readonly string[] {
+  const isRounded = nodes.some((node) => roundingOf(node) !== undefined);
+  return out.endsWith(".onnx") && isRounded
+    ? [`${out}: ONNX has no word for requantize, so whoever runs this file rounds in a way of its own. A .slim archive keeps it`]
+    : [];
 }
 
 /** Calibration tables by their content: a file of the same name may hold other ranges tomorrow. */

@@ -8,6 +8,7 @@ import { pruneChannels } from "./prune/channels/prune.ts";
 import { prune } from "./prune/prune.ts";
 import { pruneWhereFaster } from "./prune/where.ts";
 import { quantizeIntegers } from "./quantize/int8.ts";
+import { setRounding } from "./quantize/requantize.ts";
 import { quantizeDynamic } from "./quantize/int8-dynamic.ts";
 import { quantizeWeights } from "./quantize/int8-weights.ts";
 import { pruneTrees } from "./trees/prune.ts";
@@ -95,6 +96,8 @@ function runStep(graph: Graph, step: Step, context: CompressContext): StepResult
       return roundToFloat16(graph, step);
     case "int4":
       return quantizeInt4(graph, step);
+    case "requantize":
+      return setRounding(graph, step);
     case "trees":
       return pruneTrees(graph, step, context);
   }

@@ -9,6 +9,7 @@ export const STEP_NAMES = [
   "int8",
   "int16x8",
   "int4",
+  "requantize",
   "prune",
   "cluster",
   "finetune",

@@ -16,6 +16,8 @@ import { int8DynamicText, int8WeightsText } from "./recipe-int8-forms.ts";
 import type { Int8DynamicStep, Int8WeightsStep } from "./recipe-int8-forms.ts";
 import { parseTreeStep, treeText } from "./recipe-trees.ts";
 import type { TreeStep } from "./recipe-trees.ts";
+import { parseRequantize, requantizeText } from "./recipe-requantize.ts";
+import type { RequantizeStep } from "./recipe-requantize.ts";
 import { int16Text, int8Text, parseInt16, parseInt8 } from "./recipe-quantize.ts";
 import type { Int16Step, Int8Step } from "./recipe-quantize.ts";
 
@@ -43,7 +45,7 @@ export interface Int4Step extends PlainFilter {
   readonly block: number;
 }
 
-export type { ChannelStep, Int16Step, Int8DynamicStep, Int8Step, Int8WeightsStep, PruneStep, TreeStep };
+export type { ChannelStep, Int16Step, Int8DynamicStep, Int8Step, Int8WeightsStep, PruneStep, RequantizeStep, TreeStep };
 
 export type Step =
   | { readonly kind: "fp32" }
@@ -56,6 +58,7 @@ export type Step =
   | ClusterStep
   | Float16Step
   | Int4Step
+  | RequantizeStep
   | TreeStep;
 
 /** Indices are bytes. */
@@ -168,6 +171,11 @@ function checkOrder(names: readonly StepName[], recipe: string): void {
   if (names.length > 1 && names.includes("fp32")) {
     throw new UsageError(`recipe "${recipe}": fp32 is the original and does not combine. Leave it out`);
   }
+  const rounding = names.indexOf("requantize");
+  if (rounding >= 0 && rounding < names.length - 1)
+    throw new UsageError(
+      `recipe "${recipe}": ${names[rounding + 1]!} cannot follow requantize, which is about integers. Put requantize last`,
+    );
   const clustered = names.indexOf("cluster");
   const undone = clustered < 0 ? undefined : names.slice(clustered).find((name) => name === "prune" || name === "int4");
   if (undone === "prune")
@@ -175,7 +183,7 @@ function checkOrder(names: readonly StepName[], recipe: string): void {
   if (undone === "int4") throw new UsageError(`recipe "${recipe}": int4 cannot follow cluster: its scales undo shared values. Keep one`);
   const first = names.findIndex((name) => QUANTIZING.includes(name));
   const after = first < 0 ? undefined : names[first + 1];
-  if (after === undefined) return;
+  if (after === undefined || after === "requantize") return;
   if (QUANTIZING.includes(after))
     throw new UsageError(`recipe "${recipe}": ${names[first]!} and ${after} both set the number format. Keep one`);
   throw new UsageError(`recipe "${recipe}": ${after} edits float weights and cannot follow ${names[first]!}. Put it before`);
@@ -196,6 +204,8 @@ export function stepText(step: Step): string {
       return int8DynamicText(step);
     case "int8weights":
       return int8WeightsText(step);
+    case "requantize":
+      return requantizeText(step);
     case "int4":
       return `int4${step.block === DEFAULT_INT4_BLOCK ? "" : `,block=${step.block}`}${filterText(step)}`;
     case "cluster":
@@ -231,6 +241,8 @@ function parseStep(fields: Fields): Step {
       fields.noValue();
       fields.onlyOptions(["block", "only", "exclude"]);
       return { kind: "int4", block: fields.integerOption("block", 16, 1024) ?? DEFAULT_INT4_BLOCK, ...fields.filter() };
+    case "requantize":
+      return parseRequantize(fields);
     case "cluster":
       return parseCluster(fields);
     case "ccp":
@@ -248,7 +260,10 @@ function parseStep(fields: Fields): Step {
       fields.onlyOptions(["student", "loss"]);
       break;
   }
-  throw fields.unsupported(name, "Implemented: fp32, fp16, int8, int16x8, int4, prune, cluster, ccp, rep, pessimistic, minerror");
+  throw fields.unsupported(
+    name,
+    "Implemented: fp32, fp16, int8, int16x8, int4, requantize, prune, cluster, ccp, rep, pessimistic, minerror",
+  );
 }
 
 function parseCluster(fields: Fields): ClusterStep {

@@ -88,6 +88,19 @@ export function fixedScales(
   return scales;
 }
 
+/** What belongs to a channel besides its bias, in words of 32 bits, for kernels that read it from memory. */
+export interface ScaleWords {
+  readonly count: 1 | 2;
+  readonly words: (channel: number) => readonly number[];
+}
+
+/** float32 scales, or multipliers and shifts. */
+export function scaleWords({ scales, fixed }: { readonly scales: Float32Array; readonly fixed?: FixedScales }): ScaleWords {
+  if (fixed !== undefined) return { count: 2, words: (c) => [fixed.multipliers[c]!, fixed.shifts[c]!] };
+  const bits = new Int32Array(scales.buffer, scales.byteOffset, scales.length);
+  return { count: 1, words: (c) => [bits[c]!] };
+}
+
 /**
  * One accumulator to a byte of the output's grid in exact doubles: the product with the multiplier in parts of 16 bits, less its 31 low bits, then
  * the shift. A sum that leaves int32 by a shift to the left saturates (TFLite leaves that open); its output is a bound in any case.

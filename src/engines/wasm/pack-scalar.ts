@@ -1,5 +1,5 @@
 /** Weight layouts of the kernels without vector instructions (assembly/scalar/). */
-import type { FixedScales } from "../../graph/fixed-point.ts";
+import type { ScaleWords } from "../../graph/fixed-point.ts";
 import type { WeightMatrix } from "./pack.ts";
 
 /** Outputs of one panel. */
@@ -17,19 +17,6 @@ export function packScalarF32({ data, offset, n, k }: WeightMatrix<Float32Array>
     for (let i = 0; i < k; i++) packed[base + (1 + i) * panel] = data[offset + o * k + i]!;
   }
   return packed;
-}
-
-/** Words of a channel that follow its bias. */
-export interface ScaleWords {
-  readonly count: 1 | 2;
-  readonly words: (channel: number) => readonly number[];
-}
-
-/** float32 scales, or multipliers and shifts. */
-export function scaleWords({ scales, fixed }: { readonly scales: Float32Array; readonly fixed?: FixedScales }): ScaleWords {
-  if (fixed !== undefined) return { count: 2, words: (c) => [fixed.multipliers[c]!, fixed.shifts[c]!] };
-  const bits = new Int32Array(scales.buffer, scales.byteOffset, scales.length);
-  return { count: 1, words: (c) => [bits[c]!] };
 }
 
 /** Doubles of a panel before the weights. */

@@ -1,7 +1,8 @@
 /** Kernels without vector instructions: simd=off. */
 import { describe, expect, it } from "vitest";
 import { wasmEngine } from "../../../src/engines/wasm/index.ts";
-import { packDoubles, packScalarDepthwiseI8, packScalarF32, scaleWords } from "../../../src/engines/wasm/pack-scalar.ts";
+import { packDoubles, packScalarDepthwiseI8, packScalarF32 } from "../../../src/engines/wasm/pack-scalar.ts";
+import { scaleWords } from "../../../src/graph/fixed-point.ts";
 import { GraphBuilder } from "../../../src/graph/builder.ts";
 import { describeVectors } from "../vectors.ts";
 import { RELU6, check, convCase, denseCase } from "./cases.ts";

@@ -1,6 +1,7 @@
 /** Candidates of a depthwise convolution without vector instructions, over a bordered copy of the image where there is a border. */
 import { elementCount } from "../../../../graph/dtype.ts";
-import { packScalarDepthwiseF32, packScalarDepthwiseI8, scaleWords } from "../../pack-scalar.ts";
+import { scaleWords } from "../../../../graph/fixed-point.ts";
+import { packScalarDepthwiseF32, packScalarDepthwiseI8 } from "../../pack-scalar.ts";
 import { activationCode, floatPost, padRecord, windowRecord } from "../../records.ts";
 import type { Candidate } from "../candidates.ts";
 import { copyCall, imageRecord } from "../copy.ts";

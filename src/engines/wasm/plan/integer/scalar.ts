@@ -1,7 +1,8 @@
 /** Candidates of an integer layer without vector instructions: sums of products in doubles, two outputs each. */
+import { scaleWords } from "../../../../graph/fixed-point.ts";
 import type { FixedScales } from "../../../../graph/fixed-point.ts";
 import type { IntegerFinish } from "../../../cpu/kernels/gemm_i8.ts";
-import { SCALAR_PANEL, packDoubles, panelHead, scaleWords } from "../../pack-scalar.ts";
+import { SCALAR_PANEL, packDoubles, panelHead } from "../../pack-scalar.ts";
 import type { KernelCall } from "../../program.ts";
 import { fixedPost, scalarPost } from "../../records.ts";
 import type { Candidate } from "../candidates.ts";
