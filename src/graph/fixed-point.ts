@@ -101,6 +101,13 @@ export function scaleWords({ scales, fixed }: { readonly scales: Float32Array; r
   return { count: 1, words: (c) => [bits[c]!] };
 }
 
+// Exponentiation is a call, even of constants.
+const HALF = 2 ** 30;
+const PER_LOW = 2 ** -16;
+const PER_HIGH = 2 ** -15;
+const LEAST = -(2 ** 31);
+const MOST = 2 ** 31 - 1;
+
 /**
  * One accumulator to a byte of the output's grid in exact doubles: the product with the multiplier in parts of 16 bits, less its 31 low bits, then
  * the shift. A sum that leaves int32 by a shift to the left saturates (TFLite leaves that open); its output is a bound in any case.
@@ -115,20 +122,24 @@ export function requantizeFixed(
   lo: number,
   hi: number,
 ): number {
-  const x = shift > 0 ? Math.min(Math.max(acc * 2 ** shift, -(2 ** 31)), 2 ** 31 - 1) : acc;
+  const x = shift > 0 ? saturate(acc * (1 << shift)) : acc;
   const right = shift > 0 ? 0 : -shift;
   // Rounding once, the half is below the last of the bits that are kept at the end.
-  const half = rounding === "double" || right === 0 ? 2 ** 30 : 0;
-  const high = Math.floor(((x >> 16) * multiplier + Math.floor(((x & 0xffff) * multiplier + half) / 2 ** 16)) / 2 ** 15);
+  const half = rounding === "double" || right === 0 ? HALF : 0;
+  const high = Math.floor(((x >> 16) * multiplier + Math.floor(((x & 0xffff) * multiplier + half) * PER_LOW)) * PER_HIGH) | 0;
   const q = shiftRounded(high, right, rounding);
   return q < lo - zeroPoint ? lo : q > hi - zeroPoint ? hi : q + zeroPoint;
+}
+
+function saturate(x: number): number {
+  return x < LEAST ? LEAST : x > MOST ? MOST : x;
 }
 
 /** high / 2^right, ties away from zero ("double") or up ("single"). @param right 0..31 */
 function shiftRounded(high: number, right: number, rounding: Rounding): number {
   if (right === 0) return high;
   if (rounding === "single") return (high >> right) + ((high >> (right - 1)) & 1);
-  const mask = 2 ** right - 1;
+  const mask = ~(-1 << right);
   return (high >> right) + ((high & mask) > (mask >> 1) + (high < 0 ? 1 : 0) ? 1 : 0);
 }
 
