@@ -58,6 +58,7 @@ How int8 and int16x8 find their grids (options of the recipe step, joined by com
   equalize=cle               even out the weights of consecutive layers first
   smooth=0.5                 move the difficulty of activations into weights (SmoothQuant)
   bias=correct               take back what rounding and clipping shift on average
+  seed=N                     which samples (default: the seed of the recipe file, else --seed)
 e.g. int8,calibrator=percentile,percentile=99.99,bias=correct`;
 
 export function compressCommand(): Command {
