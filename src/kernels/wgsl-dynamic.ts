@@ -27,7 +27,7 @@ export const DYNAMIC_KERNELS: readonly WgslKernel[] = [
           `i8_${family}_dynamic_${dot}_${tile}__wgsl`,
           ops,
           file,
-          { ...sizes, ACCESS: access, DOT4: call, STORE: "dynamic_store" },
+          { ...sizes, ACCESS: access, DOT4: call, STORE: "dynamic_store", REQUANTIZE: "requantize" },
           `${about}, ${how}, sums scaled to float32; reads ${reads}.`,
           requires,
         ),

@@ -14,6 +14,12 @@ const TILES = [
   { tile: "1x4", file: "i8_gemm_direct_rx4", sizes: { ROWS: "1" }, about: "1 × 4 outputs a thread, for few rows" },
 ] as const;
 
+/** How sums become bytes. */
+export const ARITHMETICS = [
+  { infix: "", requantize: "requantize", note: "" },
+  { infix: "fixed_", requantize: "requantize_fixed", note: ", requantized in fixed point" },
+] as const;
+
 export interface IntegerTile {
   /** Rows × columns of a workgroup, and of a thread where that is not 4 × 4. */
   readonly name: string;
@@ -61,15 +67,17 @@ export const INTEGER_GEMMS: readonly WgslKernel[] = ACCESS.flatMap(({ family, ac
       ),
     ),
   ),
-  ...DOTS.flatMap(({ dot, call, requires, how }) =>
-    TILES.map(({ tile, file, sizes, about }) =>
-      row(
-        `i8_${family}_${dot}_${tile}__wgsl`,
-        ops,
-        file,
-        { ...sizes, ACCESS: access, DOT4: call, STORE: "i8_store" },
-        `${about}, ${how}; reads ${reads}.`,
-        requires,
+  ...ARITHMETICS.flatMap(({ infix, requantize, note }) =>
+    DOTS.flatMap(({ dot, call, requires, how }) =>
+      TILES.map(({ tile, file, sizes, about }) =>
+        row(
+          `i8_${family}_${infix}${dot}_${tile}__wgsl`,
+          ops,
+          file,
+          { ...sizes, ACCESS: access, DOT4: call, STORE: "i8_store", REQUANTIZE: requantize },
+          `${about}, ${how}${note}; reads ${reads}.`,
+          requires,
+        ),
       ),
     ),
   ),

@@ -15,6 +15,7 @@ import type { Graph, Node, OpAttrs, Quantization, Sparsity, Tensor, WeightCode }
 import { naive } from "../naive/index.ts";
 import type { EngineOp, NaiveTensor } from "../naive/index.ts";
 import { codedCases } from "./coded.ts";
+import { fixedPointCases } from "./fixed-point.ts";
 import { generatedCases } from "./generated.ts";
 import { int16Cases } from "./int16.ts";
 import { treeCases } from "./trees.ts";
@@ -160,7 +161,7 @@ function largest(data: TypedArray): number {
 
 /** All cases: golden and generated. */
 export function allCases(): OpCase[] {
-  return [...loadVectors(), ...generatedCases(), ...codedCases(), ...int16Cases(), ...treeCases()];
+  return [...loadVectors(), ...generatedCases(), ...codedCases(), ...int16Cases(), ...fixedPointCases(), ...treeCases()];
 }
 
 /** One case through an engine. @throws UnsupportedError when the engine refuses it */

@@ -13,7 +13,7 @@ import { convGeometry, convTransposeGeometry, denseGeometry, isPointwise, phaseM
 import { gatherF32, gatherI8, panelRows } from "./gather.ts";
 import type { ConvGeometry } from "./conv_geometry.ts";
 import { createGeneralConv } from "./conv_general.ts";
-import { PANEL_ROWS, integerScratch, multiplyDenseI8, packDenseI8 } from "./gemm_i8.ts";
+import { PANEL_ROWS, integerScratch, multiplyDenseI8, packDenseI8, scaleBytes } from "./gemm_i8.ts";
 import type { DenseI8, IntegerFinish } from "./gemm_i8.ts";
 import { multiplyDenseF32, packDenseF32 } from "./gemm_f32.ts";
 import type { DenseF32 } from "./gemm_f32.ts";
@@ -176,7 +176,7 @@ function createIntegerConv(
     weightBytes:
       (fixed === undefined ? 0 : fixed.reduce((sum, p) => sum + packedBytes(p), 0)) +
       (bias === undefined ? 0 : (fixedBias?.byteLength ?? 0)) +
-      finish.scales.byteLength,
+      scaleBytes(finish),
     packedInputs: packedOf(fixed !== undefined, fixedBias !== undefined),
     run(inputs, output) {
       const input = inputs[0] as Int8Array | Uint8Array;

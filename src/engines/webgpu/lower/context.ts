@@ -92,7 +92,8 @@ export class Lowering {
     return this.current.name;
   }
 
-  private get current(): Node {
+  /** The node that is being lowered. */
+  get current(): Node {
     invariant(this.node !== undefined, "lowering outside a node");
     return this.node;
   }

@@ -15,11 +15,12 @@ import { lowerDynamic } from "./dynamic.ts";
 import { FLOAT_CANDIDATES, FLOAT_DEPTHWISE_CANDIDATES } from "./float/index.ts";
 import { floatProblem } from "./float/problem.ts";
 import type { GeneralConv } from "./general.ts";
-import { INTEGER_CANDIDATES, INTEGER_DEPTHWISE_CANDIDATES } from "./integer/index.ts";
+import { FIXED_CANDIDATES, FIXED_DEPTHWISE_CANDIDATES, INTEGER_CANDIDATES, INTEGER_DEPTHWISE_CANDIDATES } from "./integer/index.ts";
 import { lowerInt16Layer } from "./int16.ts";
 import { convProblem, denseProblem, isPointwise } from "./problem.ts";
 import type { GemmProblem } from "./problem.ts";
 import { floatValues, integerFinish, signedWeights } from "./quantized.ts";
+import type { IntegerFinish } from "./quantized.ts";
 
 /** x [...,K] × b [K,N] or [N,K], b constant, as a dense layer. */
 export function lowerConstantMatMul(c: Lowering, x: Tensor, b: Tensor, transposed: boolean, out: Tensor): void {
@@ -92,7 +93,11 @@ export function lowerDense(c: Lowering, node: NodeWith<"Dense">): void {
     groups: 1,
   };
   const gemm = finish.weightZeros === undefined ? denseProblem(x, w, out, signedWeights(c, w)) : undefined;
-  lowerBest(c, INTEGER_CANDIDATES, { gemm, input: () => c.operand(x), bias, finish, out, general });
+  lowerBest(c, candidatesOf(finish), { gemm, input: () => c.operand(x), bias, finish, out, general });
+}
+
+function candidatesOf({ fixed }: IntegerFinish): typeof INTEGER_CANDIDATES {
+  return fixed === undefined ? INTEGER_CANDIDATES : FIXED_CANDIDATES;
 }
 
 /** Channels up to which an integer convolution runs over gathered patches: half or more of each word would be padding. */
@@ -147,14 +152,14 @@ export function lowerConv2D(c: Lowering, node: NodeWith<"Conv2D">): void {
   const groupOut = w.shape[0]! / attrs.groups;
   const fillsWords = attrs.groups === 1 || (groupOut % 4 === 0 && w.shape[3]! % 4 === 0);
   if (finish.weightZeros !== undefined || !fillsWords) {
-    lowerBest(c, INTEGER_CANDIDATES, { gemm: undefined, input: () => c.operand(x), bias, finish, out, general });
+    lowerBest(c, candidatesOf(finish), { gemm: undefined, input: () => c.operand(x), bias, finish, out, general });
     return;
   }
   const data = signedWeights(c, w);
   const gathered = !isPointwise(attrs, w) && attrs.groups === 1 && w.shape[3]! <= IM2COL_MAX_CHANNELS;
   const gemm = gathered ? patchProblem(x, w, out, data) : product(data);
   const input = (): Operand => (gathered ? gatherPatches(c, attrs, x, w, out, finish.inZero) : c.operand(x));
-  lowerBest(c, INTEGER_CANDIDATES, { gemm, input, bias, finish, out, general });
+  lowerBest(c, candidatesOf(finish), { gemm, input, bias, finish, out, general });
 }
 
 /** The matrix product over the patches of an image of bytes. */
@@ -220,5 +225,7 @@ export function lowerDepthwise(c: Lowering, node: NodeWith<"DepthwiseConv2D">): 
       channelLast: true,
     },
   };
-  lowerBest(c, integer ? INTEGER_DEPTHWISE_CANDIDATES : FLOAT_DEPTHWISE_CANDIDATES, problem);
+  const { finish } = problem;
+  if (finish === undefined) lowerBest(c, FLOAT_DEPTHWISE_CANDIDATES, problem);
+  else lowerBest(c, finish.fixed === undefined ? INTEGER_DEPTHWISE_CANDIDATES : FIXED_DEPTHWISE_CANDIDATES, problem);
 }

@@ -10,7 +10,7 @@ import { centered } from "../operands.ts";
 import type { Operands } from "../operands.ts";
 import type { FloatDepthwise, IntegerDepthwise } from "./problem.ts";
 import { RELAXED_TILES } from "./relaxed.ts";
-import { SCALAR_FLOAT, SCALAR_INTEGER } from "./scalar.ts";
+import { FIXED_INTEGER, SCALAR_FLOAT, SCALAR_INTEGER } from "./scalar.ts";
 import { FLOAT_TILES, INTEGER_TILES } from "./tiles.ts";
 
 export const FLOAT_DEPTHWISE = candidateList<Candidate<FloatDepthwise>>(FLOAT_TILES);
@@ -55,6 +55,7 @@ export function planDepthwiseTiles(
     inputZeroPoint: x.quant!.zeroPoints[0]!,
     isSignedOutput: out.dtype === "int8",
   };
+  if (finish.fixed !== undefined) return planBest(context, [FIXED_INTEGER], problem, name);
   if (!fitsTile(problem.weights, channelOf, problem.bias, finish.scales)) return undefined;
   return planBest(context, simd ? INTEGER_DEPTHWISE : [SCALAR_INTEGER], problem, name);
 }

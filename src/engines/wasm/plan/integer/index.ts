@@ -9,7 +9,7 @@ import { CODED_I8 } from "./coded.ts";
 import { DENSE_I8 } from "./dense.ts";
 import type { IntegerProblem } from "./problem.ts";
 import { RELAXED_I8 } from "./relaxed.ts";
-import { SCALAR_I8 } from "./scalar.ts";
+import { FIXED_I8, SCALAR_I8 } from "./scalar.ts";
 import { SPARSE_DOT_I8 } from "./sparse-dot.ts";
 import { UNSTRUCTURED_I8 } from "./unstructured.ts";
 
@@ -25,6 +25,7 @@ export const INTEGER_CANDIDATES = candidateList<Candidate<IntegerProblem>>([
 /** @returns undefined when accumulators may leave the range that the tiles requantize exactly */
 export function planInteger(context: PlanContext, node: string, problem: IntegerProblem): NodePlan | undefined {
   const { weights, k, bias, finish } = problem;
+  if (finish.fixed !== undefined) return planBest(context, [FIXED_I8], problem, node);
   if (!fitsTile(weights, (i) => Math.floor(i / k), bias, finish.scales)) return undefined;
   return planBest(context, context.selection.simd ? INTEGER_CANDIDATES : [SCALAR_I8], problem, node);
 }

@@ -5,6 +5,7 @@ import type { DeviceFacts } from "../../device.ts";
 import type { Candidate } from "../candidates.ts";
 import { FEW_ROWS, HARDWARE_QUAD_COST } from "../problem.ts";
 import type { GemmProblem } from "../problem.ts";
+import { fixedConstants } from "../quantized.ts";
 import { denseInputs } from "./problem.ts";
 import type { IntegerProblem } from "./problem.ts";
 
@@ -12,11 +13,13 @@ interface Variant {
   readonly tile: "32x32" | "4x4" | "1x4";
   readonly conv: boolean;
   readonly dot4: "native" | "unpack";
+  /** Of layers in fixed point. */
+  readonly isFixed?: boolean;
 }
 
-function dense({ tile, conv, dot4 }: Variant): Candidate<IntegerProblem> {
+function dense({ tile, conv, dot4, isFixed = false }: Variant): Candidate<IntegerProblem> {
   const tiled = tile === "32x32";
-  const kernel = `i8_${conv ? "conv" : "gemm"}_${dot4 === "native" ? "dot4" : "unpack"}_${tile}__wgsl`;
+  const kernel = `i8_${conv ? "conv" : "gemm"}_${isFixed ? "fixed_" : ""}${dot4 === "native" ? "dot4" : "unpack"}_${tile}__wgsl`;
   return {
     kernel,
     requires: dot4 === "native" ? ["dot4"] : [],
@@ -29,7 +32,8 @@ function dense({ tile, conv, dot4 }: Variant): Candidate<IntegerProblem> {
       const { gemm } = problem;
       invariant(gemm !== undefined, "lowering of a problem that was not estimated");
       const { m, shape } = gemm;
-      const base = { kernel, ...denseInputs(c, gemm, problem) };
+      const { fixed } = problem.finish;
+      const base = { kernel, ...denseInputs(c, gemm, problem), ...(fixed && { constants: fixedConstants(fixed) }) };
       const n4 = Math.ceil(shape.groupOut / 4);
       if (tiled) c.dispatch({ ...base, groups: c.fold(Math.ceil(m / 32) * Math.ceil(n4 / 8), shape.groups) });
       else c.flat({ ...base, threads: Math.ceil(m / (tile === "4x4" ? 4 : 1)) * n4, z: shape.groups });
@@ -77,7 +81,13 @@ function share(conv: boolean): Candidate<IntegerProblem> {
   };
 }
 
-export const DENSE_I8: readonly Candidate<IntegerProblem>[] = [
-  ...(["native", "unpack"] as const).flatMap((dot4) => [false, true].flatMap((conv) => TILES.map((tile) => dense({ tile, conv, dot4 })))),
-  ...[false, true].map(share),
-];
+function tiles(isFixed: boolean): readonly Candidate<IntegerProblem>[] {
+  return (["native", "unpack"] as const).flatMap((dot4) =>
+    [false, true].flatMap((conv) => TILES.map((tile) => dense({ tile, conv, dot4, isFixed }))),
+  );
+}
+
+export const DENSE_I8: readonly Candidate<IntegerProblem>[] = [...tiles(false), ...[false, true].map(share)];
+
+/** Of layers in fixed point. */
+export const FIXED_DENSE_I8 = tiles(true);

@@ -1,4 +1,5 @@
 /** An 8-bit layer with constant weights, as its candidates see it. */
+import { scaleWords } from "../../../../graph/fixed-point.ts";
 import type { Tensor } from "../../../../graph/ir.ts";
 import { packColumns, packIntegerGemm } from "../../pack.ts";
 import type { Operand } from "../../step.ts";
@@ -25,7 +26,7 @@ export interface IntegerProblem {
 export function columnsOperand(c: Lowering, gemm: GemmProblem, { bias, finish }: IntegerProblem, tile: number): Operand {
   const { groups, groupOut } = gemm.shape;
   const folded = foldedBias(gemm, int32Bias(c, bias, groups * groupOut), finish.inZero);
-  return c.constant("columns", packColumns(folded, finish.scales, groups, tile));
+  return c.constant("columns", packColumns(folded, scaleWords(finish), groups, tile));
 }
 
 /** bias - zero point × Σ weights, over every weight: padding reads the zero point too, so it takes part on both sides. */
