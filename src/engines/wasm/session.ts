@@ -219,7 +219,7 @@ function planOrFallBack(context: PlanContext, node: Node, aliases: ReadonlyMap<s
   const plan = planNode(context, node);
   if (plan !== undefined) return { node, placement: place(plan.kernel, "wasm", plan.why), plan };
   const cpu = createCpuKernel(context.graph, node, { scratch });
-  return { node, placement: place(cpu.name, "cpu"), cpu };
+  return { node, placement: place(cpu.name, "cpu", cpu.why), cpu };
 }
 
 /** Every tensor's live data: views on the arena, and the constants' own arrays. Made after the last growth, which detaches views. */

@@ -1,5 +1,6 @@
 /** 8-bit candidates that keep weights as 4-bit indices into values of their output channel: GPU memory holds only that. */
 import { invariant } from "../../../../errors.ts";
+import { codeText } from "../../../../graph/code.ts";
 import type { DeviceFacts } from "../../device.ts";
 import { packCodebookGemm } from "../../pack-coded-i8.ts";
 import type { Candidate } from "../candidates.ts";
@@ -41,7 +42,7 @@ function coded(tile: Tile, conv: boolean, dot?: Dot): Candidate<IntegerProblem> 
     estimate({ gemm, codebook }, facts) {
       if (codebook === undefined || gemm?.conv !== conv) return undefined;
       const cost = costOf(tile, dot ?? "native", gemm, facts);
-      return cost === undefined ? undefined : { cost, why: `${codebook.values} shared values an output, 4-bit indices` };
+      return cost === undefined ? undefined : { cost, why: codeText(codebook) };
     },
     lower(c, problem) {
       const { gemm, codebook, finish, out } = problem;
