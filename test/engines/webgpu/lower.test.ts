@@ -8,7 +8,7 @@ import { FLAT_WORKGROUP, foldGroups } from "../../../src/engines/webgpu/step.ts"
 import { DeviceLimitError, UnsupportedError } from "../../../src/errors.ts";
 import { GraphBuilder } from "../../../src/graph/builder.ts";
 import type { Graph } from "../../../src/graph/ir.ts";
-import { codebookDense } from "../int8-codebook.ts";
+import { codebookConv, codebookDense } from "../int8-codebook.ts";
 import { LIMITS, denseGraph, grid, randomGraph } from "./graphs.ts";
 
 const HARDWARE: DeviceFacts = { software: false, dot4: true, f16: true, subgroups: true, limits: LIMITS };
@@ -63,6 +63,14 @@ describe("choice of kernels", () => {
     ["few zero blocks do not beat a split on hardware", denseGraph("float32", 1, 64, 64, 0.7), HARDWARE, {}, "f32_gemm_split_1x4__wgsl"],
   ] as const)("%s", (_, graph, facts, options, kernel) => {
     expect(kernelsOf(graph, facts, options)).toEqual([kernel]);
+  });
+
+  it("marks kernels that only prepare a layer's input", () => {
+    const marks = (graph: Graph): unknown => lowerGraph(graph, QUADS, AUTO).steps.map(({ kernel, helper = false }) => [kernel, helper]);
+    expect(marks(codebookConv(CODEBOOK, [1, 6, 6, 1], 16, [3, 3]))).toEqual([
+      ["i8_im2col_rows__wgsl", true],
+      ["i8_gemm_codebook4_share_16x16__wgsl", false],
+    ]);
   });
 
   it.each([

@@ -13,7 +13,7 @@ import { GraphBuilder } from "../../../src/graph/builder.ts";
 import type { Activation, Graph, Node } from "../../../src/graph/ir.ts";
 import { codedConv, codedDense } from "../coded.ts";
 import { keepDevice, testContext } from "./context.ts";
-import { denseGraph, grid, randomInputs } from "./graphs.ts";
+import { LIMITS, denseGraph, grid, randomInputs } from "./graphs.ts";
 
 const RELU: Activation = { kind: "clamp", min: 0, max: Infinity };
 
@@ -57,6 +57,9 @@ describe("findResiduals", () => {
 
   it("finds what is added to a layer, and puts its activation behind", () => {
     const graph = withResidual(denseGraph("float32", 4, 8, 4), RELU);
+    const facts = { software: true, dot4: true, f16: false, subgroups: false, limits: LIMITS };
+    const { steps } = lowerGraph(graph, facts, parseOptions({}));
+    expect(steps.map(({ node, fused }) => [node, fused])).toEqual([["dense", ["add"]]]);
     expect(findResiduals(graph).get("add")).toMatchObject({
       layer: "dense",
       other: { name: "other" },
