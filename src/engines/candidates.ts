@@ -147,18 +147,31 @@ function preferCoded<C extends Choosable>(applicable: readonly Applicable<C>[], 
 
 /** What is kept, and what the small size costs where that is noticeable. */
 function codedText<C extends Choosable>({ estimate }: Applicable<C>, applicable: readonly Applicable<C>[]): string {
-  const ratio = estimate.cost / Math.min(...applicable.map((other) => other.estimate.cost));
-  return ratio < NOTICEABLE ? estimate.why : `${estimate.why}; expanded they would run ${ratio.toFixed(1)} times as fast`;
+  return keptCodeText(estimate.why, estimate.cost / Math.min(...applicable.map((other) => other.estimate.cost)));
 }
 
 /** Ratio of times from which the record mentions what a code costs. */
 const NOTICEABLE = 1.1;
 
+/**
+ * Of a layer that keeps its code.
+ * @param what the code
+ * @param ratio of its time to that of expanded weights
+ */
+export function keptCodeText(what: string, ratio: number): string {
+  return ratio < NOTICEABLE ? what : `${what}; expanded they would run ${ratio.toFixed(1)} times as fast`;
+}
+
+/** Of a layer whose code is expanded: behind what runs instead. */
+export function slowerCodeText(what: string, ratio: number): string {
+  return `; its code (${what}) would take ${ratio.toFixed(1)} times as long`;
+}
+
 /** Why a layer that has a compact code is expanded nevertheless. */
 function expandedText<C extends Choosable>({ candidate, estimate }: Applicable<C>, applicable: readonly Applicable<C>[]): string {
   const kept = applicable.find((other) => other.candidate.coded === true);
   if (kept === undefined || candidate.coded === true) return "";
-  return `; its code (${kept.estimate.why}) would take ${(kept.estimate.cost / estimate.cost).toFixed(1)} times as long`;
+  return slowerCodeText(kept.estimate.why, kept.estimate.cost / estimate.cost);
 }
 
 /** Share of zeros from which a record says why they are not skipped: fewer are chance. */

@@ -1,6 +1,7 @@
 /** Catalogue rows of the WGSL kernels, and which file of shaders/ with which substitutions each one is. */
 import type { BinaryFn, OpName, UnaryFn } from "../graph/ir.ts";
 import { CODED_GEMMS } from "./wgsl-coded.ts";
+import { CODED_INTEGER_GEMMS } from "./wgsl-coded-i8.ts";
 import { DYNAMIC_KERNELS } from "./wgsl-dynamic.ts";
 import { INT16_KERNELS } from "./wgsl-int16.ts";
 import { ARITHMETICS, INTEGER_GEMMS } from "./wgsl-integer.ts";
@@ -281,6 +282,7 @@ export const WGSL_KERNELS: readonly WgslKernel[] = [
   ...DYNAMIC_KERNELS,
   ...INT16_KERNELS,
   ...CODED_GEMMS,
+  ...CODED_INTEGER_GEMMS,
   ...SPARSE_GEMMS,
   ...elementwise(),
   ...OTHERS,

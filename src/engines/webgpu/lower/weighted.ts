@@ -1,6 +1,6 @@
 /** Layers with constant weights (Dense, Conv2D, DepthwiseConv2D, MatMul with a constant right side): the problem for their candidates. */
 import { inputTensor, outputTensor, requireInput } from "../../../graph/access.ts";
-import { floatCode, permuteCode } from "../../../graph/code.ts";
+import { floatCode, int8Codebook, permuteCode } from "../../../graph/code.ts";
 import { elementCount } from "../../../graph/dtype.ts";
 import { isDynamic } from "../../../graph/dynamic.ts";
 import { isInt16 } from "../../../graph/int16.ts";
@@ -93,7 +93,7 @@ export function lowerDense(c: Lowering, node: NodeWith<"Dense">): void {
     groups: 1,
   };
   const gemm = finish.weightZeros === undefined ? denseProblem(x, w, out, signedWeights(c, w)) : undefined;
-  lowerBest(c, candidatesOf(finish), { gemm, input: () => c.operand(x), bias, finish, out, general });
+  lowerBest(c, candidatesOf(finish), { gemm, codebook: int8Codebook(w), input: () => c.operand(x), bias, finish, out, general });
 }
 
 function candidatesOf({ fixed }: IntegerFinish): typeof INTEGER_CANDIDATES {
@@ -151,15 +151,16 @@ export function lowerConv2D(c: Lowering, node: NodeWith<"Conv2D">): void {
   };
   const groupOut = w.shape[0]! / attrs.groups;
   const fillsWords = attrs.groups === 1 || (groupOut % 4 === 0 && w.shape[3]! % 4 === 0);
+  const codebook = int8Codebook(w);
   if (finish.weightZeros !== undefined || !fillsWords) {
-    lowerBest(c, candidatesOf(finish), { gemm: undefined, input: () => c.operand(x), bias, finish, out, general });
+    lowerBest(c, candidatesOf(finish), { gemm: undefined, codebook, input: () => c.operand(x), bias, finish, out, general });
     return;
   }
   const data = signedWeights(c, w);
   const gathered = !isPointwise(attrs, w) && attrs.groups === 1 && w.shape[3]! <= IM2COL_MAX_CHANNELS;
   const gemm = gathered ? patchProblem(x, w, out, data) : product(data);
   const input = (): Operand => (gathered ? gatherPatches(c, attrs, x, w, out, finish.inZero) : c.operand(x));
-  lowerBest(c, candidatesOf(finish), { gemm, input, bias, finish, out, general });
+  lowerBest(c, candidatesOf(finish), { gemm, codebook, input, bias, finish, out, general });
 }
 
 /** The matrix product over the patches of an image of bytes. */

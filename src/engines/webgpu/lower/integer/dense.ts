@@ -1,6 +1,5 @@
 /** Dense 8-bit candidates: tiles in workgroup memory or in registers, by dot products of four bytes. */
 import { invariant } from "../../../../errors.ts";
-import type { Estimate } from "../../../candidates.ts";
 import type { DeviceFacts } from "../../device.ts";
 import type { Candidate } from "../candidates.ts";
 import { FEW_ROWS, HARDWARE_QUAD_COST } from "../problem.ts";
@@ -27,7 +26,10 @@ function dense({ tile, conv, dot4, isFixed = false }: Variant): Candidate<Intege
     sparse: false,
     algorithm: tiled ? "tiled" : "direct",
     dot4,
-    estimate: ({ gemm }, facts) => (gemm?.conv === conv ? estimate(gemm, tile, dot4, facts) : undefined),
+    estimate({ gemm }, facts) {
+      const cost = gemm?.conv === conv ? tileCost(gemm, tile, dot4, facts) : undefined;
+      return cost === undefined ? undefined : { cost, why: "dense weights" };
+    },
     lower(c, problem) {
       const { gemm } = problem;
       invariant(gemm !== undefined, "lowering of a problem that was not estimated");
@@ -42,12 +44,12 @@ function dense({ tile, conv, dot4, isFixed = false }: Variant): Candidate<Intege
 }
 
 /** As of the float kernels; of the twin without the built-in, an assumption. */
-function estimate({ m }: GemmProblem, tile: Variant["tile"], dot4: Variant["dot4"], { software }: DeviceFacts): Estimate | undefined {
+export function tileCost({ m }: GemmProblem, tile: Variant["tile"], dot4: Variant["dot4"], { software }: DeviceFacts): number | undefined {
   const few = m < FEW_ROWS;
   const direct = software ? 1 : 1.5;
   if (few && tile === "32x32") return undefined;
   const cost = tile === "32x32" ? (software ? 10 : 1) : tile === "4x4" ? direct * (few ? 4 / m : 1) : direct * (few ? 1 : 2);
-  return { cost: dot4 === "native" ? cost : cost * 1.5, why: "dense weights" };
+  return dot4 === "native" ? cost : cost * 1.5;
 }
 
 const TILES = ["4x4", "1x4", "32x32"] as const;
@@ -57,6 +59,16 @@ const SHARE = 16;
 /** Time relative to the direct tile by dot products: 0.5 on 192×256×256, 0.4 to 0.6 on a 3×3 convolution and on 16×64×64 (SwiftShader 5.0). */
 const SHARE_COST = 0.5;
 
+export function shareCost({ m, shape }: GemmProblem, { software }: DeviceFacts): number {
+  const width = Math.ceil(shape.groupOut / 4) * 4;
+  const waste = ((Math.ceil(m / SHARE) * SHARE) / m) * ((Math.ceil(width / SHARE) * SHARE) / width);
+  return (software ? SHARE_COST : HARDWARE_QUAD_COST) * waste;
+}
+
+export function shareThreads({ m, shape }: GemmProblem): number {
+  return Math.ceil(m / SHARE) * Math.ceil(shape.groupOut / SHARE) * 4;
+}
+
 /** Products in float32, exact: for software adapters, whose dot products of bytes take long. */
 function share(conv: boolean): Candidate<IntegerProblem> {
   const kernel = `i8_${conv ? "conv" : "gemm"}_share_16x16__wgsl`;
@@ -65,18 +77,11 @@ function share(conv: boolean): Candidate<IntegerProblem> {
     requires: ["subgroups"],
     sparse: false,
     algorithm: "direct",
-    estimate({ gemm }, { software }) {
-      if (gemm?.conv !== conv) return undefined;
-      const { m, shape } = gemm;
-      const width = Math.ceil(shape.groupOut / 4) * 4;
-      const waste = ((Math.ceil(m / SHARE) * SHARE) / m) * ((Math.ceil(width / SHARE) * SHARE) / width);
-      return { cost: (software ? SHARE_COST : HARDWARE_QUAD_COST) * waste, why: "dense weights" };
-    },
+    estimate: ({ gemm }, facts) => (gemm?.conv === conv ? { cost: shareCost(gemm, facts), why: "dense weights" } : undefined),
     lower(c, problem) {
       const { gemm } = problem;
       invariant(gemm !== undefined, "lowering of a problem that was not estimated");
-      const quads = Math.ceil(gemm.m / SHARE) * Math.ceil(gemm.shape.groupOut / SHARE);
-      c.flat({ kernel, ...denseInputs(c, gemm, problem), threads: quads * 4, z: gemm.shape.groups });
+      c.flat({ kernel, ...denseInputs(c, gemm, problem), threads: shareThreads(gemm), z: gemm.shape.groups });
     },
   };
 }
