@@ -60,7 +60,7 @@ async function inAllModes(graphs: Readonly<Record<Mode, Graph>>, inputs: readonl
   return found as Record<Mode, TypedArray[]>;
 }
 
-const argmax = (values: TypedArray): number => values.indexOf(Math.max(...Array.from(values)) as never);
+const argmax = (values: TypedArray): number => values.indexOf(Math.max(...Array.from(values)));
 
 /** How many outputs differ from those of the other run, and by how much at most. */
 function distance(
