@@ -39,6 +39,47 @@ export function denseGraph(type: "float32" | "int8", m: number, n: number, k: nu
   return b.finish([y]);
 }
 
+export interface ConvShape {
+  readonly batch?: number;
+  readonly input: readonly [h: number, w: number, c: number];
+  readonly out: number;
+  readonly kernel: readonly [number, number];
+  readonly strides?: readonly [number, number];
+  readonly dilations?: readonly [number, number];
+  readonly pads?: readonly [number, number, number, number];
+  readonly groups?: number;
+}
+
+/** A convolution of floats with a bias and a clamp. */
+export function convGraph({
+  batch = 1,
+  input,
+  out,
+  kernel,
+  strides = [1, 1],
+  dilations = [1, 1],
+  pads = [0, 0, 0, 0],
+  groups = 1,
+}: ConvShape): Graph {
+  const b = new GraphBuilder("conv");
+  const x = b.input("x", "float32", [batch, ...input]);
+  const count = (out * kernel[0] * kernel[1] * input[2]) / groups;
+  const w = b.constant(
+    "w",
+    "float32",
+    [out, ...kernel, input[2] / groups],
+    Float32Array.from({ length: count }, (_, i) => Math.sin(i * 0.7)),
+  );
+  const bias = b.constant(
+    "b",
+    "float32",
+    [out],
+    Float32Array.from({ length: out }, (_, i) => Math.cos(i)),
+  );
+  const y = b.add("Conv2D", "layer", [x, w, bias], { strides, dilations, pads, groups, activation: { kind: "clamp", min: 0, max: 6 } });
+  return b.finish([y]);
+}
+
 export function randomInputs(graph: Graph, seed: number): TypedArray[] {
   const rand = random(seed);
   return graph.inputs.map((name) => {
