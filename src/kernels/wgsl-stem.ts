@@ -1,0 +1,30 @@
+/** First convolutions of three channels: their sizes, and their catalogue rows. */
+import { wgslRow as row } from "./wgsl-row.ts";
+import type { WgslKernel } from "./wgsl-row.ts";
+
+export interface StemTile {
+  /** Side of the square window. */
+  readonly size: 3;
+  readonly stride: 1 | 2;
+  /** vec4 columns of a thread, which has all that there are. */
+  readonly columns: 2 | 4 | 8;
+}
+
+export const STEM_TILES: readonly StemTile[] = ([1, 2] as const).flatMap((stride) =>
+  ([2, 4, 8] as const).map((columns) => ({ size: 3, stride, columns }) as const),
+);
+
+export function stemName({ size, stride, columns }: StemTile): string {
+  return `f32_conv_stem_${size}x${size}_s${stride}_4x${4 * columns}__wgsl`;
+}
+
+export const STEMS: readonly WgslKernel[] = STEM_TILES.map((tile) => {
+  const { size, stride, columns } = tile;
+  return row(
+    stemName(tile),
+    ["Conv2D"],
+    "f32_conv_stem_4xc",
+    { KERNEL: `${size}`, STRIDE: `${stride}`, COLUMNS: `${columns}` },
+    `Windows of ${size} × ${size} of three channels in steps of ${stride}: four neighbouring pixels × up to ${4 * columns} columns a thread.`,
+  );
+});
