@@ -16,7 +16,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
   }
   let group = wid.z;
   let n4 = i % params.n4;
-  let slices = (params.k4 + params.slice_k4 - 1u) / params.slice_k4;
+  let slices = (params.k4 + params.part - 1u) / params.part;
   var v = bias[group * params.n4 + n4];
   var at = group * slices * size + i;
   for (var slice = 0u; slice < slices; slice++) {

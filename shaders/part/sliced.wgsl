@@ -11,9 +11,9 @@ struct Part {
 };
 
 fn part_of(z: u32) -> Part {
-  let slices = (params.k4 + params.slice_k4 - 1u) / params.slice_k4;
-  let first = z % slices * params.slice_k4;
-  return Part(z / slices, first, min(first + params.slice_k4, params.k4), z * params.m * params.n4);
+  let slices = (params.k4 + params.part - 1u) / params.part;
+  let first = z % slices * params.part;
+  return Part(z / slices, first, min(first + params.part, params.k4), z * params.m * params.n4);
 }
 
 fn start_of(column4: u32) -> vec4<f32> {
