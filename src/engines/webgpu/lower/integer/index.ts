@@ -10,6 +10,12 @@ import type { IntegerProblem } from "./problem.ts";
 import { STEM_I8 } from "./stem.ts";
 import { TILED_I8 } from "./tiled.ts";
 
-export const INTEGER_CANDIDATES = candidateList<Candidate<IntegerProblem>>([...DENSE_I8, ...STEM_I8, ...TILED_I8, ...BLOCK_SPARSE_I8, GENERAL_I8]);
+export const INTEGER_CANDIDATES = candidateList<Candidate<IntegerProblem>>([
+  ...DENSE_I8,
+  ...STEM_I8,
+  ...TILED_I8,
+  ...BLOCK_SPARSE_I8,
+  GENERAL_I8,
+]);
 
 export const INTEGER_DEPTHWISE_CANDIDATES = candidateList<Candidate<DepthwiseProblem>>([...DEPTHWISE_TILES_I8, GENERAL_DEPTHWISE_I8]);
