@@ -10,6 +10,7 @@ import { wgslRow as row } from "./wgsl-row.ts";
 import { PROBES } from "./wgsl-probes.ts";
 import type { WgslKernel } from "./wgsl-row.ts";
 import { SPARSE_GEMMS } from "./wgsl-sparse.ts";
+import { STEMS } from "./wgsl-stem.ts";
 import { TILED_GEMMS } from "./wgsl-tiles.ts";
 
 export type { WgslKernel } from "./wgsl-row.ts";
@@ -278,6 +279,7 @@ export const WGSL_KERNELS: readonly WgslKernel[] = [
   ...TILED_GEMMS,
   ...floatGemms(),
   ...quadGemms(),
+  ...STEMS,
   ...INTEGER_GEMMS,
   ...DYNAMIC_KERNELS,
   ...INT16_KERNELS,

@@ -21,7 +21,7 @@ export interface Candidate<P> extends Choosable {
   readonly requires: readonly DeviceFeature[];
   /** Absent: no workgroup memory, and no more threads than every device has. */
   readonly workgroup?: Workgroup;
-  /** `tiled`: workgroup memory; `split`: k over threads; `direct`: registers only. `gemm` chooses by this. */
+  /** `tiled`: workgroup memory; `split`: k over threads or workgroups; `direct`: registers only. `gemm` chooses by this. */
   readonly algorithm?: "tiled" | "split" | "direct";
   /** The built-in dot product of four bytes, or its twin. `dot4` chooses by this. */
   readonly dot4?: "native" | "unpack";
