@@ -34,6 +34,7 @@ export function lowerConstantMatMul(c: Lowering, x: Tensor, b: Tensor, transpose
     c,
     FLOAT_CANDIDATES,
     floatProblem({ gemm, x, code, weightShape: [n, k], bias: undefined, activation: undefined, residual: undefined, out }),
+    stored,
   );
 }
 
@@ -65,6 +66,7 @@ export function lowerDense(c: Lowering, node: NodeWith<"Dense">): void {
       c,
       FLOAT_CANDIDATES,
       floatProblem({ gemm, x, code: floatCode(w), weightShape: w.shape, bias, ...finishOf(c, activation, out) }),
+      w.code,
     );
     return;
   }
@@ -92,7 +94,7 @@ export function lowerDense(c: Lowering, node: NodeWith<"Dense">): void {
     groups: 1,
   };
   const gemm = finish.weightZeros === undefined ? denseProblem(x, w, out, signedWeights(c, w)) : undefined;
-  lowerBest(c, INTEGER_CANDIDATES, { gemm, codebook: int8Codebook(w), input: () => c.operand(x), bias, finish, out, general });
+  lowerBest(c, INTEGER_CANDIDATES, { gemm, codebook: int8Codebook(w), input: () => c.operand(x), bias, finish, out, general }, w.code);
 }
 
 /** Channels up to which an integer convolution runs over gathered patches: half or more of each word would be padding. */
@@ -117,6 +119,7 @@ export function lowerConv2D(c: Lowering, node: NodeWith<"Conv2D">): void {
       c,
       FLOAT_CANDIDATES,
       floatProblem({ gemm, x, code: floatCode(w), weightShape: w.shape, bias, ...finishOf(c, activation, out) }),
+      w.code,
     );
     return;
   }
@@ -148,14 +151,14 @@ export function lowerConv2D(c: Lowering, node: NodeWith<"Conv2D">): void {
   const fillsWords = attrs.groups === 1 || (groupOut % 4 === 0 && w.shape[3]! % 4 === 0);
   const codebook = int8Codebook(w);
   if (finish.weightZeros !== undefined || !fillsWords) {
-    lowerBest(c, INTEGER_CANDIDATES, { gemm: undefined, codebook, input: () => c.operand(x), bias, finish, out, general });
+    lowerBest(c, INTEGER_CANDIDATES, { gemm: undefined, codebook, input: () => c.operand(x), bias, finish, out, general }, w.code);
     return;
   }
   const data = signedWeights(c, w);
   const gathered = !isPointwise(attrs, w) && attrs.groups === 1 && w.shape[3]! <= IM2COL_MAX_CHANNELS;
   const gemm = gathered ? patchProblem(x, w, out, data) : product(data);
   const input = (): Operand => (gathered ? gatherPatches(c, attrs, x, w, out, finish.inZero) : c.operand(x));
-  lowerBest(c, INTEGER_CANDIDATES, { gemm, codebook, input, bias, finish, out, general });
+  lowerBest(c, INTEGER_CANDIDATES, { gemm, codebook, input, bias, finish, out, general }, w.code);
 }
 
 /** The matrix product over the patches of an image of bytes. */
@@ -221,5 +224,5 @@ export function lowerDepthwise(c: Lowering, node: NodeWith<"DepthwiseConv2D">): 
       channelLast: true,
     },
   };
-  lowerBest(c, integer ? INTEGER_DEPTHWISE_CANDIDATES : FLOAT_DEPTHWISE_CANDIDATES, problem);
+  lowerBest(c, integer ? INTEGER_DEPTHWISE_CANDIDATES : FLOAT_DEPTHWISE_CANDIDATES, problem, w.code);
 }
