@@ -113,7 +113,7 @@ describe("coded=auto", () => {
   it("says why groups that do not fill words are expanded", async () => {
     const { kernel, why } = await choice(codebookConv({ values: 16, seed: 1 }, [1, 6, 6, 6], 6, [3, 3], { groups: 3 }));
     expect(kernel).toBe("i8_conv_general_1x4__wgsl");
-    expect(why).toBe("four outputs a thread; no kernel keeps the 4-bit indices of such groups");
+    expect(why).toBe("four outputs a thread; no kernel of this layer runs from its code (16 shared values an output, 4-bit indices)");
   });
 });
 

@@ -6,7 +6,7 @@ import { inputTensor, outputTensor, requireInput } from "../../../graph/access.t
 import { floatCode, int8Codebook, isByRows } from "../../../graph/code.ts";
 import { dynamicLayer, isDynamic } from "../../../graph/dynamic.ts";
 import type { Tensor } from "../../../graph/ir.ts";
-import { chooseCode, createCodedConv, expandedCode } from "./conv_coded.ts";
+import { chooseCode, createCodedConv } from "./conv_coded.ts";
 import { createCodedIntegerConv } from "./conv_coded_i8.ts";
 import { createDynamicConv } from "./conv_dynamic.ts";
 import { createInt16Conv } from "./conv_i16.ts";
@@ -80,11 +80,9 @@ function createFloatConv(context: KernelContext<ConvOp>, g: ConvGeometry, w: Ten
     bias === undefined ? new Float32Array(g.outChannels) : bias.data === undefined ? undefined : floatWeights(node, bias, bias.data);
   const code = floatCode(w);
   const choice =
-    code === undefined || constant === undefined
-      ? undefined
-      : node.op !== "ConvTranspose2D" && isByRows(code) && fixedBias !== undefined
-        ? chooseCode(code, constant, outputPixels(g), g.taps * g.groupIn, layout, context.sparse)
-        : expandedCode(code);
+    code !== undefined && constant !== undefined && node.op !== "ConvTranspose2D" && isByRows(code) && fixedBias !== undefined
+      ? chooseCode(code, constant, outputPixels(g), g.taps * g.groupIn, layout, context.sparse)
+      : undefined;
   if (code !== undefined && fixedBias !== undefined && choice?.keeps === true) {
     return createCodedConv(scratch, g, code, finish, fixedBias, bias === undefined ? 0 : fixedBias.byteLength, choice.why);
   }
@@ -164,11 +162,9 @@ function createIntegerConv(
   const biasBytes = bias === undefined ? 0 : (fixedBias?.byteLength ?? 0);
   const code = int8Codebook(w);
   const choice =
-    code === undefined || constant === undefined
-      ? undefined
-      : node.op !== "ConvTranspose2D" && mayBeSparse && fixedBias !== undefined
-        ? chooseCode(code, constant, outputPixels(g), g.taps * g.groupIn, layout, context.sparse)
-        : expandedCode(code);
+    code !== undefined && node.op !== "ConvTranspose2D" && mayBeSparse && fixedBias !== undefined
+      ? chooseCode(code, constant, outputPixels(g), g.taps * g.groupIn, layout, context.sparse)
+      : undefined;
   if (code !== undefined && fixedBias !== undefined && choice?.keeps === true) {
     return createCodedIntegerConv(scratch, g, { code, type, zeroPoint, finish, bias: fixedBias, biasBytes, why: choice.why });
   }

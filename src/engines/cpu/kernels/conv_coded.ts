@@ -68,21 +68,15 @@ export function chooseCode(
 ): CodeChoice {
   const what = codeText(code);
   const ratio = timeRatio(code, rows, k);
-  if (ratio > CODED_LIMIT) return { keeps: false, why: `dense weights${slowerCodeText(what, ratio)}` };
   const kept = { keeps: true, why: keptCodeText(what, ratio) };
-  if (layout === "dense") return kept;
+  if (layout === "dense") return ratio > CODED_LIMIT ? { keeps: false, why: `dense weights${slowerCodeText(what, ratio)}` } : kept;
   let zeros = 0;
   for (let i = 0; i < weights.length; i++) if (weights[i] === 0) zeros++;
-  if (policy === "auto" && zeros < MANY_ZEROS * weights.length) return kept;
+  if (ratio <= CODED_LIMIT && policy === "auto" && zeros < MANY_ZEROS * weights.length) return kept;
   return {
     keeps: false,
     why: `${((100 * zeros) / weights.length).toFixed(0)} % of its weights are zero; its code (${what}) would skip none`,
   };
-}
-
-/** Of a layer that no kernel runs from its code, whatever that would cost. */
-export function expandedCode(code: WeightCode): CodeChoice {
-  return { keeps: false, why: `dense weights; no kernel of this layer runs from its code (${codeText(code)})` };
 }
 
 interface Views {

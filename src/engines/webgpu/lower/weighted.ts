@@ -35,6 +35,7 @@ export function lowerConstantMatMul(c: Lowering, x: Tensor, b: Tensor, transpose
     c,
     FLOAT_CANDIDATES,
     floatProblem({ gemm, x, code, weightShape: [n, k], bias: undefined, activation: undefined, residual: undefined, out }),
+    stored,
   );
 }
 
@@ -66,6 +67,7 @@ export function lowerDense(c: Lowering, node: NodeWith<"Dense">): void {
       c,
       FLOAT_CANDIDATES,
       floatProblem({ gemm, x, code: floatCode(w), weightShape: w.shape, bias, ...finishOf(c, activation, out) }),
+      w.code,
     );
     return;
   }
@@ -93,7 +95,7 @@ export function lowerDense(c: Lowering, node: NodeWith<"Dense">): void {
     groups: 1,
   };
   const gemm = finish.weightZeros === undefined ? denseProblem(x, w, out, signedWeights(c, w)) : undefined;
-  lowerBest(c, candidatesOf(finish), { gemm, codebook: int8Codebook(w), input: () => c.operand(x), bias, finish, out, general });
+  lowerBest(c, candidatesOf(finish), { gemm, codebook: int8Codebook(w), input: () => c.operand(x), bias, finish, out, general }, w.code);
 }
 
 function candidatesOf({ fixed }: IntegerFinish): typeof INTEGER_CANDIDATES {
@@ -122,6 +124,7 @@ export function lowerConv2D(c: Lowering, node: NodeWith<"Conv2D">): void {
       c,
       FLOAT_CANDIDATES,
       floatProblem({ gemm, x, code: floatCode(w), weightShape: w.shape, bias, ...finishOf(c, activation, out) }),
+      w.code,
     );
     return;
   }
@@ -153,14 +156,14 @@ export function lowerConv2D(c: Lowering, node: NodeWith<"Conv2D">): void {
   const fillsWords = attrs.groups === 1 || (groupOut % 4 === 0 && w.shape[3]! % 4 === 0);
   const codebook = int8Codebook(w);
   if (finish.weightZeros !== undefined || !fillsWords) {
-    lowerBest(c, candidatesOf(finish), { gemm: undefined, codebook, input: () => c.operand(x), bias, finish, out, general });
+    lowerBest(c, candidatesOf(finish), { gemm: undefined, codebook, input: () => c.operand(x), bias, finish, out, general }, w.code);
     return;
   }
   const data = signedWeights(c, w);
   const gathered = !isPointwise(attrs, w) && attrs.groups === 1 && w.shape[3]! <= IM2COL_MAX_CHANNELS;
   const gemm = gathered ? patchProblem(x, w, out, data) : product(data);
   const input = (): Operand => (gathered ? gatherPatches(c, attrs, x, w, out, finish.inZero) : c.operand(x));
-  lowerBest(c, candidatesOf(finish), { gemm, codebook, input, bias, finish, out, general });
+  lowerBest(c, candidatesOf(finish), { gemm, codebook, input, bias, finish, out, general }, w.code);
 }
 
 /** The matrix product over the patches of an image of bytes. */
@@ -227,6 +230,6 @@ export function lowerDepthwise(c: Lowering, node: NodeWith<"DepthwiseConv2D">): 
     },
   };
   const { finish } = problem;
-  if (finish === undefined) lowerBest(c, FLOAT_DEPTHWISE_CANDIDATES, problem);
-  else lowerBest(c, finish.fixed === undefined ? INTEGER_DEPTHWISE_CANDIDATES : FIXED_DEPTHWISE_CANDIDATES, problem);
+  if (finish === undefined) lowerBest(c, FLOAT_DEPTHWISE_CANDIDATES, problem, w.code);
+  else lowerBest(c, finish.fixed === undefined ? INTEGER_DEPTHWISE_CANDIDATES : FIXED_DEPTHWISE_CANDIDATES, problem, w.code);
 }

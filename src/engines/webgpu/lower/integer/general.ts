@@ -5,19 +5,12 @@ import { lowerGeneralConv } from "../general.ts";
 import type { GeneralConv } from "../general.ts";
 import type { IntegerProblem } from "./problem.ts";
 
-const WHY = "four outputs a thread";
-
-function general<P extends { readonly general: GeneralConv; readonly codebook?: unknown; readonly gemm?: unknown }>(
-  kernel: string,
-): Candidate<P> {
+function general<P extends { readonly general: GeneralConv }>(kernel: string): Candidate<P> {
   return {
     kernel,
     requires: [],
     sparse: false,
-    estimate: ({ codebook, gemm }) => ({
-      cost: 8,
-      why: codebook !== undefined && gemm === undefined ? `${WHY}; no kernel keeps the 4-bit indices of such groups` : WHY,
-    }),
+    estimate: () => ({ cost: 8, why: "four outputs a thread" }),
     lower: (c, problem) => {
       lowerGeneralConv(c, problem.general);
     },
