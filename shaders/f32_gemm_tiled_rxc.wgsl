@@ -1,7 +1,8 @@
 // Dense layers and convolutions (implicit GEMM) on hardware GPUs: both operands in tiles of workgroup memory, ROWS × 4·COLUMNS outputs a
 // thread of X × Y, so that a workgroup has Y·ROWS × 4·X·COLUMNS; 4·DEPTH of k a step. 32 × 32 by 8 × 8 threads of 4 × 4 is the common
 // ancestor of tfjs' and onnxruntime's packed kernels.
-// Weights [k][n/4] as vec4, rows padded to four; bias padded to four. Grid: x tiles (columns fastest), folded into y; z groups.
+// Weights [k][n/4] as vec4, rows padded to four; bias padded to four. Grid: x tiles (columns fastest), folded into y; z groups, or slices of k
+// of groups.
 // #param X = 8 | 16
 // #param Y = 8 | 16
 // #param ROWS = 4 | 8
@@ -10,15 +11,15 @@
 // #param LOADS_A = 1 | 4
 // #param LOADS_W = 1 | 2 | 4
 // #param ACCESS = f32_rows_vec4 | f32_rows_scalar | f32_conv_vec4 | f32_conv_scalar
+// #param PART = whole | sliced
 // #include common/gemm_params.wgsl
 // #include common/activation.wgsl
 // #include common/fma4.wgsl
 // #include access/{{ACCESS}}.wgsl
-// #include common/f32_store.wgsl
+// #include part/{{PART}}.wgsl
 @group(0) @binding(3) var<storage, read> w: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;
 
-override FIT_K: bool = false;   // steps divide k
+override FIT_K: bool = false;   // steps divide k, or every slice of it
 
 const X = {{X}}u;
 const WIDTH = {{X*COLUMNS}}u;      // vec4 columns of a tile
@@ -34,7 +35,7 @@ fn main(
   @builtin(local_invocation_id) lid: vec3<u32>,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let group = wid.z;
+  let part = part_of(wid.z);
   let tiles_n = (params.n4 + WIDTH - 1u) / WIDTH;
   let tile = wid.y * nwg.x + wid.x;
   let m_first = (tile / tiles_n) * {{Y*ROWS}}u;
@@ -45,19 +46,19 @@ fn main(
   let a_k4 = local % {{DEPTH}}u;
   let a_row = local / {{DEPTH}}u;
   // #repeat L {{LOADS_A}}
-  let r{{L}} = row_of(min(m_first + a_row + {{L}}u * (THREADS / {{DEPTH}}u), last), group);
+  let r{{L}} = row_of(min(m_first + a_row + {{L}}u * (THREADS / {{DEPTH}}u), last), part.group);
   // #end
   let w_column = local % WIDTH;
   let w_row = local / WIDTH;
-  let weights = group * params.k4 * 4u * params.n4 + min(n4_first + w_column, last_n4);
+  let weights = part.group * params.k4 * 4u * params.n4 + min(n4_first + w_column, last_n4);
   // #repeat C {{COLUMNS}}
-  let bias{{C}} = bias[group * params.n4 + min(n4_first + lid.x + {{C}}u * X, last_n4)];
+  let start{{C}} = start_of(part.group * params.n4 + min(n4_first + lid.x + {{C}}u * X, last_n4));
   // #repeat R {{ROWS}}
-  var c{{R}}_{{C}} = bias{{C}};
+  var c{{R}}_{{C}} = start{{C}};
   // #end
   // #end
-  for (var first = 0u; first < params.k4; first += {{DEPTH}}u) {
-    let inside = FIT_K || first + a_k4 < params.k4;
+  for (var first = part.first; first < part.end; first += {{DEPTH}}u) {
+    let inside = FIT_K || first + a_k4 < part.end;
     // #repeat L {{LOADS_A}}
     if (inside) {
       tile_a[a_row + {{L}}u * (THREADS / {{DEPTH}}u)][a_k4] = load_a(r{{L}}, first + a_k4);
@@ -69,7 +70,7 @@ fn main(
     {
       let row = w_row + {{L}}u * (THREADS / WIDTH);
       let k = first * 4u + row;
-      if (FIT_K || k < params.k4 * 4u) {
+      if (FIT_K || k < part.end * 4u) {
         tile_w[row][w_column] = w[weights + k * params.n4];
       } else {
         tile_w[row][w_column] = vec4<f32>(0.0);
@@ -93,10 +94,9 @@ fn main(
     workgroupBarrier();
   }
   let m = m_first + lid.y * {{ROWS}}u;
-  let column = group * params.n;
   // #repeat R {{ROWS}}
   // #repeat C {{COLUMNS}}
-  store(m + {{R}}u, (n4_first + lid.x + {{C}}u * X) * 4u, column, c{{R}}_{{C}});
+  store(m + {{R}}u, (n4_first + lid.x + {{C}}u * X) * 4u, part.column, c{{R}}_{{C}});
   // #end
   // #end
 }

@@ -1,18 +1,24 @@
 // Integer convolutions that no faster kernel takes (odd groups, transposed, channel multipliers, weights with zero points): one word of
-// four output channels a thread. Weights [o][ky][kx][c of the group] as int32 less their zero point; per channel (bias, scale bits).
+// four output channels a thread. Weights [o][ky][kx][c of the group] as int32 less their zero point.
+// #param REQUANTIZE = requantize | requantize_fixed
 // #include common/flat.wgsl
 // #include common/general_conv.wgsl
 // #include common/bytes.wgsl
-// #include common/requantize.wgsl
+// #include common/{{REQUANTIZE}}.wgsl
+struct Columns {
+  bias: vec4<i32>,
+  scale: Scale,
+};
 @group(0) @binding(1) var<storage, read_write> out: array<u32>;
 @group(0) @binding(2) var<storage, read> x: array<u32>;
 @group(0) @binding(3) var<storage, read> w: array<i32>;
-@group(0) @binding(4) var<storage, read> channels: array<vec2<i32>>;
+@group(0) @binding(4) var<storage, read> columns: array<Columns>;
 
+// Sum of output channel o at a pixel, without its bias.
 fn accumulate(o: u32, image: i32, oy: i32, ox: i32) -> i32 {
   let first = o / params.group_out * params.group_in;
   var at = o * u32(params.kernel_h * params.kernel_w) * params.group_in;
-  var acc = channels[o].x;
+  var acc = 0;
   for (var ky = 0; ky < params.kernel_h; ky++) {
     let y = source(oy, ky, params.stride_y, params.pad_top, params.dilation_y, params.in_h);
     for (var kx = 0; kx < params.kernel_w; kx++) {
@@ -41,14 +47,13 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) nwg: vec
   let ox = i32(pixel % params.out_w);
   let oy = i32(pixel / params.out_w % params.out_h);
   let image = i32(pixel / params.out_w / params.out_h);
-  var acc = vec4<i32>(0);
-  var scale = vec4<f32>(0.0);
+  let column = columns[i % words];
+  var acc = column.bias;
   for (var lane = 0u; lane < 4u; lane++) {
     let o = (i % words) * 4u + lane;
     if (o < params.out_c) {
-      acc[lane] = accumulate(o, image, oy, ox);
-      scale[lane] = bitcast<f32>(channels[o].y);
+      acc[lane] += accumulate(o, image, oy, ox);
     }
   }
-  out[i] = pack(requantize(acc, scale, params.out_zero, params.out_lo, params.out_hi));
+  out[i] = pack(requantize(acc, column.scale, params.out_zero, params.out_lo, params.out_hi));
 }

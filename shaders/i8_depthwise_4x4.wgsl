@@ -1,12 +1,13 @@
 // Integer depthwise convolution, one filter a channel: one word (four channels) × four neighbouring columns a thread, products in int32.
 // Weights [tap][c/4] as words; the input's zero point is folded into the bias, padding reads it.
+// #param REQUANTIZE = requantize | requantize_fixed
 // #include common/flat.wgsl
 // #include common/window_params.wgsl
 // #include common/bytes.wgsl
-// #include common/requantize.wgsl
+// #include common/{{REQUANTIZE}}.wgsl
 struct Columns {
   bias: vec4<i32>,
-  scale: vec4<f32>,
+  scale: Scale,
 };
 @group(0) @binding(1) var<storage, read_write> out: array<u32>;
 @group(0) @binding(2) var<storage, read> x: array<u32>;
@@ -18,7 +19,7 @@ fn load(line: i32, column: i32, inside: bool, c: u32) -> vec4<i32> {
   return unpack(select(params.pad_word, x[u32(select(0, line + column, valid)) * params.channels4 + c], valid));
 }
 
-fn finish(acc: vec4<i32>, scale: vec4<f32>) -> u32 {
+fn finish(acc: vec4<i32>, scale: Scale) -> u32 {
   return pack(requantize(acc, scale, params.out_zero, params.out_lo, params.out_hi));
 }
 

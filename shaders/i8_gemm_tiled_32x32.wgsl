@@ -4,11 +4,12 @@
 // #param ACCESS = i8_rows | i8_conv
 // #param DOT4 = dot4I8Packed | dot4_unpack
 // #param STORE = i8_store | dynamic_store
+// #param REQUANTIZE = requantize | requantize_fixed
 // #include common/gemm_params.wgsl
 // #include common/bytes.wgsl
 // #include common/dot4.wgsl
 // #include common/dot_columns.wgsl
-// #include common/requantize.wgsl
+// #include common/{{REQUANTIZE}}.wgsl
 // #include access/{{ACCESS}}.wgsl
 // #include common/{{STORE}}.wgsl
 @group(0) @binding(3) var<storage, read> w: array<vec4<u32>>;

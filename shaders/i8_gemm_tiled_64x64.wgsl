@@ -2,7 +2,7 @@
 // thread, 64 of k a step (8 KiB of workgroup memory). Sixteen bytes at once all the way: rows of A and of the weights are vec4 of words, so
 // rows (a pixel's channels, in every group) are multiples of sixteen bytes. Workgroup memory goes by k first: threads side by side read
 // rows that lie side by side.
-// Weights [n][k/16] as vec4 of words, n padded to four; columns as common/i8_store.wgsl.
+// Weights [n][k/16] as vec4 of words, n padded to four; columns as common/{i8,dynamic}_store.wgsl.
 // Grid: x tiles (columns fastest), folded into y; z groups.
 // #param X = 8 | 16
 // #param Y = 8 | 16
@@ -11,12 +11,13 @@
 // #param LOADS = 1 | 4
 // #param ACCESS = i8_rows_vec4 | i8_conv_vec4
 // #param DOT4 = dot4I8Packed | dot4_unpack
+// #param STORE = i8_store | dynamic_store
 // #include common/gemm_params.wgsl
 // #include common/bytes.wgsl
 // #include common/dot4.wgsl
 // #include common/requantize.wgsl
 // #include access/{{ACCESS}}.wgsl
-// #include common/i8_store.wgsl
+// #include common/{{STORE}}.wgsl
 @group(0) @binding(3) var<storage, read> w: array<vec4<u32>>;
 
 override FIT_K: bool = false;  // steps divide k

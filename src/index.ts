@@ -44,8 +44,8 @@ export { Histogram, extentOf } from "./compress/quantize/histogram.ts";
 export { entropyRange, mseRange, percentileRange, rangeFor } from "./compress/quantize/calibrators.ts";
 export type { Calibrator, TensorStatistics } from "./compress/quantize/calibrators.ts";
 export type { CalibrationTable } from "./compress/quantize/table.ts";
-export { fixedPoint, multiplyDoubleRounding, multiplySingleRounding } from "./compress/quantize/fixed-point.ts";
-export type { FixedPoint } from "./compress/quantize/fixed-point.ts";
+export { fixedPoint, multiplyDoubleRounding, multiplySingleRounding } from "./graph/fixed-point.ts";
+export type { FixedPoint } from "./graph/fixed-point.ts";
 
 export { openModel } from "./harness/model.ts";
 export { exportOnnx } from "./formats/onnx/export.ts";

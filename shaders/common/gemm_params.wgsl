@@ -33,5 +33,6 @@ struct Params {
   n8: u32,          // block-sparse: ceil(n / 8)
   scale_k4: u32,    // int4: units of k that share a scale
   scale_rows: u32,  // int4: ceil(k4 / scale_k4)
+  part: u32,        // of a product in parts: units of four along k of a slice, or which columns of four a dispatch starts with
 };
 @group(0) @binding(0) var<uniform> params: Params;

@@ -1,12 +1,12 @@
 // Requantizes four neighbouring columns of one output row and writes them as one word.
 struct Columns {
   bias: vec4<i32>,  // less zero point × sum of weights
-  scale: vec4<f32>,
+  scale: Scale,
 };
 @group(0) @binding(1) var<storage, read_write> out: array<u32>;
 @group(0) @binding(4) var<storage, read> columns: array<Columns>;
 
-fn store(m: u32, n4: u32, column4: u32, acc: vec4<i32>, scale: vec4<f32>) {
+fn store(m: u32, n4: u32, column4: u32, acc: vec4<i32>, scale: Scale) {
   if (m >= params.m || n4 >= params.n4) {
     return;
   }

@@ -4,7 +4,7 @@ import { Command, Option } from "commander";
 import { applyRecipe } from "../compress/apply.ts";
 import type { StepReport } from "../compress/apply.ts";
 import { readTable } from "../compress/quantize/table.ts";
-import { calibrates } from "../compress/recipe-calibrate.ts";
+import { calibrates, calibrationSeed } from "../compress/recipe-calibrate.ts";
 import { openRecipe } from "../compress/recipe.ts";
 import type { Recipe } from "../compress/recipe.ts";
 import { modelSize } from "../compress/size.ts";
@@ -17,6 +17,7 @@ import type { OnnxForm } from "../formats/onnx/export.ts";
 import { exportSlim } from "../formats/slim/export.ts";
 import type { SlimOrigin } from "../formats/slim/manifest.ts";
 import { exportTrees } from "../formats/tree/write.ts";
+import { roundingOf } from "../graph/fixed-point.ts";
 import type { Graph } from "../graph/ir.ts";
 import { graphTrees } from "../graph/tree.ts";
 import { feederFor } from "../data/feed.ts";
@@ -31,7 +32,7 @@ import { writeFileAtomic } from "../results/store.ts";
 import { chooseModel } from "./choose-model.ts";
 import { beforeAfterTable } from "./layer-table.ts";
 import { openModel } from "./open-model.ts";
-import { collectShape, wholeNumber } from "./options.ts";
+import { DEFAULT_SEED, collectShape, wholeNumber } from "./options.ts";
 
 interface CompressOptions {
   readonly recipe: string;
@@ -42,7 +43,7 @@ interface CompressOptions {
   readonly onnxForm: OnnxForm;
   readonly sparse?: boolean;
   readonly shape?: ReadonlyMap<string, readonly number[]>;
-  readonly seed: number;
+  readonly seed?: number;
   readonly stages?: string;
   readonly format: string;
 }
@@ -57,6 +58,7 @@ How int8 and int16x8 find their grids (options of the recipe step, joined by com
   equalize=cle               even out the weights of consecutive layers first
   smooth=0.5                 move the difficulty of activations into weights (SmoothQuant)
   bias=correct               take back what rounding and clipping shift on average
+  seed=N                     which samples (default: the seed of the recipe file, else --seed)
 e.g. int8,calibrator=percentile,percentile=99.99,bias=correct`;
 
 export function compressCommand(): Command {
@@ -74,7 +76,7 @@ export function compressCommand(): Command {
     .addOption(new Option("--onnx-form <form>", "how an .onnx file spells integer ops").choices(ONNX_FORMS).default("qdq"))
     .option("--sparse", "sparse initializers in an .onnx file, where they are shorter")
     .option("--shape <NAME=DIMS>", "bind an input's dynamic dimensions, e.g. x=1,3,48,192; repeatable", collectShape)
-    .option("--seed <n>", "chooses the calibration samples", wholeNumber, 1)
+    .option("--seed <n>", `chooses the calibration samples; wins over the seed of a recipe file (default: ${DEFAULT_SEED})`, wholeNumber)
     .option("--stages <folder>", "keep what each step reaches there, and go on from it in later runs with the same beginning")
     .addOption(new Option("--format <format>", "form of the report").choices(["table", "json"]).default("table"))
     .addHelpText("after", CALIBRATION_HELP)
@@ -82,20 +84,21 @@ export function compressCommand(): Command {
 }
 
 async function compress(word: string, options: CompressOptions): Promise<void> {
-  const recipe = openRecipe(options.recipe);
+  const recipe = openRecipe(options.recipe, options.seed);
+  const seed = calibrationSeed(recipe) ?? options.seed ?? DEFAULT_SEED;
   if (!/\.(onnx|slim|json)$/.test(options.out))
     throw new UsageError(`--out ${options.out}: expected a name that ends in .onnx, .slim, or .json for decision trees`);
   const chosen = chooseModel(word, { dataset: options.dataset, shapes: options.shape });
   const { graph, bytes } = await openModel(chosen.path, { shapes: chosen.shapes });
 
   const calibration =
-    calibrates(recipe) && chosen.dataset !== undefined ? await openCalibration(graph, chosen.dataset, options) : undefined;
+    calibrates(recipe) && chosen.dataset !== undefined ? await openCalibration(graph, chosen.dataset, options, seed) : undefined;
   const { saveCalibration } = options;
   if (saveCalibration !== undefined && !calibrates(recipe))
     throw new UsageError(`--save-calibration ${saveCalibration}: recipe ${recipe.text} calibrates nothing. Use it with int8`);
   if (saveCalibration !== undefined && options.stages !== undefined)
     throw new UsageError(`--save-calibration ${saveCalibration}: a stage that is taken up calibrates nothing. Leave out --stages`);
-  const { samples, seed } = options;
+  const { samples } = options;
   const identity = { model: sha256(bytes), shapes: [...chosen.shapes], dataset: chosen.dataset, samples, seed, tables: tablesOf(recipe) };
   const folder = options.stages;
   const stages = folder === undefined ? undefined : new StageFolder(folder, identity);
@@ -113,7 +116,7 @@ async function compress(word: string, options: CompressOptions): Promise<void> {
   const origin: SlimOrigin = {
     tool: { name: "slimbench", version: packageVersion() },
     recipe: recipe.text,
-    seed: options.seed,
+    seed,
     source: basename(chosen.path),
   };
   writeFileAtomic(options.out, contentOf(options.out, compressed.graph, file, origin), "--out");
@@ -123,6 +126,7 @@ async function compress(word: string, options: CompressOptions): Promise<void> {
     before: await modelSize(graph, graphTrees(graph) === undefined ? bytes : exportOnnx(graph)),
     after: await modelSize(compressed.graph, file),
   };
+  const notes = lossNotes(options.out, compressed.graph);
   if (options.format === "json") {
     const half = (stats: typeof before, size: typeof sizes.before): unknown => ({ size, ...stats });
     console.log(
@@ -131,6 +135,7 @@ async function compress(word: string, options: CompressOptions): Promise<void> {
           recipe: recipe.text,
           out: options.out,
           steps: compressed.steps,
+          ...(notes.length > 0 && { notes }),
           before: half(before, sizes.before),
           after: half(after, sizes.after),
         },
@@ -145,6 +150,15 @@ async function compress(word: string, options: CompressOptions): Promise<void> {
   console.log(beforeAfterTable(before, after, sizes, renderOptionsFor(process.stdout, process.env).colour));
   for (const line of compressed.steps.flatMap(skippedLines)) console.log(line);
   for (const { step, notes = [] } of compressed.steps) for (const note of notes) console.log(`${step}: ${note}`);
+  for (const note of notes) console.log(note);
+}
+
+/** What the graph says and the file does not. */
+function lossNotes(out: string, { nodes }: Graph): readonly string[] {
+  const isRounded = nodes.some((node) => roundingOf(node) !== undefined);
+  return out.endsWith(".onnx") && isRounded
+    ? [`${out}: ONNX has no word for requantize, so whoever runs this file rounds in a way of its own. A .slim archive keeps it`]
+    : [];
 }
 
 /** Calibration tables by their content: a file of the same name may hold other ranges tomorrow. */
@@ -162,11 +176,12 @@ async function openCalibration(
   graph: Graph,
   dataset: string,
   options: CompressOptions,
+  seed: number,
 ): Promise<NonNullable<CompressContext["calibration"]>> {
   const { readDataset, resolveDataset } = await import("../data/index.ts");
   const train = readDataset(await resolveDataset(dataset, "train"));
   const feeder = feederFor(graph, train);
-  const indices = sampleIndices(train.count, Math.max(feeder.batch, options.samples ?? calibrationSamples(graph)), options.seed);
+  const indices = sampleIndices(train.count, Math.max(feeder.batch, options.samples ?? calibrationSamples(graph)), seed);
   if (options.samples === 0) throw new UsageError("--samples 0: expected at least 1 calibration sample");
   return function* () {
     for (let i = 0; i + feeder.batch <= indices.length; i += feeder.batch) yield feeder.inputs(indices.subarray(i, i + feeder.batch));

@@ -18,6 +18,8 @@ const RECIPES: Readonly<Record<string, string>> = {
   int16x8: "the same with symmetric int16 activations: closer to float, twice the memory of int8's activations",
   "int8:dynamic": "weights in 8 bits, inputs of layers quantized to their own range when they run; needs no calibration",
   "int8:weights": "weights in 8 bits with a scale per output channel, arithmetic in float32",
+  requantize:
+    "requantize:double, requantize:single: 8-bit layers round in fixed point as TFLite does, twice or once; requantize:float: as XNNPACK does, the default",
   prune:
     "prune:X: share X of the weights to zero by magnitude; prune:X,block=1x8: whole blocks, which kernels skip; prune,nm=2:4: 2 of every 4 input channels stay",
   cluster:

@@ -20,6 +20,9 @@ export function collectShape(
   return new Map([...(before ?? []), parseShape(text)]);
 }
 
+/** Of what `--seed` chooses where nobody says one. */
+export const DEFAULT_SEED = 1;
+
 export function wholeNumber(text: string): number {
   const n = Number(text);
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(n)) throw new InvalidArgumentError(`got "${text}", expected a whole number.`);

@@ -104,14 +104,28 @@ function profileText(result: Profile, top: number | undefined, colour: boolean):
     `an inference without instruments: ${significant(plainMs)} ms; with them: ${significant(instrumentedMs)} ms; medians of ${runs}, taken in turn`,
     ...gpuText(result),
     ceilingText(result),
-    "GFLOP/s: 2 × multiply-accumulates of the original layer, zeros included; GB/s: inputs, weights and output, each once",
+    "GFLOP/s: 2 × multiply-accumulates of the original layer, zeros included, and 1 an element for each addition and activation; GB/s: inputs, weights and output, each once",
   ].join("\n");
 }
 
 function opCells(op: ProfiledOp, total: number, sum: number): readonly string[] {
   const share = (ms: number): string => (total === 0 ? ABSENT : `${((100 * ms) / total).toFixed(1)} %`);
   const output = `[${op.output.join(", ")}]`;
-  return [op.node, op.op, output, op.kernel, significant(op.ms), share(op.ms), share(sum), ...rates(op, op.ms), boundText(op)];
+  return [
+    op.nodes.join(" + "),
+    opText(op),
+    output,
+    op.kernel,
+    significant(op.ms),
+    share(op.ms),
+    share(sum),
+    ...rates(op, op.ms),
+    boundText(op),
+  ];
+}
+
+function opText({ ops, helper }: ProfiledOp): string {
+  return helper === true ? `for ${ops.join("+")}` : ops.join("+");
 }
 
 function boundText({ bound }: ProfiledOp): string {
@@ -141,11 +155,13 @@ function gpuText({ gpu, plainMs }: Profile): readonly string[] {
   return [numbers, clock, ...(submitReadMs === undefined ? [] : [`an empty submission with read-back takes ${ms(submitReadMs)}${each}`])];
 }
 
-function sumOf(ops: readonly ProfiledOp[]): Pick<ProfiledOp, "macs" | "bytes"> {
-  return { macs: ops.reduce((sum, { macs }) => sum + macs, 0), bytes: ops.reduce((sum, { bytes }) => sum + bytes, 0) };
+type Counted = Pick<ProfiledOp, "operations" | "bytes">;
+
+function sumOf(ops: readonly ProfiledOp[]): Counted {
+  return { operations: ops.reduce((sum, { operations }) => sum + operations, 0), bytes: ops.reduce((sum, { bytes }) => sum + bytes, 0) };
 }
 
-function rates({ macs, bytes }: Pick<ProfiledOp, "macs" | "bytes">, ms: number): readonly string[] {
+function rates({ operations, bytes }: Counted, ms: number): readonly string[] {
   const rate = (count: number): string => (count === 0 || ms === 0 ? ABSENT : significant(count / ms / 1e6));
-  return [rate(2 * macs), rate(bytes)];
+  return [rate(operations), rate(bytes)];
 }

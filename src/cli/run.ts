@@ -15,7 +15,7 @@ import type { Result, ResultRecord } from "../results/schema.ts";
 import { readResult, writeResult } from "../results/store.ts";
 import { sentences } from "./errors.ts";
 import { Interrupt } from "./interrupt.ts";
-import { addBrowserOptions, browserChoice, collectShape, percent, positiveNumber, seconds, wholeNumber } from "./options.ts";
+import { DEFAULT_SEED, addBrowserOptions, browserChoice, collectShape, percent, positiveNumber, seconds, wholeNumber } from "./options.ts";
 import type { BrowserWords } from "./options.ts";
 import { checkWritable } from "./out-file.ts";
 import { printComparison, printResult } from "./output.ts";
@@ -36,7 +36,7 @@ interface RunWords extends BrowserWords {
   readonly out?: string;
   readonly format: string;
   readonly filter?: string;
-  readonly seed: number;
+  readonly seed?: number;
   readonly tune: TuneSetting;
   readonly dryRun?: boolean;
   readonly resume?: boolean;
@@ -68,7 +68,7 @@ export function runCommand(): Command {
         positiveNumber,
       )
       .option("--filter <regex>", 'only records whose "MODEL RECIPE TARGET" matches')
-      .option("--seed <n>", "for samples and shuffles", wholeNumber, 1)
+      .option("--seed <n>", `for samples and shuffles; wins over the seed of a recipe file (default: ${DEFAULT_SEED})`, wholeNumber)
       .addOption(
         new Option(
           "--tune <mode>",
@@ -104,7 +104,8 @@ async function run(words: RunWords): Promise<void> {
     shard: words.shard,
     preset: words.preset,
     processes: words.processes,
-    seed: words.seed,
+    seed: words.seed ?? DEFAULT_SEED,
+    recipeSeed: words.seed,
     tune: words.tune,
   });
   // Whatever is wrong with the files should show now, not after minutes of measuring.

@@ -51,7 +51,7 @@ export function sensitivityCommand(): Command {
       .argument("<model>", "an .onnx, .tflite or .slim file, npm:PACKAGE/PATH, or a model of the suite mobile")
       .option("--what <kinds>", `which changes: ${CHANGE_KINDS.join(",")} (default: all)`)
       .option("--change <step...>", "recipe steps to try in their place, e.g. int8 prune:0.8,block=1x8")
-      .option("--layers <name...>", "only these layers; * for any characters")
+      .option("--layers <name...>", "only these layers; * for any characters, or a regular expression /…/")
       .option("--target <target...>", "where the changed layers are timed", ["wasm"])
       .option("--no-latency", "outputs only, no times")
       .option("--dataset <name>", "mnist, textlines, a header .json, or none (noise in its place)")

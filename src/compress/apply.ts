@@ -8,12 +8,14 @@ import { pruneChannels } from "./prune/channels/prune.ts";
 import { prune } from "./prune/prune.ts";
 import { pruneWhereFaster } from "./prune/where.ts";
 import { quantizeIntegers } from "./quantize/int8.ts";
+import { setRounding } from "./quantize/requantize.ts";
 import { quantizeDynamic } from "./quantize/int8-dynamic.ts";
 import { quantizeWeights } from "./quantize/int8-weights.ts";
 import { pruneTrees } from "./trees/prune.ts";
 import { stepText } from "./recipe.ts";
 import type { Recipe, Step } from "./recipe.ts";
-import { matchesAny, suggestion } from "./names.ts";
+import { suggestion } from "./names.ts";
+import { matchesAny } from "./patterns.ts";
 import type { CompressContext, Stage, StageStore, StepReport, StepResult } from "./steps.ts";
 import { UsageError } from "../errors.ts";
 import { validateGraph } from "../graph/validate.ts";
@@ -95,6 +97,8 @@ function runStep(graph: Graph, step: Step, context: CompressContext): StepResult
       return roundToFloat16(graph, step);
     case "int4":
       return quantizeInt4(graph, step);
+    case "requantize":
+      return setRounding(graph, step);
     case "trees":
       return pruneTrees(graph, step, context);
   }

@@ -1,4 +1,7 @@
-/** Small helpers around names that users type: suggestions for a misspelt word, and `*` patterns for layer names. */
+/** Small helpers around words that users type: suggestions for a misspelt one, and what parts a list of them. */
+
+/** Between the entries of an option that takes several. */
+export const LIST_SEPARATOR = "|";
 
 /** `. Did you mean X?` when a known word is within two edits (one for words of up to four letters), else the known words. */
 export function suggestion(word: string, known: readonly string[]): string {
@@ -27,23 +30,4 @@ export function editDistance(a: string, b: string): number {
     [before, previous] = [previous, row];
   }
   return previous[b.length]!;
-}
-
-/** Whether `name` matches one of the patterns; `*` stands for any characters. */
-export function matchesAny(name: string, patterns: readonly string[]): boolean {
-  return patterns.some((pattern) => matches(name, pattern));
-}
-
-function matches(name: string, pattern: string): boolean {
-  const [first = "", ...rest] = pattern.split("*");
-  if (rest.length === 0) return name === pattern;
-  if (!name.startsWith(first)) return false;
-  let at = first.length;
-  const last = rest.pop()!;
-  for (const part of rest) {
-    const found = name.indexOf(part, at);
-    if (found < 0) return false;
-    at = found + part.length;
-  }
-  return name.length - last.length >= at && name.endsWith(last);
 }

@@ -5,7 +5,7 @@ import type { Calibrator } from "./quantize/calibrators.ts";
 import { isGrid } from "./quantize/overrides.ts";
 import type { GridOverride } from "./quantize/overrides.ts";
 import type { RangeRule } from "./quantize/params.ts";
-import { LIST_SEPARATOR } from "./recipe-fields.ts";
+import { LIST_SEPARATOR } from "./names.ts";
 import type { Fields } from "./recipe-fields.ts";
 
 export interface CalibrationOptions {
@@ -20,6 +20,8 @@ export interface CalibrationOptions {
   readonly equalize?: "cle";
   /** SmoothQuant's alpha. */
   readonly smooth?: number;
+  /** Chooses the samples; absent: the run's. */
+  readonly seed?: number;
   /** Biases take back what rounding and clipping shift on average. */
   readonly bias?: "correct";
 }
@@ -35,6 +37,7 @@ export const CALIBRATION_KEYS = [
   "equalize",
   "smooth",
   "bias",
+  "seed",
 ] as const;
 
 const RANGE_RULES = ["ort", "tflite", "symmetric"] as const;
@@ -58,6 +61,10 @@ export function parseCalibration(fields: Fields): CalibrationOptions {
   const equalize = fields.wordOption("equalize", EQUALIZATIONS, "none");
   const smooth = fields.numberOption("smooth", "a number above 0, below 1, e.g. 0.5", (n) => n > 0 && n < 1);
   const bias = fields.wordOption("bias", BIASES, "keep");
+  const draws = drawsSamples({ table, smooth, bias: bias === "correct" ? bias : undefined });
+  if (!draws && fields.option("seed") !== undefined)
+    throw fields.error("seed: chooses samples, of which the table spares the need. Leave it out");
+  const seed = draws ? fields.seed() : undefined;
   return {
     ...(said && { calibrator }),
     ...(table !== undefined && { table }),
@@ -66,6 +73,7 @@ export function parseCalibration(fields: Fields): CalibrationOptions {
     ...(equalize === "cle" && { equalize }),
     ...(smooth !== undefined && { smooth }),
     ...(bias === "correct" && { bias }),
+    ...(seed !== undefined && { seed }),
   };
 }
 
@@ -110,16 +118,39 @@ function parseOverrides(
   });
 }
 
-/** Whether a recipe runs the model over training samples; a table spares it that where it needs ranges only. */
-export function calibrates({ steps }: { readonly steps: readonly (CalibrationOptions & { readonly kind: string })[] }): boolean {
-  return steps.some(
-    ({ kind, table, smooth, bias }) =>
-      (kind === "int8" || kind === "int16x8") && (table === undefined || smooth !== undefined || bias !== undefined),
-  );
+/** Whether a step runs the model over training samples; a table spares it that where it needs ranges only. */
+function drawsSamples({
+  table,
+  smooth,
+  bias,
+}: {
+  readonly table: string | undefined;
+  readonly smooth: number | undefined;
+  readonly bias: "correct" | undefined;
+}): boolean {
+  return table === undefined || smooth !== undefined || bias !== undefined;
+}
+
+interface CalibratingRecipe {
+  readonly steps: readonly (CalibrationOptions & { readonly kind: string })[];
+}
+
+function calibratingStep({ steps }: CalibratingRecipe): CalibrationOptions | undefined {
+  return steps.find(({ kind, table, smooth, bias }) => (kind === "int8" || kind === "int16x8") && drawsSamples({ table, smooth, bias }));
+}
+
+/** Whether a recipe runs the model over training samples. */
+export function calibrates(recipe: CalibratingRecipe): boolean {
+  return calibratingStep(recipe) !== undefined;
+}
+
+/** Chooses the training samples of a recipe; undefined where it leaves that to the run. */
+export function calibrationSeed(recipe: CalibratingRecipe): number | undefined {
+  return calibratingStep(recipe)?.seed;
 }
 
 /** Canonical text, to follow the step's form. */
-export function calibrationText({ calibrator, table, ranges, overrides = [], equalize, smooth, bias }: CalibrationOptions): string {
+export function calibrationText({ calibrator, table, ranges, overrides = [], equalize, smooth, bias, seed }: CalibrationOptions): string {
   const parts: string[] = [];
   if (calibrator !== undefined) parts.push(`calibrator=${calibrator.kind}`);
   if (calibrator?.kind === "moving" && calibrator.average !== DEFAULT_AVERAGE) parts.push(`average=${calibrator.average}`);
@@ -133,6 +164,7 @@ export function calibrationText({ calibrator, table, ranges, overrides = [], equ
   if (equalize !== undefined) parts.push(`equalize=${equalize}`);
   if (smooth !== undefined) parts.push(`smooth=${smooth}`);
   if (bias !== undefined) parts.push(`bias=${bias}`);
+  if (seed !== undefined) parts.push(`seed=${seed}`);
   return parts.map((part) => `,${part}`).join("");
 }
 

@@ -1,6 +1,7 @@
 /** The words of the recipe language, and one step's pieces with the checks on them. */
 import { UnsupportedError, UsageError } from "../errors.ts";
-import { matchesAny, suggestion } from "./names.ts";
+import { LIST_SEPARATOR, suggestion } from "./names.ts";
+import { matchesAny, patternFault, splitPatterns } from "./patterns.ts";
 
 /** The steps that the language knows, in the order of documentation. */
 export const STEP_NAMES = [
@@ -9,6 +10,7 @@ export const STEP_NAMES = [
   "int8",
   "int16x8",
   "int4",
+  "requantize",
   "prune",
   "cluster",
   "finetune",
@@ -22,7 +24,7 @@ export const STEP_NAMES = [
 export type StepName = (typeof STEP_NAMES)[number];
 
 /**
- * Layers that a step may touch, by name with `*` for any characters. `only`: these and no others, whatever the step's own choice; `include`: these
+ * Layers that a step may touch, by patterns (patterns.ts). `only`: these and no others, whatever the step's own choice; `include`: these
  * besides its own choice; `exclude` wins over both.
  */
 export interface LayerFilter {
@@ -51,8 +53,8 @@ export function isNamed(layer: string, { only = [], include = [] }: LayerFilter)
   return matchesAny(layer, only) || matchesAny(layer, include);
 }
 
-/** Between the entries of an option that takes several. */
-export const LIST_SEPARATOR = "|";
+/** Of everything that draws numbers. */
+export const LARGEST_SEED = 2 ** 31 - 1;
 
 /** Canonical text of a filter, to follow a step's other options. */
 export function filterText(filter: LayerFilter): string {
@@ -67,12 +69,21 @@ export class Fields {
   readonly #value: string | undefined;
   readonly #options: ReadonlyMap<string, string>;
   readonly #recipe: string;
+  readonly #recipeSeed: number | undefined;
 
-  constructor(name: string, value: string | undefined, options: ReadonlyMap<string, string>, recipe: string) {
+  /** @param recipeSeed of a recipe file, for steps that draw numbers and say none of their own */
+  constructor(
+    name: string,
+    value: string | undefined,
+    options: ReadonlyMap<string, string>,
+    recipe: string,
+    recipeSeed: number | undefined,
+  ) {
     this.name = name;
     this.#value = value;
     this.#options = options;
     this.#recipe = recipe;
+    this.#recipeSeed = recipeSeed;
   }
 
   error(what: string): UsageError {
@@ -133,6 +144,11 @@ export class Fields {
     return n;
   }
 
+  /** Of a step that draws numbers: its own, or the recipe file's. */
+  seed(): number | undefined {
+    return this.integerOption("seed", 0, LARGEST_SEED) ?? this.#recipeSeed;
+  }
+
   /** @param expected for the message */
   numberOption(key: string, expected: string, valid: (n: number) => boolean): number | undefined {
     const text = this.option(key);
@@ -151,9 +167,15 @@ export class Fields {
   #list(key: string): readonly string[] | undefined {
     const text = this.option(key);
     if (text === undefined) return undefined;
-    const list = text.split(LIST_SEPARATOR);
+    const list = splitPatterns(text);
     if (list.includes(""))
-      throw this.error(`${key}: got "${text}", expected layer names joined by "${LIST_SEPARATOR}", "*" for any characters`);
+      throw this.error(
+        `${key}: got "${text}", expected layer names joined by "${LIST_SEPARATOR}", "*" for any characters, or regular expressions /…/`,
+      );
+    for (const pattern of list) {
+      const fault = patternFault(pattern);
+      if (fault !== undefined) throw this.error(`${key}: "${pattern}" ${fault}`);
+    }
     return list;
   }
 

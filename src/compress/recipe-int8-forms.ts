@@ -1,7 +1,7 @@
 /** What the forms of the step `int8` share: layers chosen by op, the width of weights; and the forms that need no calibration. */
 import type { OpName } from "../graph/ir.ts";
-import { suggestion } from "./names.ts";
-import { LIST_SEPARATOR, filterText, leftOut } from "./recipe-fields.ts";
+import { LIST_SEPARATOR, suggestion } from "./names.ts";
+import { filterText, leftOut } from "./recipe-fields.ts";
 import type { Fields, PlainFilter } from "./recipe-fields.ts";
 
 export interface FormFilter extends PlainFilter {

@@ -43,7 +43,6 @@ export interface ChannelStep extends LayerFilter {
 }
 
 const DEFAULT_SEED = 1;
-export const LARGEST_SEED = 2 ** 31 - 1;
 const SCOPES = ["layer", "global"] as const;
 const WEIGHT_IMPORTANCES = ["l1", "lamp", "random"] as const;
 const DEFAULT_CHANNEL_IMPORTANCE: ChannelImportance = "l2";
@@ -134,7 +133,7 @@ function parseChannels(fields: Fields): ChannelStep {
 
 function parseSeed(fields: Fields, importance: string): number {
   if (importance !== "random") refuse(fields, ["seed"], "only importance=random draws numbers. Leave it out");
-  return fields.integerOption("seed", 0, LARGEST_SEED) ?? DEFAULT_SEED;
+  return (importance === "random" ? fields.seed() : undefined) ?? DEFAULT_SEED;
 }
 
 function refuse(fields: Fields, keys: readonly string[], why: string): void {

@@ -4,18 +4,21 @@
  */
 import { readFileSync } from "node:fs";
 import { FormatError, UsageError } from "../errors.ts";
-import { suggestion } from "./names.ts";
-import { Fields, LIST_SEPARATOR, STEP_NAMES, filterText } from "./recipe-fields.ts";
+import { LIST_SEPARATOR, suggestion } from "./names.ts";
+import { splitOutside, splitPatterns } from "./patterns.ts";
+import { Fields, LARGEST_SEED, STEP_NAMES, filterText } from "./recipe-fields.ts";
 import type { LayerFilter, PlainFilter, StepName } from "./recipe-fields.ts";
 import { DEFAULT_START_SEED, RANDOM_STARTS, STARTS } from "./cluster/starts.ts";
 import type { Start } from "./cluster/starts.ts";
 import { overrideOptions } from "./recipe-calibrate.ts";
-import { LARGEST_SEED, parsePrune, pruneText } from "./recipe-prune.ts";
+import { parsePrune, pruneText } from "./recipe-prune.ts";
 import type { ChannelStep, PruneStep } from "./recipe-prune.ts";
 import { int8DynamicText, int8WeightsText } from "./recipe-int8-forms.ts";
 import type { Int8DynamicStep, Int8WeightsStep } from "./recipe-int8-forms.ts";
 import { parseTreeStep, treeText } from "./recipe-trees.ts";
 import type { TreeStep } from "./recipe-trees.ts";
+import { parseRequantize, requantizeText } from "./recipe-requantize.ts";
+import type { RequantizeStep } from "./recipe-requantize.ts";
 import { int16Text, int8Text, parseInt16, parseInt8 } from "./recipe-quantize.ts";
 import type { Int16Step, Int8Step } from "./recipe-quantize.ts";
 
@@ -43,7 +46,7 @@ export interface Int4Step extends PlainFilter {
   readonly block: number;
 }
 
-export type { ChannelStep, Int16Step, Int8DynamicStep, Int8Step, Int8WeightsStep, PruneStep, TreeStep };
+export type { ChannelStep, Int16Step, Int8DynamicStep, Int8Step, Int8WeightsStep, PruneStep, RequantizeStep, TreeStep };
 
 export type Step =
   | { readonly kind: "fp32" }
@@ -56,6 +59,7 @@ export type Step =
   | ClusterStep
   | Float16Step
   | Int4Step
+  | RequantizeStep
   | TreeStep;
 
 /** Indices are bytes. */
@@ -74,24 +78,31 @@ const QUANTIZING: readonly StepName[] = ["fp16", "int8", "int16x8", "int4"];
 /** @throws UsageError where the text is wrong, UnsupportedError where a step is not implemented */
 export function parseRecipe(text: string): Recipe {
   if (text.trim() === "") throw new UsageError(`--recipe: empty, expected steps joined by "+". Try int8, or prune:0.7,block=1x8+int8`);
-  const fields = text.split("+").map((part) => {
+  const fields = splitOutside(text, "+").map((part) => {
     if (part.trim() === "") throw new UsageError(`recipe "${text}": empty step, expected a step on both sides of every "+"`);
     return splitStep(part.trim(), text);
   });
   return build(fields, text);
 }
 
-/** A recipe as a user types it: the name of a file that ends in `.json` (a text can end so too, in the name of a table), or a text. */
-export function openRecipe(word: string): Recipe {
-  return word.endsWith(".json") && !word.includes("table=") ? readRecipeFile(word) : parseRecipe(word);
+/**
+ * A recipe as a user types it: the name of a file that ends in `.json` (a text can end so too, in the name of a table), or a text.
+ * @param seed said on the command line: in place of a file's
+ */
+export function openRecipe(word: string, seed?: number): Recipe {
+  return word.endsWith(".json") && !word.includes("table=") ? readRecipeFile(word, seed) : parseRecipe(word);
 }
+
+const FILE_KEYS = ["steps", "seed"] as const;
 
 /**
  * A recipe file: `{"steps": ["prune:0.7,block=1x8", {"step": "int8", "exclude": ["fc*"]}]}`: each entry a step as text, or an object with
- * `step`, `value` and the options as keys; lists of strings where an option takes several; `overrides` as an object of tensor names.
+ * `step`, `value` and the options as keys; lists of strings where an option takes several; `overrides` as an object of tensor names. `seed` beside
+ * `steps` is that of every step that draws numbers and has none of its own.
+ * @param seed in place of the file's, where it has one
  * @throws FormatError, UsageError, UnsupportedError
  */
-export function readRecipeFile(path: string): Recipe {
+export function readRecipeFile(path: string, seed?: number): Recipe {
   let text: string;
   try {
     text = readFileSync(path, "utf8");
@@ -107,15 +118,28 @@ export function readRecipeFile(path: string): Recipe {
   const steps = isObject(value) ? value["steps"] : undefined;
   if (!Array.isArray(steps) || steps.length === 0)
     throw new FormatError(`${path}: expected an object with "steps", a list of at least one step`);
+  const stray = Object.keys(value as object).find((key) => !FILE_KEYS.some((known) => known === key));
+  if (stray !== undefined) throw new FormatError(`${path}: unknown key "${stray}". ${suggestion(stray, FILE_KEYS)}`);
+  const common = seedOf(value as Readonly<Record<string, unknown>>, path, seed);
   const fields = steps.map((step: unknown, i) => {
-    if (typeof step === "string" && step.includes("+"))
+    if (typeof step === "string" && splitOutside(step, "+").length > 1)
       throw new FormatError(`${path}: steps[${i}]: got "${step}", expected one step. Split it at the "+"`);
-    return typeof step === "string" ? splitStep(step.trim(), path) : fieldsOfObject(step, `${path}: steps[${i}]`, path);
+    return typeof step === "string" ? splitStep(step.trim(), path, common) : fieldsOfObject(step, `${path}: steps[${i}]`, path, common);
   });
   return build(fields, path);
 }
 
-function fieldsOfObject(step: unknown, where: string, recipe: string): Fields {
+function seedOf(file: Readonly<Record<string, unknown>>, path: string, said: number | undefined): number | undefined {
+  const { seed } = file;
+  if (seed === undefined) return undefined;
+  const isSeed = (n: unknown): boolean => typeof n === "number" && Number.isInteger(n) && n >= 0 && n <= LARGEST_SEED;
+  if (!isSeed(seed)) throw new FormatError(`${path}: seed: got ${JSON.stringify(seed)}, expected an integer 0..${LARGEST_SEED}`);
+  if (said !== undefined && !isSeed(said))
+    throw new UsageError(`--seed ${said}: expected an integer 0..${LARGEST_SEED} with a recipe file that has a seed`);
+  return said ?? (seed as number);
+}
+
+function fieldsOfObject(step: unknown, where: string, recipe: string, seed: number | undefined): Fields {
   if (!isObject(step) || typeof step["step"] !== "string") throw new FormatError(`${where}: expected a text, or an object with "step"`);
   const { step: name, value, ...rest } = step;
   const options = new Map<string, string>();
@@ -128,19 +152,22 @@ function fieldsOfObject(step: unknown, where: string, recipe: string): Fields {
     if (!list.every((item) => typeof item === "string" || typeof item === "number")) {
       throw new FormatError(`${where}.${key}: expected a text, a number or a list of texts`);
     }
-    options.set(key, list.join(LIST_SEPARATOR));
+    const joined = list.join(LIST_SEPARATOR);
+    if (list.some((item) => String(item).startsWith("/")) && splitPatterns(joined).join("\n") !== list.join("\n"))
+      throw new FormatError(`${where}.${key}: names that begin and end with / read like a regular expression. Write * for those slashes`);
+    options.set(key, joined);
   }
   if (value !== undefined && typeof value !== "string" && typeof value !== "number")
     throw new FormatError(`${where}.value: expected a text or a number`);
-  return new Fields(name, value === undefined ? undefined : String(value), options, recipe);
+  return new Fields(name, value === undefined ? undefined : String(value), options, recipe, seed);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function splitStep(part: string, recipe: string): Fields {
-  const [head = "", ...rest] = part.split(",").map((piece) => piece.trim());
+function splitStep(part: string, recipe: string, seed?: number): Fields {
+  const [head = "", ...rest] = splitOutside(part, ",").map((piece) => piece.trim());
   const colon = head.indexOf(":");
   const options = new Map<string, string>();
   for (const piece of rest) {
@@ -151,8 +178,8 @@ function splitStep(part: string, recipe: string): Fields {
     options.set(key, piece.slice(equals + 1));
   }
   return colon < 0
-    ? new Fields(head, undefined, options, recipe)
-    : new Fields(head.slice(0, colon), head.slice(colon + 1), options, recipe);
+    ? new Fields(head, undefined, options, recipe, seed)
+    : new Fields(head.slice(0, colon), head.slice(colon + 1), options, recipe, seed);
 }
 
 function build(fields: readonly Fields[], recipe: string): Recipe {
@@ -168,6 +195,11 @@ function checkOrder(names: readonly StepName[], recipe: string): void {
   if (names.length > 1 && names.includes("fp32")) {
     throw new UsageError(`recipe "${recipe}": fp32 is the original and does not combine. Leave it out`);
   }
+  const rounding = names.indexOf("requantize");
+  if (rounding >= 0 && rounding < names.length - 1)
+    throw new UsageError(
+      `recipe "${recipe}": ${names[rounding + 1]!} cannot follow requantize, which is about integers. Put requantize last`,
+    );
   const clustered = names.indexOf("cluster");
   const undone = clustered < 0 ? undefined : names.slice(clustered).find((name) => name === "prune" || name === "int4");
   if (undone === "prune")
@@ -175,7 +207,7 @@ function checkOrder(names: readonly StepName[], recipe: string): void {
   if (undone === "int4") throw new UsageError(`recipe "${recipe}": int4 cannot follow cluster: its scales undo shared values. Keep one`);
   const first = names.findIndex((name) => QUANTIZING.includes(name));
   const after = first < 0 ? undefined : names[first + 1];
-  if (after === undefined) return;
+  if (after === undefined || after === "requantize") return;
   if (QUANTIZING.includes(after))
     throw new UsageError(`recipe "${recipe}": ${names[first]!} and ${after} both set the number format. Keep one`);
   throw new UsageError(`recipe "${recipe}": ${after} edits float weights and cannot follow ${names[first]!}. Put it before`);
@@ -196,6 +228,8 @@ export function stepText(step: Step): string {
       return int8DynamicText(step);
     case "int8weights":
       return int8WeightsText(step);
+    case "requantize":
+      return requantizeText(step);
     case "int4":
       return `int4${step.block === DEFAULT_INT4_BLOCK ? "" : `,block=${step.block}`}${filterText(step)}`;
     case "cluster":
@@ -231,6 +265,8 @@ function parseStep(fields: Fields): Step {
       fields.noValue();
       fields.onlyOptions(["block", "only", "exclude"]);
       return { kind: "int4", block: fields.integerOption("block", 16, 1024) ?? DEFAULT_INT4_BLOCK, ...fields.filter() };
+    case "requantize":
+      return parseRequantize(fields);
     case "cluster":
       return parseCluster(fields);
     case "ccp":
@@ -248,7 +284,10 @@ function parseStep(fields: Fields): Step {
       fields.onlyOptions(["student", "loss"]);
       break;
   }
-  throw fields.unsupported(name, "Implemented: fp32, fp16, int8, int16x8, int4, prune, cluster, ccp, rep, pessimistic, minerror");
+  throw fields.unsupported(
+    name,
+    "Implemented: fp32, fp16, int8, int16x8, int4, requantize, prune, cluster, ccp, rep, pessimistic, minerror",
+  );
 }
 
 function parseCluster(fields: Fields): ClusterStep {
@@ -259,7 +298,7 @@ function parseCluster(fields: Fields): ClusterStep {
   const init = fields.wordOption("init", STARTS, "linear");
   if (!RANDOM_STARTS.has(init) && fields.option("seed") !== undefined)
     throw fields.error(`seed: only ${[...RANDOM_STARTS].map((start) => `init=${start}`).join(" and ")} draw numbers. Leave it out`);
-  const seed = fields.integerOption("seed", 0, LARGEST_SEED) ?? DEFAULT_START_SEED;
+  const seed = (RANDOM_STARTS.has(init) ? fields.seed() : undefined) ?? DEFAULT_START_SEED;
   return {
     kind: "cluster",
     values,

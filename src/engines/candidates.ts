@@ -4,6 +4,8 @@
  * what engines share: how one of those that apply is chosen, and how the record says why.
  */
 import { UsageError, invariant } from "../errors.ts";
+import { codeText } from "../graph/code.ts";
+import type { WeightCode } from "../graph/ir.ts";
 import type { KernelChoice } from "./tune/types.ts";
 
 export interface Estimate {
@@ -87,6 +89,7 @@ export interface Choice<C extends Choosable> {
 /**
  * The cheapest candidate that applies, or the one that the policy names.
  * @param estimate undefined for a candidate that cannot execute the problem here
+ * @param code of the weights, so that the record says of it where no candidate runs from it
  * @throws UsageError when the kernel chosen for this node cannot execute it
  */
 export function chooseCandidate<C extends Choosable>(
@@ -94,6 +97,7 @@ export function chooseCandidate<C extends Choosable>(
   candidates: readonly C[],
   estimate: (candidate: C) => Estimate | undefined,
   node: string,
+  code?: WeightCode,
 ): Choice<C> {
   for (const kernel of forced) {
     const candidate = candidates.find((other) => other.kernel === kernel);
@@ -120,7 +124,9 @@ export function chooseCandidate<C extends Choosable>(
     if (told === undefined) return { best, why: "", kernels };
     throw new UsageError(`node "${node}": kernel ${told.kernel} cannot execute it, expected one of ${kernels.join(", ")}`);
   }
-  const why = best.candidate.coded === true ? codedText(best, applicable) : reason(best, applicable) + expandedText(best, applicable);
+  const keepsNone = code !== undefined && coded !== "off" && applicable.every(({ candidate }) => candidate.coded !== true);
+  const expanded = keepsNone ? `; ${noKernelText(code)}` : expandedText(best, applicable);
+  const why = best.candidate.coded === true ? codedText(best, applicable) : reason(best, applicable) + expanded;
   return { best: best.candidate, why: told === undefined ? why : `${why}; ${told.why}`, kernels };
 }
 
@@ -147,18 +153,36 @@ function preferCoded<C extends Choosable>(applicable: readonly Applicable<C>[], 
 
 /** What is kept, and what the small size costs where that is noticeable. */
 function codedText<C extends Choosable>({ estimate }: Applicable<C>, applicable: readonly Applicable<C>[]): string {
-  const ratio = estimate.cost / Math.min(...applicable.map((other) => other.estimate.cost));
-  return ratio < NOTICEABLE ? estimate.why : `${estimate.why}; expanded they would run ${ratio.toFixed(1)} times as fast`;
+  return keptCodeText(estimate.why, estimate.cost / Math.min(...applicable.map((other) => other.estimate.cost)));
 }
 
 /** Ratio of times from which the record mentions what a code costs. */
 const NOTICEABLE = 1.1;
 
+/**
+ * Of a layer that keeps its code.
+ * @param what the code
+ * @param ratio of its time to that of expanded weights
+ */
+export function keptCodeText(what: string, ratio: number): string {
+  return ratio < NOTICEABLE ? what : `${what}; expanded they would run ${ratio.toFixed(1)} times as fast`;
+}
+
+/** Of a layer whose code is expanded: behind what runs instead. */
+export function slowerCodeText(what: string, ratio: number): string {
+  return `; its code (${what}) would take ${ratio.toFixed(1)} times as long`;
+}
+
+/** Of a layer whose code is expanded, whatever that costs. */
+export function noKernelText(code: WeightCode): string {
+  return `no kernel of this layer runs from its code (${codeText(code)})`;
+}
+
 /** Why a layer that has a compact code is expanded nevertheless. */
 function expandedText<C extends Choosable>({ candidate, estimate }: Applicable<C>, applicable: readonly Applicable<C>[]): string {
   const kept = applicable.find((other) => other.candidate.coded === true);
   if (kept === undefined || candidate.coded === true) return "";
-  return `; its code (${kept.estimate.why}) would take ${(kept.estimate.cost / estimate.cost).toFixed(1)} times as long`;
+  return slowerCodeText(kept.estimate.why, kept.estimate.cost / estimate.cost);
 }
 
 /** Share of zeros from which a record says why they are not skipped: fewer are chance. */

@@ -71,6 +71,10 @@ export interface NodeProfile {
   readonly ms: number;
   /** Since the first op began, by the same clock; absent where ops were not timed in one go. */
   readonly startMs?: number;
+  /** Further nodes that the kernel computes before it stores, in order: they have no row of their own. */
+  readonly fused?: readonly string[];
+  /** It only prepares or completes what another row of the node computes. */
+  readonly helper?: true;
 }
 
 /** What the GPU's own clock says of one inference. What it could not measure is absent. */

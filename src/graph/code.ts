@@ -118,6 +118,22 @@ export function weightBits({ code, dtype }: Constant): number {
   }
 }
 
+/** What a code is, as a clause of the record. */
+export function codeText(code: WeightCode): string {
+  switch (code.kind) {
+    case "codebook":
+      return `${code.table.length} shared values, ${code.table.length <= NIBBLE_VALUES ? 4 : 8}-bit indices`;
+    case "int8Codebook":
+      return `${code.values} shared values an output, 4-bit indices`;
+    case "int4":
+      return `int4 weights in blocks of ${code.block}`;
+    case "int8":
+      return "int8 weights with a scale per output";
+    case "float16":
+      return "float16 weights";
+  }
+}
+
 /** What is wrong with a tensor's code, as the end of a sentence; undefined when it has none or decodes to exactly its data. */
 export function codeFault(tensor: Tensor): string | undefined {
   const { code, data, dtype, shape } = tensor;

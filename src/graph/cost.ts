@@ -2,6 +2,7 @@
 import { inputTensor, isConstant, outputTensor, requireInput } from "./access.ts";
 import { elementCount } from "./dtype.ts";
 import type { Graph, Node, Tensor } from "./ir.ts";
+import { activationOf } from "./labels.ts";
 
 /** Multiply-accumulates of one node; 0 for ops that are no product. */
 export function macsOf(graph: Graph, node: Node): number {
@@ -26,6 +27,16 @@ export function macsOf(graph: Graph, node: Node): number {
     default:
       return 0;
   }
+}
+
+/**
+ * Floating-point operations, or integer ones, as profilers count them: two a multiply-accumulate, and one an element for each addition, other
+ * arithmetic between tensors, function and fused activation.
+ */
+export function operationsOf(graph: Graph, node: Node): number {
+  const out = elementCount(outputTensor(graph, node).shape);
+  const elementwise = (node.op === "Binary" || node.op === "Unary" ? 1 : 0) + (activationOf(node) === undefined ? 0 : 1);
+  return 2 * macsOf(graph, node) + out * elementwise;
 }
 
 /** Those whose weight is not zero: what a perfect sparse kernel would compute. */

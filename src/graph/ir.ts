@@ -107,6 +107,12 @@ export type Pads2D = readonly [number, number, number, number];
 /** [vertical, horizontal] */
 export type Pair = readonly [number, number];
 
+/**
+ * How an integer layer gets from sums to its output grid: TFLite's fixed-point multiplication, rounded twice or once (fixed-point.ts). Absent: in
+ * float32 (numerics.ts).
+ */
+export type Rounding = "double" | "single";
+
 export interface Conv2DAttrs {
   readonly strides: Pair;
   readonly dilations: Pair;
@@ -118,6 +124,8 @@ export interface Conv2DAttrs {
    * per tensor or axis 0, bias float32; the integer sums are scaled back to float32.
    */
   readonly dynamic?: true;
+  /** Of 8-bit layers. */
+  readonly rounding?: Rounding;
 }
 
 export interface ConvTranspose2DAttrs {
@@ -128,6 +136,7 @@ export interface ConvTranspose2DAttrs {
   readonly outputPadding: Pair;
   readonly groups: number;
   readonly activation?: Activation;
+  readonly rounding?: Rounding;
 }
 
 export interface Pool2DAttrs {
@@ -209,7 +218,7 @@ export interface OpAttrs {
   /** x [N,H,W,C], w [O,KH,KW,C/groups], bias? [O] → [N,OH,OW,O] */
   ConvTranspose2D: ConvTranspose2DAttrs;
   /** x [...,K], w [N,K], bias? [N] → [...,N]. Integer and dynamic as Conv2D. */
-  Dense: { readonly activation?: Activation; readonly dynamic?: true };
+  Dense: { readonly activation?: Activation; readonly dynamic?: true; readonly rounding?: Rounding };
   /** a [...,M,K], b [...,K,N] → [...,M,N]; leading dimensions broadcast; transpose swaps the last two first. Numpy rules for rank 1. */
   MatMul: { readonly transposeA: boolean; readonly transposeB: boolean };
   /** a, b → broadcast as numpy. Integer add/sub/mul: int8 tensors with quantization. */

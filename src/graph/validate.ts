@@ -6,6 +6,7 @@ import { FormatError, ShapeError, formatShape } from "../errors.ts";
 import { codeFault } from "./code.ts";
 import { elementCount } from "./dtype.ts";
 import { dynamicFault } from "./dynamic.ts";
+import { roundingFault } from "./fixed-point.ts";
 import { inferNode } from "./infer.ts";
 import type { Graph, Tensor } from "./ir.ts";
 import { isTree, treeFault } from "./tree.ts";
@@ -43,7 +44,7 @@ export function validateGraph(graph: Graph): void {
       );
     }
     ready.add(output.name);
-    const fault = isTree(node) ? treeFault(graph, node) : dynamicFault(graph, node);
+    const fault = isTree(node) ? treeFault(graph, node) : (dynamicFault(graph, node) ?? roundingFault(graph, node));
     if (fault !== undefined) throw new FormatError(`${where}: ${fault}`);
   }
   if (graph.outputs.length === 0) throw new FormatError(`graph "${graph.name}": no outputs`);

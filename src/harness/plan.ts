@@ -32,6 +32,8 @@ export interface PlanRequest {
   /** Default: the suite's, else `normal`. */
   readonly preset?: PresetName | undefined;
   readonly seed: number;
+  /** Said on the command line, so that it counts for recipe files that have a seed. */
+  readonly recipeSeed?: number | undefined;
   /** Default: the preset's. */
   readonly processes?: number | undefined;
   /** Default: off. The command line's is cached. */
@@ -81,7 +83,7 @@ export function makePlan(request: PlanRequest): Plan {
   const targets = distinct(request.targets ?? suite?.targets ?? DEFAULT_TARGETS).map(parseTarget);
   const records: PlannedRecord[] = [];
   for (const { model, recipes, sweep = [], codes = [] } of models) {
-    for (const recipe of orderRecipes(request.recipes ?? recipes)) {
+    for (const recipe of orderRecipes(request.recipes ?? recipes, request.recipeSeed)) {
       for (const target of targets) records.push({ model, recipe, target });
     }
     if (request.recipes !== undefined) continue;
@@ -194,8 +196,8 @@ function datasetOf(word: string | undefined): { readonly dataset?: string } {
 }
 
 /** Parsed, each once, the original first: the others are compared with it. */
-function orderRecipes(texts: readonly string[]): readonly Recipe[] {
-  const recipes = texts.map(openRecipe);
+function orderRecipes(texts: readonly string[], recipeSeed?: number): readonly Recipe[] {
+  const recipes = texts.map((text) => openRecipe(text, recipeSeed));
   const unique = [...new Map(recipes.map((recipe) => [recipe.text, recipe])).values()];
   return unique.sort((a, b) => Number(b.text === "fp32") - Number(a.text === "fp32"));
 }

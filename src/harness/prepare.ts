@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { StepReport } from "../compress/apply.ts";
-import { calibrates } from "../compress/recipe-calibrate.ts";
+import { calibrates, calibrationSeed } from "../compress/recipe-calibrate.ts";
 import type { Recipe } from "../compress/recipe.ts";
 import { modelSize, weightSize } from "../compress/size.ts";
 import { graphStats } from "../compress/stats.ts";
@@ -151,7 +151,7 @@ export async function compressModel(
   onNoise = false,
 ): Promise<{ readonly graph: Graph; readonly steps: readonly StepReport[] }> {
   const [{ applyRecipe }, { observeGraph }] = await Promise.all([import("../compress/apply.ts"), import("../engines/cpu/observe.ts")]);
-  const calibration = await openCalibration(model, recipe, seed, onNoise);
+  const calibration = await openCalibration(model, recipe, calibrationSeed(recipe) ?? seed, onNoise);
   return applyRecipe(model.graph, recipe, {
     observe: observeGraph,
     sparseGain: sparseGain(),

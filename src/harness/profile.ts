@@ -8,9 +8,10 @@ import { join } from "node:path";
 import type { Recipe } from "../compress/recipe.ts";
 import { UnavailableError } from "../errors.ts";
 import { inputTensor, outputTensor, tensorOf } from "../graph/access.ts";
-import { macsOf } from "../graph/cost.ts";
+import { macsOf, operationsOf } from "../graph/cost.ts";
 import { bytesPerElement, elementCount } from "../graph/dtype.ts";
 import type { Graph, Node, NodeWith } from "../graph/ir.ts";
+import { opLabels } from "../graph/labels.ts";
 import { isTree, treeShape, treesOf } from "../graph/tree.ts";
 import { openHost } from "../hosts/open.ts";
 import type { RaceSettings } from "../engines/tune/race.ts";
@@ -35,9 +36,16 @@ export interface ProfileRequest extends ProbeOptions {
   readonly onStderr?: (text: string) => void;
 }
 
+/** One kernel: of a node, or of several that are fused. */
 export interface ProfiledOp {
+  /** Of which the kernel is, and its op; what is fused into it follows in `nodes` and `ops`. */
   readonly node: string;
   readonly op: string;
+  readonly nodes: readonly string[];
+  /** What is computed, in order, e.g. Conv2D, Add, Relu. */
+  readonly ops: readonly string[];
+  /** A kernel that prepares or completes what another row computes, and counts: `operations`, `macs` and `bytes` are 0 here. */
+  readonly helper?: true;
   readonly kernel: string;
   readonly output: readonly number[];
   readonly ms: number;
@@ -47,7 +55,9 @@ export interface ProfiledOp {
   readonly type: "float32" | "int8";
   /** Multiply-accumulates; 0 for ops that are no product. */
   readonly macs: number;
-  /** Inputs, weights and output as the graph holds them, each once; of decision trees what the longest way down reads, not all nodes. */
+  /** Of all that it contains: two a multiply-accumulate, one an element for each addition, function and activation. */
+  readonly operations: number;
+  /** Inputs, weights and output as the graph holds them, each once, without what fused nodes hand on; of decision trees what the longest way down reads, not all nodes. */
   readonly bytes: number;
   /** Which measured ceiling it is under, and how near; absent where none is known. */
   readonly bound?: Bound;
@@ -115,10 +125,12 @@ export async function profileModel(request: ProfileRequest): Promise<Profile> {
         model: request.model.name,
         recipe: recipe.text,
         target: target.text,
-        ops: ops.map((op) => {
-          const cost = costOf(pair.graph, nodes.get(op.node));
-          const bound = boundOf(cost, op.ms, ceilings);
-          return { ...op, ...cost, ...(bound === undefined ? {} : { bound }) };
+        ops: ops.map(({ fused = [], ...op }) => {
+          const contained = [op.node, ...fused].flatMap((name) => nodes.get(name) ?? []);
+          const cost = costOf(pair.graph, contained, op.helper === true);
+          const bound = op.helper === true ? undefined : boundOf(cost, op.ms, ceilings);
+          const names = { nodes: contained.map(({ name }) => name), ops: contained.flatMap(opLabels) };
+          return { ...op, ...names, ...cost, ...(bound === undefined ? {} : { bound }) };
         }),
         runs,
         plainMs,
@@ -142,20 +154,34 @@ function overheadOf({ submitReadMs, dispatchMs }: TargetProbe["facts"]): Pick<Gp
   };
 }
 
-function costOf(graph: Graph, node: Node | undefined): Pick<ProfiledOp, "macs" | "bytes" | "output" | "type"> {
-  if (node === undefined) return { type: "float32", macs: 0, bytes: 0, output: [] };
-  const sizeOf = (name: string): number => {
-    const { dtype, shape } = tensorOf(graph, name);
-    return elementCount(shape) * bytesPerElement(dtype);
-  };
-  const inputs = node.inputs.filter((_, i) => inputTensor(graph, node, i) !== undefined);
-  const dtype = inputTensor(graph, node, 0)?.dtype;
+type Cost = Pick<ProfiledOp, "macs" | "operations" | "bytes" | "output" | "type">;
+
+/** @param nodes that one kernel computes, each of which may read what the one before gives */
+function costOf(graph: Graph, nodes: readonly Node[], isHelper: boolean): Cost {
+  const [first, last] = [nodes[0], nodes.at(-1)];
+  if (first === undefined || last === undefined) return { type: "float32", macs: 0, operations: 0, bytes: 0, output: [] };
+  const dtype = inputTensor(graph, first, 0)?.dtype;
+  const type = dtype === "int8" || dtype === "uint8" ? "int8" : "float32";
+  const output = outputTensor(graph, last).shape;
+  if (isHelper) return { type, macs: 0, operations: 0, bytes: 0, output };
+  const sum = (count: (node: Node) => number): number => nodes.reduce((total, node) => total + count(node), 0);
   return {
-    type: dtype === "int8" || dtype === "uint8" ? "int8" : "float32",
-    macs: macsOf(graph, node),
-    bytes: isTree(node) ? treeBytes(graph, node) : [...inputs, ...node.outputs].reduce((sum, name) => sum + sizeOf(name), 0),
-    output: outputTensor(graph, node).shape,
+    type,
+    macs: sum((node) => macsOf(graph, node)),
+    operations: sum((node) => operationsOf(graph, node)),
+    bytes: isTree(first) ? treeBytes(graph, first) : movedBytes(graph, nodes, last),
+    output,
   };
+}
+
+/** What goes in from outside and what comes out at the end. */
+function movedBytes(graph: Graph, nodes: readonly Node[], last: Node): number {
+  const inside = new Set(nodes.flatMap((node) => node.outputs));
+  const read = nodes.flatMap((node) => node.inputs.filter((name) => name !== "" && !inside.has(name)));
+  return [...read, ...last.outputs].reduce((sum, name) => {
+    const { dtype, shape } = tensorOf(graph, name);
+    return sum + elementCount(shape) * bytesPerElement(dtype);
+  }, 0);
 }
 
 /** A comparison is a feature, a threshold, two children and a value of the sample, four bytes each. */

@@ -280,10 +280,8 @@ class OpSamples {
       const value = median(ms);
       return value < COARSE_STEPS * clockStepMs ? mean(ms) : value;
     };
-    return [...this.#samples.values()].map(({ op: { node, op, kernel }, ms, starts }) => ({
-      node,
-      op,
-      kernel,
+    return [...this.#samples.values()].map(({ op, ms, starts }) => ({
+      ...op,
       ms: middle(ms),
       ...(starts.length === 0 ? {} : { startMs: median(starts) }),
     }));

@@ -76,6 +76,13 @@ const MATRIX: readonly KernelRow[] = [
     ["Conv2D"],
     "The same over gathered patches.",
   ),
+  ...rows(
+    BYTES,
+    (t) => `${t}_gemm_codebook4_8x4`,
+    ["Conv2D", "Dense"],
+    "4-bit indices of int8 values of each output; a panel of 4 columns is decoded for many rows, then the 8×4 tile.",
+  ),
+  ...rows(BYTES, (t) => `${t}_conv_codebook4_8x4`, ["Conv2D"], "The same over gathered patches."),
   row("i8_gemm_dynamic_8x4", ["Conv2D", "Dense"], "float32 input quantized to its own range, the 8×4 tile, sums scaled back to float32."),
   row("i8_conv_dynamic_8x4", ["Conv2D"], "The same over gathered patches."),
   row("i16_gemm_panel_4x1", ["Conv2D", "Dense"], "int16 × int8: 4 rows × 1 column of exact sums in doubles."),

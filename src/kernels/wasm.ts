@@ -14,7 +14,7 @@ function dotRow(name: string, ops: readonly string[], about: string): KernelRow 
   return relaxedRow(name, "relaxed-dot", ops, about);
 }
 
-/** For `simd=off`. */
+/** For `simd=off`, and for layers that requantize in fixed point. */
 function scalarRow(name: string, ops: readonly string[], about: string): KernelRow {
   return { name: `${name}__wasm_scalar`, engine: "wasm", ops, requires: [], about };
 }
@@ -196,6 +196,12 @@ export const WASM_KERNELS: readonly KernelRow[] = [
   ),
   scalarRow("f32_depthwise_direct_4x1", ["DepthwiseConv2D"], "4 neighbouring outputs of one channel, any kernel, stride and dilation."),
   scalarRow("i8_depthwise_direct_4x1", ["DepthwiseConv2D"], "4 neighbouring outputs of one channel in int32, inputs in unsigned form."),
+  scalarRow(
+    "i8_conv_fixed_2x8",
+    ["Conv2D", "Dense", "DepthwiseConv2D"],
+    "As i8_conv_doubles_2x8, requantized in fixed point as TFLite does, rounded twice or once.",
+  ),
+  scalarRow("i8_depthwise_fixed_4x1", ["DepthwiseConv2D"], "As i8_depthwise_direct_4x1, requantized in fixed point."),
   scalarRow("any_pad_rows", ["Conv2D", "DepthwiseConv2D"], "Copy of an image with a border."),
   scalarRow("i8_unsign_rows", ["DepthwiseConv2D"], "8 bits to unsigned form, bordered with the zero point."),
   scalarRow("f64_widen_rows", [...WEIGHTED, "DepthwiseConv2D"], "8 bits to doubles with the zero point taken off, bordered with zeros."),

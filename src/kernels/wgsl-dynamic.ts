@@ -1,5 +1,6 @@
 /** Catalogue rows of the WGSL kernels that quantize a layer's input at run time. */
 import { DOTS } from "./wgsl-access.ts";
+import { TILES_I8, tileAbout, tileSizes } from "./wgsl-integer.ts";
 import { wgslRow as row } from "./wgsl-row.ts";
 import type { WgslKernel } from "./wgsl-row.ts";
 
@@ -22,12 +23,21 @@ export const DYNAMIC_KERNELS: readonly WgslKernel[] = [
   row("i8_quantize_grid__wgsl", OPS, "i8_quantize_grid", {}, "Floats onto that grid, padded, one word a thread."),
   ...ACCESS.flatMap(({ family, access, ops, reads }) =>
     DOTS.flatMap(({ dot, call, requires, how }) =>
-      TILES.map(({ tile, file, sizes, about }) =>
+      [
+        ...TILES.map((one) => ({ ...one, sizes: { ...one.sizes, REQUANTIZE: "requantize" }, access })),
+        ...TILES_I8.map((tile) => ({
+          tile: tile.name,
+          file: "i8_gemm_tiled_64x64",
+          sizes: tileSizes(tile),
+          about: tileAbout(tile),
+          access: `${access}_vec4`,
+        })),
+      ].map(({ tile, file, sizes, about, access: from }) =>
         row(
           `i8_${family}_dynamic_${dot}_${tile}__wgsl`,
           ops,
           file,
-          { ...sizes, ACCESS: access, DOT4: call, STORE: "dynamic_store" },
+          { ...sizes, ACCESS: from, DOT4: call, STORE: "dynamic_store" },
           `${about}, ${how}, sums scaled to float32; reads ${reads}.`,
           requires,
         ),

@@ -14,6 +14,12 @@ const TILES = [
   { tile: "1x4", file: "i8_gemm_direct_rx4", sizes: { ROWS: "1" }, about: "1 × 4 outputs a thread, for few rows" },
 ] as const;
 
+/** How sums become bytes. */
+export const ARITHMETICS = [
+  { infix: "", requantize: "requantize", note: "" },
+  { infix: "fixed_", requantize: "requantize_fixed", note: ", requantized in fixed point" },
+] as const;
+
 export interface IntegerTile {
   /** Rows × columns of a workgroup, and of a thread where that is not 4 × 4. */
   readonly name: string;
@@ -32,6 +38,15 @@ export const TILES_I8: readonly IntegerTile[] = [
 /** vec4 of words that a tile's operand has a step. */
 const TILE_VEC4 = 256;
 
+/** Substitutions of i8_gemm_tiled_64x64. */
+export function tileSizes({ x, y, rows, columns }: IntegerTile): Readonly<Record<string, string>> {
+  return { X: `${x}`, Y: `${y}`, ROWS: `${rows}`, COLUMNS: `${columns}`, LOADS: `${TILE_VEC4 / (x * y)}` };
+}
+
+export function tileAbout({ x, y, rows, columns }: IntegerTile): string {
+  return `Sixteen bytes of both operands at once in workgroup memory, ${x} × ${y} threads of ${rows} × ${4 * columns}`;
+}
+
 export const INTEGER_GEMMS: readonly WgslKernel[] = ACCESS.flatMap(({ family, access, ops, reads }) => [
   row(
     `i8_${family}_share_16x16__wgsl`,
@@ -42,34 +57,28 @@ export const INTEGER_GEMMS: readonly WgslKernel[] = ACCESS.flatMap(({ family, ac
     ["subgroups"],
   ),
   ...DOTS.flatMap(({ dot, call, requires, how }) =>
-    TILES_I8.map(({ name, x, y, rows, columns }) =>
+    TILES_I8.map((tile) =>
       row(
-        `i8_${family}_${dot}_${name}__wgsl`,
+        `i8_${family}_${dot}_${tile.name}__wgsl`,
         ops,
         "i8_gemm_tiled_64x64",
-        {
-          X: `${x}`,
-          Y: `${y}`,
-          ROWS: `${rows}`,
-          COLUMNS: `${columns}`,
-          LOADS: `${TILE_VEC4 / (x * y)}`,
-          ACCESS: `${access}_vec4`,
-          DOT4: call,
-        },
-        `Sixteen bytes of both operands at once in workgroup memory, ${x} × ${y} threads of ${rows} × ${4 * columns}, ${how}; reads ${reads}.`,
+        { ...tileSizes(tile), ACCESS: `${access}_vec4`, DOT4: call, STORE: "i8_store" },
+        `${tileAbout(tile)}, ${how}; reads ${reads}.`,
         requires,
       ),
     ),
   ),
-  ...DOTS.flatMap(({ dot, call, requires, how }) =>
-    TILES.map(({ tile, file, sizes, about }) =>
-      row(
-        `i8_${family}_${dot}_${tile}__wgsl`,
-        ops,
-        file,
-        { ...sizes, ACCESS: access, DOT4: call, STORE: "i8_store" },
-        `${about}, ${how}; reads ${reads}.`,
-        requires,
+  ...ARITHMETICS.flatMap(({ infix, requantize, note }) =>
+    DOTS.flatMap(({ dot, call, requires, how }) =>
+      TILES.map(({ tile, file, sizes, about }) =>
+        row(
+          `i8_${family}_${infix}${dot}_${tile}__wgsl`,
+          ops,
+          file,
+          { ...sizes, ACCESS: access, DOT4: call, STORE: "i8_store", REQUANTIZE: requantize },
+          `${about}, ${how}${note}; reads ${reads}.`,
+          requires,
+        ),
       ),
     ),
   ),

@@ -1,14 +1,16 @@
 /** Catalogue rows of the WGSL kernels, and which file of shaders/ with which substitutions each one is. */
 import type { BinaryFn, OpName, UnaryFn } from "../graph/ir.ts";
 import { CODED_GEMMS } from "./wgsl-coded.ts";
+import { CODED_INTEGER_GEMMS } from "./wgsl-coded-i8.ts";
 import { DYNAMIC_KERNELS } from "./wgsl-dynamic.ts";
 import { INT16_KERNELS } from "./wgsl-int16.ts";
-import { INTEGER_GEMMS } from "./wgsl-integer.ts";
+import { ARITHMETICS, INTEGER_GEMMS } from "./wgsl-integer.ts";
 import { FLOAT_ACCESS } from "./wgsl-access.ts";
 import { wgslRow as row } from "./wgsl-row.ts";
 import { PROBES } from "./wgsl-probes.ts";
 import type { WgslKernel } from "./wgsl-row.ts";
 import { SPARSE_GEMMS } from "./wgsl-sparse.ts";
+import { STEMS } from "./wgsl-stem.ts";
 import { TILED_GEMMS } from "./wgsl-tiles.ts";
 
 export type { WgslKernel } from "./wgsl-row.ts";
@@ -169,13 +171,22 @@ const OTHERS: readonly WgslKernel[] = [
     {},
     "Four channels × four columns a thread; channels a multiple of four.",
   ),
-  row(
-    "i8_depthwise_4x4__wgsl",
-    ["DepthwiseConv2D"],
-    "i8_depthwise_4x4",
-    {},
-    "Four channels (one word) × four columns a thread, products in int32.",
-  ),
+  ...ARITHMETICS.flatMap(({ infix, requantize, note }) => [
+    row(
+      `i8_depthwise_${infix}4x4__wgsl`,
+      ["DepthwiseConv2D"],
+      "i8_depthwise_4x4",
+      { REQUANTIZE: requantize },
+      `Four channels (one word) × four columns a thread, products in int32${note}.`,
+    ),
+    row(
+      `i8_conv_general_${infix}1x4__wgsl`,
+      ["Conv2D", "DepthwiseConv2D", "ConvTranspose2D", "Dense"],
+      "i8_conv_general_1x4",
+      { REQUANTIZE: requantize },
+      `Any groups and weight zero points, forward or transposed: four outputs a thread${note}.`,
+    ),
+  ]),
   ...rollingDepthwise(),
   row(
     "f32_conv_general_1x1__wgsl",
@@ -183,13 +194,6 @@ const OTHERS: readonly WgslKernel[] = [
     "f32_conv_general_1x1",
     {},
     "Any groups, forward or transposed: one output a thread.",
-  ),
-  row(
-    "i8_conv_general_1x4__wgsl",
-    ["Conv2D", "DepthwiseConv2D", "ConvTranspose2D", "Dense"],
-    "i8_conv_general_1x4",
-    {},
-    "Any groups and weight zero points, forward or transposed: four outputs a thread.",
   ),
   row(
     "i8_im2col_rows__wgsl",
@@ -275,10 +279,12 @@ export const WGSL_KERNELS: readonly WgslKernel[] = [
   ...TILED_GEMMS,
   ...floatGemms(),
   ...quadGemms(),
+  ...STEMS,
   ...INTEGER_GEMMS,
   ...DYNAMIC_KERNELS,
   ...INT16_KERNELS,
   ...CODED_GEMMS,
+  ...CODED_INTEGER_GEMMS,
   ...SPARSE_GEMMS,
   ...elementwise(),
   ...OTHERS,

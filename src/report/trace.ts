@@ -6,6 +6,9 @@
 export interface TraceOp {
   readonly node: string;
   readonly op: string;
+  /** Of the kernel, and of what is fused into it. */
+  readonly nodes: readonly string[];
+  readonly ops: readonly string[];
   readonly kernel: string;
   readonly ms: number;
   readonly startMs?: number;
@@ -28,11 +31,11 @@ export function traceText(title: string, ops: readonly TraceOp[], wallMs?: numbe
   const onGpu = wallMs !== undefined;
   const tid = onGpu ? GPU : HOST;
   let end = 0;
-  const events = ops.map(({ node, op, kernel, ms, startMs }) => {
+  const events = ops.map(({ node, op, nodes, ops: contained, kernel, ms, startMs }) => {
     const dur = ms * 1000;
     const ts = startMs === undefined ? end : Math.max(end, startMs * 1000);
     end = ts + dur;
-    return { name: `${op} ${node}`, cat: op, ph: "X", ts, dur, pid: 1, tid, args: { kernel } };
+    return { name: `${contained.join("+")} ${node}`, cat: op, ph: "X", ts, dur, pid: 1, tid, args: { kernel, nodes } };
   });
   const host = onGpu
     ? [

@@ -2,7 +2,7 @@
 import { parseRecipe } from "../compress/recipe.ts";
 import type { Step } from "../compress/recipe.ts";
 import type { LayerFilter } from "../compress/recipe-fields.ts";
-import { matchesAny } from "../compress/names.ts";
+import { matchesAny } from "../compress/patterns.ts";
 import { UsageError } from "../errors.ts";
 
 export const CHANGE_KINDS = ["bits", "sparsity", "clusters", "channels"] as const;
@@ -62,7 +62,9 @@ export function parseChange(text: string, option: string): string {
 }
 
 /** Characters that end a pattern in a recipe's text, or stand for something in it. */
-const RESERVED = /[,+|*]+|^\s+|\s+$/g;
+const RESERVED = /[,+|*\\^]+|^\s+|\s+$/g;
+/** Ends of names that would read like that of a regular expression. */
+const LIKE_EXPRESSION = /\/([dgimsuvy]{0,3})$/;
 
 /**
  * How a recipe names a layer: by its name, with `*` for what the language reserves.
@@ -70,7 +72,7 @@ const RESERVED = /[,+|*]+|^\s+|\s+$/g;
  * @throws UsageError where no pattern does
  */
 export function patternOf(layer: string, all: readonly string[]): string {
-  const pattern = layer.replace(RESERVED, "*");
+  const pattern = layer.replace(RESERVED, "*").replace(LIKE_EXPRESSION, "*$1");
   const rival = all.find((name) => name !== layer && matchesAny(name, [pattern]));
   if (rival === undefined) return pattern;
   throw new UsageError(

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { layersOf } from "../compress/layers.ts";
 import type { Layer } from "../compress/layers.ts";
-import { matchesAny } from "../compress/names.ts";
+import { matchesAny, patternFault } from "../compress/patterns.ts";
 import { parseRecipe } from "../compress/recipe.ts";
 import { weightSize } from "../compress/size.ts";
 import { graphStats } from "../compress/stats.ts";
@@ -112,6 +112,10 @@ class Study {
     this.#options = options;
     const all = layersOf(model.graph);
     this.#names = all.map(({ node }) => node.name);
+    for (const pattern of plan.layers ?? []) {
+      const fault = patternFault(pattern);
+      if (fault !== undefined) throw new UsageError(`--layers: "${pattern}" ${fault}`);
+    }
     this.#layers = all.filter(({ node }) => plan.layers === undefined || matchesAny(node.name, plan.layers));
     if (all.length === 0) throw new UsageError(`model ${plan.model.name}: has no layer with constant weights, nothing can be changed`);
     if (this.#layers.length === 0) {

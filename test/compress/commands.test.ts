@@ -8,6 +8,8 @@ import { inspectCommand } from "../../src/cli/inspect.ts";
 import { observeGraph } from "../../src/engines/cpu/observe.ts";
 import { UnsupportedError, UsageError } from "../../src/errors.ts";
 import { exportOnnx } from "../../src/formats/onnx/export.ts";
+import { readSlim } from "../../src/formats/slim/import.ts";
+import { roundingOf } from "../../src/graph/fixed-point.ts";
 import { openModel } from "../../src/harness/model.ts";
 import { argmax, plainNet, samplesFor } from "./nets.ts";
 
@@ -43,6 +45,51 @@ async function run(command: Command, args: readonly string[]): Promise<string> {
 }
 
 describe("bench compress", () => {
+  it("keeps how layers round in an archive, and says that ONNX does not", async () => {
+    const archive = join(folder, "rounded.slim");
+    const words = [model, "-r", "int8+requantize:double", "--dataset", header, "--samples", "8"];
+    const told = await run(compressCommand(), [...words, "-o", out]);
+    expect(told).toContain(
+      `${out}: ONNX has no word for requantize, so whoever runs this file rounds in a way of its own. A .slim archive keeps it`,
+    );
+    expect(await run(compressCommand(), [...words, "-o", archive])).not.toContain("ONNX has no word");
+    const json = JSON.parse(await run(compressCommand(), [...words, "-o", out, "--format", "json"])) as { notes: string[] };
+    expect(json.notes).toHaveLength(1);
+    const rounding = async (path: string): Promise<(string | undefined)[]> =>
+      (await openModel(path)).graph.nodes.filter(({ op }) => op === "Dense").map(roundingOf);
+    expect(await rounding(archive)).toEqual(["double", "double"]);
+    expect(await rounding(out)).toEqual([undefined, undefined]);
+    // Quantized models as they come.
+    await run(compressCommand(), [out, "-r", "requantize:single", "-o", archive]);
+    expect(await rounding(archive)).toEqual(["single", "single"]);
+  });
+
+  it("calibrates by the seed of a recipe file, unless the command line or the step says another", async () => {
+    const files: string[] = [];
+    const compressed = async (
+      recipe: object | string,
+      ...args: string[]
+    ): Promise<readonly [recipe: string, seed: number | undefined, bytes: string]> => {
+      const path = join(folder, `seeded${files.length}.json`);
+      writeFileSync(path, JSON.stringify(recipe));
+      files.push(path);
+      const archive = join(folder, "seeded.slim");
+      const common = ["-o", archive, "--dataset", header, "--samples", "3", ...args];
+      await run(compressCommand(), [model, "-r", typeof recipe === "string" ? recipe : path, ...common]);
+      const { origin, graph: read } = readSlim(new Uint8Array(readFileSync(archive)), archive);
+      return [origin.recipe ?? "", origin.seed, JSON.stringify([...read.tensors.values()].map(({ quant }) => quant?.scales[0]))];
+    };
+    const [recipe, seed, bySeven] = await compressed({ seed: 7, steps: ["int8"] });
+    expect([recipe, seed]).toEqual(["int8,seed=7", 7]);
+    expect(await compressed("int8,seed=7")).toEqual([recipe, seed, bySeven]);
+    expect(await compressed("int8", "--seed", "7")).toEqual(["int8", 7, bySeven]);
+    const byThree = await compressed({ seed: 7, steps: ["int8"] }, "--seed", "3");
+    expect(byThree.slice(0, 2)).toEqual(["int8,seed=3", 3]);
+    expect(byThree[2]).not.toBe(bySeven);
+    expect(await compressed({ seed: 7, steps: [{ step: "int8", seed: 3 }] }, "--seed", "5")).toEqual(byThree);
+    expect((await compressed("int8"))[1]).toBe(1);
+  });
+
   it("writes an ONNX file that opens as the compressed graph, and shows the change", async () => {
     const text = await run(compressCommand(), [
       model,

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { fakeQuantGradient, fakeQuantGrid, fakeQuantize } from "../../src/compress/quantize/fake-quant.ts";
-import { fixedPoint, multiplyDoubleRounding, multiplySingleRounding } from "../../src/compress/quantize/fixed-point.ts";
+import { fixedPoint, multiplyDoubleRounding, multiplySingleRounding } from "../../src/graph/fixed-point.ts";
 import {
   INT8_FORM,
   activationParams,

@@ -2,8 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { editDistance, matchesAny, suggestion } from "../../src/compress/names.ts";
-import { parseRecipe, readRecipeFile } from "../../src/compress/recipe.ts";
+import { editDistance, suggestion } from "../../src/compress/names.ts";
+import { matchesAny } from "../../src/compress/patterns.ts";
+import { calibrationSeed } from "../../src/compress/recipe-calibrate.ts";
+import { openRecipe, parseRecipe, readRecipeFile } from "../../src/compress/recipe.ts";
 import { FormatError, UnsupportedError, UsageError } from "../../src/errors.ts";
 
 describe("recipe text", () => {
@@ -63,6 +65,15 @@ describe("recipe text", () => {
     ["int8,table=t.json,calibrator=minmax", "int8,calibrator=minmax,table=t.json"],
     ["int8,grid=x:0:.5:3,range=a:-1.0:2|b:0:6", "int8,range=a:-1:2|b:0:6,grid=x:0:0.5:3"],
     ["int4,only=a,block=64", "int4,block=64,only=a"],
+    ["int8,seed=07,exclude=a", "int8,seed=7,exclude=a"],
+    ["int8,seed=7,bias=correct,table=t.json", "int8,table=t.json,bias=correct,seed=7"],
+    ["int8,exclude=/^conv[0-9]+$/i", "int8,exclude=/^conv[0-9]+$/i"],
+    [
+      "prune:0.5,only=/a{1,2}|b+/|fc*,block=1x8 + int8,exclude=/x[/,]+y/|z",
+      "prune:0.5,block=1x8,only=/a{1,2}|b+/|fc*+int8,exclude=/x[/,]+y/|z",
+    ],
+    ["prune:0.5,exclude=/a\\/b,c/", "prune:0.5,exclude=/a\\/b,c/"],
+    ["prune:0.5,only=/a/0/Conv|/b/1,exclude=/c+int8,exclude=/d", "prune:0.5,only=/a/0/Conv|/b/1,exclude=/c+int8,exclude=/d"],
   ])("%j becomes %j, which is a fixed point", (text, canonical) => {
     expect(parseRecipe(text).text).toBe(canonical);
     expect(parseRecipe(canonical)).toEqual(parseRecipe(text));
@@ -90,7 +101,7 @@ describe("recipe text", () => {
     ["purne:0.5", 'recipe "purne:0.5": unknown step "purne". Did you mean prune?'],
     [
       "zzz",
-      'recipe "zzz": unknown step "zzz". Known: fp32, fp16, int8, int16x8, int4, prune, cluster, finetune, qat, distill, ccp, rep, pessimistic, minerror',
+      'recipe "zzz": unknown step "zzz". Known: fp32, fp16, int8, int16x8, int4, requantize, prune, cluster, finetune, qat, distill, ccp, rep, pessimistic, minerror',
     ],
     ["fp32:1", 'recipe "fp32:1": fp32: got the value "1", expected none'],
     ["fp32,a=1", 'recipe "fp32,a=1": fp32: got option "a", expected none'],
@@ -105,6 +116,21 @@ describe("recipe text", () => {
       "int8,calibrator=percentile,percentile=40",
       'recipe "int8,calibrator=percentile,percentile=40": int8: percentile: got "40", expected a number 50..100, e.g. 99.99',
     ],
+    [
+      "int8,table=t.json,seed=3",
+      'recipe "int8,table=t.json,seed=3": int8: seed: chooses samples, of which the table spares the need. Leave it out',
+    ],
+    ["int8:dynamic,seed=3", 'recipe "int8:dynamic,seed=3": int8: unknown option "seed". Known: weightbits, types, only, exclude'],
+    ["int8,exclude=/a(/", 'recipe "int8,exclude=/a(/": int8: exclude: "/a(/" is no regular expression: /a(/: Unterminated group'],
+    [
+      "int8,only=a|/b/g",
+      'recipe "int8,only=a|/b/g": int8: only: "/b/g" has the flags "g" of a regular expression, expected i or none. Of a name that ends so, write * for its last /',
+    ],
+    [
+      "int8,exclude=/conv\\d,only=a",
+      'recipe "int8,exclude=/conv\\d,only=a": int8: exclude: "/conv\\d" begins like a regular expression and does not end like one, expected /…/ or /…/i with \\/ for a slash in it',
+    ],
+    ["int8,exclude=/conv\\d+", 'recipe "int8,exclude=/conv\\d+": empty step, expected a step on both sides of every "+"'],
     ["int8,table=", 'recipe "int8,table=": int8: table: got nothing, expected the path of a calibration table'],
     ["int8,range=a:2:1", 'recipe "int8,range=a:2:1": int8: range: got "a:2:1", expected NAME:MIN:MAX, several joined by "|"'],
     ["int8,range=1:2", 'recipe "int8,range=1:2": int8: range: got "1:2", expected NAME:MIN:MAX, several joined by "|"'],
@@ -180,7 +206,7 @@ describe("recipe text", () => {
     ["int8+int8", 'recipe "int8+int8": int8 and int8 both set the number format. Keep one'],
     [
       "int8,exclude=a||b",
-      'recipe "int8,exclude=a||b": int8: exclude: got "a||b", expected layer names joined by "|", "*" for any characters',
+      'recipe "int8,exclude=a||b": int8: exclude: got "a||b", expected layer names joined by "|", "*" for any characters, or regular expressions /…/',
     ],
     ["cluster:4,only=a,include=b", 'recipe "cluster:4,only=a,include=b": cluster: include: only names the layers already. Keep one'],
     ["fp16,include=b", 'recipe "fp16,include=b": fp16: unknown option "include". Did you mean exclude?'],
@@ -222,6 +248,10 @@ describe("recipe file", () => {
     ["{", /not valid JSON/],
     ["[]", /expected an object with "steps"/],
     ['{"steps": []}', /expected an object with "steps", a list of at least one step/],
+    ['{"steps": ["int8"], "sed": 1}', /unknown key "sed". Did you mean seed\?/],
+    ['{"steps": ["int8"], "seed": 1.5}', /seed: got 1.5, expected an integer 0\.\.2147483647/],
+    ['{"steps": ["int8"], "seed": "7"}', /seed: got "7", expected an integer/],
+    ['{"steps": [{"step": "int8", "exclude": ["/a", "b/"]}]}', /steps\[0\]\.exclude: names that begin and end with \/ read like/],
     ['{"steps": [5]}', /steps\[0\]: expected a text, or an object with "step"/],
     ['{"steps": ["prune:0.5+int8"]}', /steps\[0\]: got "prune:0.5\+int8", expected one step/],
     ['{"steps": [{"step": "prune", "value": 0.5, "block": {}}]}', /steps\[0\]\.block: expected a text/],
@@ -229,6 +259,37 @@ describe("recipe file", () => {
   ])("rejects %s", (text, message) => {
     expect(() => readRecipeFile(file(text))).toThrow(FormatError);
     expect(() => readRecipeFile(file(text))).toThrow(message);
+  });
+
+  it("gives its seed to steps that draw numbers and have none, unless the command line says another", () => {
+    const steps = ["prune:0.1,importance=random", "prune:0.2,importance=random,seed=3", "prune:0.3", "cluster:16,init=random", "int8"];
+    const path = file(JSON.stringify({ seed: 7, steps }));
+    const text = (seed: number): string =>
+      `prune:0.1,importance=random,seed=${seed}+prune:0.2,importance=random,seed=3+prune:0.3+cluster:16,init=random,seed=${seed}+int8,seed=${seed}`;
+    expect(readRecipeFile(path).text).toBe(text(7));
+    expect(openRecipe(path, 5).text).toBe(text(5));
+    expect(calibrationSeed(openRecipe(path, 5))).toBe(5);
+    expect(parseRecipe(text(7)).text).toBe(text(7));
+    expect(() => openRecipe(path, 2 ** 31)).toThrow(/--seed 2147483648: expected an integer 0..2147483647 with a recipe file/);
+    const drawn = file('{"seed": 7, "steps": [{"step": "int8", "table": "t.json"}]}');
+    expect(readRecipeFile(drawn).text).toBe("int8,table=t.json");
+    const own = file('{"seed": 7, "steps": [{"step": "int16x8", "seed": 2}]}');
+    expect(openRecipe(own, 5).text).toBe("int16x8,seed=2");
+  });
+
+  it("leaves the command line's seed to the run where it has none", () => {
+    const path = file('{"steps": ["cluster:16,init=random", "int8"]}');
+    expect(openRecipe(path, 5).text).toBe("cluster:16,init=random+int8");
+    expect(calibrationSeed(openRecipe(path, 5))).toBeUndefined();
+  });
+
+  it("takes regular expressions, with the characters that part a string", () => {
+    const path = file(
+      JSON.stringify({ steps: [{ step: "prune", value: 0.5, exclude: ["/a{1,2}|b+/i", "fc*", "/x/0/Conv"] }, "int8,only=/a+,b/"] }),
+    );
+    expect(readRecipeFile(path)).toEqual(parseRecipe("prune:0.5,exclude=/a{1,2}|b+/i|fc*|/x/0/Conv+int8,only=/a+,b/"));
+    const [prune] = readRecipeFile(path).steps;
+    expect(prune).toMatchObject({ exclude: ["/a{1,2}|b+/i", "fc*", "/x/0/Conv"] });
   });
 
   it("checks the steps like a string's", () => {
@@ -253,5 +314,11 @@ describe("names", () => {
     expect(matchesAny("ab", ["ab*ab"])).toBe(false);
     expect(matchesAny("block.3.fc", ["x", "*.3.*"])).toBe(true);
     expect(matchesAny("anything", ["*"])).toBe(true);
+    expect(matchesAny("block3/conv", ["/^block\\d+\\/conv$/"])).toBe(true);
+    expect(matchesAny("block3/convs", ["/^block\\d+\\/conv$/"])).toBe(false);
+    expect(matchesAny("my_conv_2", ["/CONV_[12]/"])).toBe(false);
+    expect(matchesAny("my_conv_2", ["x", "/CONV_[12]/i"])).toBe(true);
+    expect(matchesAny("/a/0/Conv", ["/a/0/Conv"])).toBe(true);
+    expect(matchesAny("/a.0/Conv", ["/a/0/Conv"])).toBe(false);
   });
 });

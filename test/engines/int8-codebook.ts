@@ -5,6 +5,7 @@ import { createArray, elementCount } from "../../src/graph/dtype.ts";
 import type { Activation, Conv2DAttrs, Graph, Int8CodebookCode } from "../../src/graph/ir.ts";
 import { validateGraph } from "../../src/graph/validate.ts";
 import { grid, random } from "./generated.ts";
+import type { CaseTensor, OpCase } from "./vectors.ts";
 
 export interface CodebookSpec {
   readonly values: number;
@@ -85,4 +86,41 @@ export function codebookInput(graph: Graph, seed = 1): Int8Array | Uint8Array {
   const { dtype, shape } = graph.tensors.get("x")!;
   const data = createArray(dtype, elementCount(shape)) as Int8Array | Uint8Array;
   return data.map(() => Math.floor(rand() * 256) - (dtype === "int8" ? 128 : 0));
+}
+
+/** Cases for every engine, whether or not it knows the code; expected values are the oracle's. */
+export function int8CodebookCases(): OpCase[] {
+  return (["int8", "uint8"] as const).flatMap((dtype) => {
+    const spec = { values: 16, seed: 3, dtype };
+    return [
+      caseOf(`${dtype}, 16 shared values an output`, codebookDense(spec, 9, 11, 37)),
+      caseOf(`${dtype}, 16 shared values an output, one row`, codebookDense({ ...spec, values: 7 }, 1, 11, 37)),
+      caseOf(`${dtype}, 16 shared values an output`, codebookConv(spec, [1, 5, 6, 5], 9, [3, 3], { pads: [1, 1, 1, 1] })),
+      caseOf(`${dtype}, 16 shared values an output, 1×1`, codebookConv(spec, [1, 5, 6, 4], 9, [1, 1])),
+      caseOf(`${dtype}, 16 shared values an output, groups`, codebookConv(spec, [1, 5, 6, 6], 6, [3, 3], { groups: 3 })),
+    ];
+  });
+}
+
+function caseOf(name: string, graph: Graph): OpCase {
+  const node = graph.nodes[0]!;
+  const inputs = node.inputs.map((input): CaseTensor => {
+    const { dtype, shape, quant, code, data } = graph.tensors.get(input)!;
+    return {
+      dtype,
+      shape,
+      data: data ?? codebookInput(graph),
+      constant: data !== undefined,
+      ...(quant && { quant }),
+      ...(code && { code }),
+    };
+  });
+  const { dtype, shape, quant } = graph.tensors.get(graph.outputs[0]!)!;
+  return {
+    op: node.op as OpCase["op"],
+    name,
+    attrs: node.attrs as OpCase["attrs"],
+    inputs,
+    output: { dtype, shape, ...(quant && { quant }) },
+  };
 }

@@ -15,7 +15,9 @@ import type { Graph, Node, OpAttrs, Quantization, Sparsity, Tensor, WeightCode }
 import { naive } from "../naive/index.ts";
 import type { EngineOp, NaiveTensor } from "../naive/index.ts";
 import { codedCases } from "./coded.ts";
+import { fixedPointCases } from "./fixed-point.ts";
 import { generatedCases } from "./generated.ts";
+import { int8CodebookCases } from "./int8-codebook.ts";
 import { int16Cases } from "./int16.ts";
 import { treeCases } from "./trees.ts";
 
@@ -160,7 +162,15 @@ function largest(data: TypedArray): number {
 
 /** All cases: golden and generated. */
 export function allCases(): OpCase[] {
-  return [...loadVectors(), ...generatedCases(), ...codedCases(), ...int16Cases(), ...treeCases()];
+  return [
+    ...loadVectors(),
+    ...generatedCases(),
+    ...codedCases(),
+    ...int8CodebookCases(),
+    ...int16Cases(),
+    ...fixedPointCases(),
+    ...treeCases(),
+  ];
 }
 
 /** One case through an engine. @throws UnsupportedError when the engine refuses it */

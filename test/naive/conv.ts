@@ -1,12 +1,19 @@
 /** Convolutions and matrix products, each output element by its defining sum. */
-import type { OpAttrs } from "../../src/graph/ir.ts";
+import type { Activation, OpAttrs, Rounding } from "../../src/graph/ir.ts";
 import { activate } from "./elementwise.ts";
-import { requantizeAccumulator } from "./quantize.ts";
+import { fixedAccumulator, requantizeAccumulator } from "./quantize.ts";
 import { allIndices, at, f32, inside, scaleAt, zeroPointAt } from "./tensor.ts";
 import type { NaiveOutput, NaiveTensor } from "./tensor.ts";
 
 /** A factor pair of the sum; both as stored. */
 type Visit = (xIndex: number[], wIndex: number[]) => void;
+
+interface Finish {
+  readonly activation?: Activation;
+  readonly rounding?: Rounding;
+  /** Of a layer that TFLite gives one multiplier where its weights have one scale. */
+  readonly isDense?: boolean;
+}
 
 /** Sums x × w over the pairs that `pairs` visits, adds the bias and brings the sum to the output's type. */
 function sumOfProducts(
@@ -15,7 +22,7 @@ function sumOfProducts(
   bias: NaiveTensor | undefined,
   output: NaiveOutput,
   channel: number,
-  activation: OpAttrs["Conv2D"]["activation"],
+  { activation, rounding, isDense = false }: Finish,
   pairs: (visit: Visit) => void,
 ): number {
   let sum = bias === undefined ? 0 : bias.data[channel]!;
@@ -32,6 +39,11 @@ function sumOfProducts(
     weightScale = scaleAt(w.quant!, wi);
   });
   if (w.quant!.scales.length > 1) weightScale = w.quant!.scales[channel]!;
+  if (rounding !== undefined) {
+    const product = x.quant!.scales[0]! * weightScale;
+    const isSingle = w.quant!.scales.length === 1 && (isDense || x.dtype === "uint8");
+    return fixedAccumulator(sum | 0, (isSingle ? f32(product) : product) / output.quant.scales[0]!, rounding, output, activation);
+  }
   return requantizeAccumulator(
     x.dtype === "int16" ? sum : sum | 0,
     f32(f32(x.quant!.scales[0]! * weightScale) / output.quant.scales[0]!),
@@ -50,7 +62,7 @@ export function naiveConv2D(
   const [, kh, kw, groupIn] = w.shape as [number, number, number, number];
   const groupOut = output.shape[3]! / attrs.groups;
   return allIndices(output.shape).map(([n, oy, ox, o]) =>
-    sumOfProducts(x, w, bias, output, o!, attrs.activation, (visit) => {
+    sumOfProducts(x, w, bias, output, o!, attrs, (visit) => {
       for (const [ky, kx, c] of allIndices([kh, kw, groupIn])) {
         const y = oy! * attrs.strides[0] + ky! * attrs.dilations[0] - attrs.pads[0];
         const z = ox! * attrs.strides[1] + kx! * attrs.dilations[1] - attrs.pads[1];
@@ -70,7 +82,7 @@ export function naiveDepthwise(
   const [, kh, kw, channels] = w.shape as [number, number, number, number];
   const multiplier = channels / x.shape[3]!;
   return allIndices(output.shape).map(([n, oy, ox, o]) =>
-    sumOfProducts(x, w, bias, output, o!, attrs.activation, (visit) => {
+    sumOfProducts(x, w, bias, output, o!, attrs, (visit) => {
       for (const [ky, kx] of allIndices([kh, kw])) {
         const y = oy! * attrs.strides[0] + ky! * attrs.dilations[0] - attrs.pads[0];
         const z = ox! * attrs.strides[1] + kx! * attrs.dilations[1] - attrs.pads[1];
@@ -91,7 +103,7 @@ export function naiveConvTranspose(
   const [, kh, kw, groupIn] = w.shape as [number, number, number, number];
   const groupOut = output.shape[3]! / attrs.groups;
   return allIndices(output.shape).map(([n, oy, ox, o]) =>
-    sumOfProducts(x, w, bias, output, o!, attrs.activation, (visit) => {
+    sumOfProducts(x, w, bias, output, o!, attrs, (visit) => {
       for (const [y, z, ky, kx, c] of allIndices([x.shape[1]!, x.shape[2]!, kh, kw, groupIn])) {
         const hitsY = y! * attrs.strides[0] + ky! * attrs.dilations[0] - attrs.pads[0] === oy;
         const hitsX = z! * attrs.strides[1] + kx! * attrs.dilations[1] - attrs.pads[1] === ox;
@@ -111,7 +123,7 @@ export function naiveDense(
   return allIndices(output.shape).map((index) => {
     const row = index.slice(0, -1);
     const o = index[index.length - 1]!;
-    return sumOfProducts(x, w, bias, output, o, attrs.activation, (visit) => {
+    return sumOfProducts(x, w, bias, output, o, { ...attrs, isDense: true }, (visit) => {
       for (let k = 0; k < w.shape[1]!; k++) visit([...row, k], [o, k]);
     });
   });
@@ -131,7 +143,7 @@ export function naiveMatMul(a: NaiveTensor, b: NaiveTensor, attrs: OpAttrs["MatM
       return own.map((size, d) => (size === 1 ? 0 : batch[batch.length - own.length + d]!));
     };
     const order = (flip: boolean, pair: number[]): number[] => (flip && pair.length === 2 ? [pair[1]!, pair[0]!] : pair);
-    return sumOfProducts(a, b, undefined, output, columns[0] ?? 0, undefined, (visit) => {
+    return sumOfProducts(a, b, undefined, output, columns[0] ?? 0, {}, (visit) => {
       for (let i = 0; i < k; i++) {
         visit(
           [...batchOf(a.shape), ...order(attrs.transposeA, [...rows, i])],

@@ -1,5 +1,5 @@
 /** Quantize, Dequantize, Requantize, Cast, and the requantization of integer accumulators. */
-import type { Activation } from "../../src/graph/ir.ts";
+import type { Activation, Rounding } from "../../src/graph/ir.ts";
 import { allIndices, at, f32, limits, roundEven, saturate, scaleAt, zeroPointAt } from "./tensor.ts";
 import type { NaiveOutput, NaiveTensor } from "./tensor.ts";
 
@@ -47,6 +47,45 @@ export function clampBounds(activation: Activation | undefined, output: NaiveOut
   const bound = (x: number, otherwise: number): number =>
     Number.isFinite(x) ? quantizeReal(x, output.quant!.scales[0]!, output.quant!.zeroPoints[0]!, output) : otherwise;
   return [bound(activation.min, lo), bound(activation.max, hi)];
+}
+
+/**
+ * An accumulator as TFLite requantizes it: its multiplier by halving and doubling, then the steps of its kernels in whole numbers of any size.
+ * @param real the exact scale, above 0
+ */
+export function fixedAccumulator(
+  acc: number,
+  real: number,
+  rounding: Rounding,
+  output: NaiveOutput,
+  activation: Activation | undefined,
+): number {
+  let [fraction, shift] = [real, 0];
+  for (; fraction >= 1; shift++) fraction /= 2;
+  for (; fraction < 0.5; shift--) fraction *= 2;
+  let multiplier = BigInt(Math.round(fraction * 2 ** 31));
+  if (multiplier === 2n ** 31n) [multiplier, shift] = [multiplier / 2n, shift + 1];
+  if (shift < -31) [multiplier, shift] = [0n, 0];
+  const left = BigInt(Math.max(shift, 0));
+  const right = BigInt(Math.max(-shift, 0));
+  const product = BigInt(acc) * 2n ** left * multiplier;
+  let q: bigint;
+  if (rounding === "single") {
+    q = floorDivide(product + 2n ** (30n + right), 2n ** (31n + right));
+  } else {
+    // Half up first, then half away from zero.
+    const high = floorDivide(product + 2n ** 30n, 2n ** 31n);
+    const size = high < 0n ? -high : high;
+    const rounded = (2n * size + 2n ** right) / 2n ** (right + 1n);
+    q = high < 0n ? -rounded : rounded;
+  }
+  const [lo, hi] = clampBounds(activation, output);
+  return Math.min(Math.max(Number(q) + output.quant!.zeroPoints[0]!, lo), hi);
+}
+
+function floorDivide(a: bigint, b: bigint): bigint {
+  const quotient = a / b;
+  return a < 0n && quotient * b !== a ? quotient - 1n : quotient;
 }
 
 /** Accumulator → float32, times a float32 scale, half to even, zero point, clamp. */

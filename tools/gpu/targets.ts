@@ -57,6 +57,12 @@ export function judgeTargets(rows: readonly Measured[], ceilings: readonly Ceili
     }
     if (recipe === "fp32" && group === "depthwise" && copy !== undefined)
       add(row, "share of the copy bandwidth", over(bytes / copy / 1e6, own), 0.7);
+    if (group === "few") {
+      const [whole, sliced] = ["tiled", "sliced"].map(
+        (way) => row.kernels.find(({ kernel }) => kernel === `f32_gemm_${way}_32x32__wgsl`)?.ms,
+      );
+      add(row, "the tile of 32 × 32 over the same with k split over workgroups", over(whole, sliced), 1);
+    }
     const gain = SPARSE_GAINS[recipe];
     if (gain !== undefined)
       add(row, "fastest dense kernel over the fastest that skips zeros", over(msOf(row, "dense"), msOf(row, "sparse")), gain);

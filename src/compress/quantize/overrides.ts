@@ -2,7 +2,8 @@
 import { UsageError } from "../../errors.ts";
 import { producersOf } from "../../graph/access.ts";
 import type { Graph } from "../../graph/ir.ts";
-import { matchesAny, suggestion } from "../names.ts";
+import { suggestion } from "../names.ts";
+import { matchesGlob } from "../patterns.ts";
 import type { Range } from "./params.ts";
 
 export interface GridParams {
@@ -31,7 +32,7 @@ export function resolveOverrides(
   const names = [...tensors];
   const found = new Map<string, Range | GridParams>();
   for (const { tensor, set } of overrides) {
-    const hits = names.filter((name) => matchesAny(name, [tensor]) || matchesAny(writers.get(name)?.name ?? name, [tensor]));
+    const hits = names.filter((name) => matchesGlob(name, tensor) || matchesGlob(writers.get(name)?.name ?? name, tensor));
     if (hits.length === 0)
       throw new UsageError(`recipe step ${step}: no activation of "${graph.name}" is named "${tensor}". ${suggestion(tensor, names)}`);
     for (const hit of hits) {

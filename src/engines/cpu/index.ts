@@ -56,7 +56,13 @@ class CpuSession implements Session {
   }
 
   placement(): readonly Placement[] {
-    return this.#program.steps.map(({ node, kernel }) => ({ node: node.name, op: node.op, kernel, engine: "cpu" }));
+    return this.#program.steps.map(({ node, kernel, why }) => ({
+      node: node.name,
+      op: node.op,
+      kernel,
+      engine: "cpu",
+      ...(why === undefined ? {} : { why }),
+    }));
   }
 
   profile(inputs: readonly TypedArray[]): Promise<readonly NodeProfile[]> {

@@ -1,5 +1,7 @@
 /** From a node to the CPU kernel that computes it. */
+import { inputTensor } from "../../graph/access.ts";
 import type { Graph, Node, OpName } from "../../graph/ir.ts";
+import { noKernelText } from "../candidates.ts";
 import { createBinary } from "./kernels/binary.ts";
 import { createCast, createDequantize, createQuantize, createRequantize } from "./kernels/cast.ts";
 import { createConv } from "./kernels/conv.ts";
@@ -61,7 +63,9 @@ export interface CpuKernelOptions {
  * @throws UnsupportedError for types, grids and fused activations that the CPU engine does not implement
  */
 export function createCpuKernel(graph: Graph, node: Node, options: CpuKernelOptions = {}): CpuKernel {
-  return create(graph, node, options.scratch ?? new Scratch(), options.sparse ?? "auto");
+  const kernel = create(graph, node, options.scratch ?? new Scratch(), options.sparse ?? "auto");
+  const code = inputTensor(graph, node, 1)?.code;
+  return code === undefined || kernel.why !== undefined ? kernel : { ...kernel, why: noKernelText(code) };
 }
 
 function create<O extends OpName>(graph: Graph, node: NodeFor<O> & { readonly op: O }, scratch: Scratch, sparse: SparsePolicy): CpuKernel {

@@ -16,6 +16,7 @@ import { Scratch, sameQuantization, unsupported } from "./kernels/shared.ts";
 export interface Step {
   readonly node: Node;
   readonly kernel: string;
+  readonly why?: string;
   readonly output: TypedArray;
   readonly run: () => void;
 }
@@ -60,7 +61,8 @@ export function compileProgram(graph: Graph, sparse: SparsePolicy): Program {
       if (name !== "" && isConstant(tensorOf(graph, name)) && !kernel.packedInputs.includes(i)) readAsIs.add(name);
     });
     const inputs = node.inputs.map((name) => (name === "" ? undefined : data.get(name)));
-    return { node, kernel: kernel.name, output, run: () => kernel.run(inputs, output) };
+    const why = kernel.why === undefined ? {} : { why: kernel.why };
+    return { node, kernel: kernel.name, ...why, output, run: () => kernel.run(inputs, output) };
   });
   for (const name of readAsIs) weightBytes += data.get(name)!.byteLength;
   return { graph, steps, data, weightBytes, activationBytes: plan.peakBytes + scratch.bytes };

@@ -3,6 +3,7 @@
  * kernel run on the CPU engine over views of the same memory, and `placement` says so.
  */
 import { UnavailableError } from "../../errors.ts";
+import { roundingOf } from "../../graph/fixed-point.ts";
 import type { Graph } from "../../graph/ir.ts";
 import type { Engine, EngineContext, EngineOptions, Peak, ProbeResult, Session, TuneRequest } from "../engine.ts";
 import { tuneGraph } from "../tune/tune.ts";
@@ -63,7 +64,8 @@ export const wasmEngine: Engine = {
   },
 
   async compile(graph: Graph, context: EngineContext, options: EngineOptions, choices: readonly KernelChoice[] = []): Promise<Session> {
-    const { selection, modules, threads } = await setUp(options, choices);
+    const { selection, modules: chosen, threads } = await setUp(options, choices);
+    const modules = withFixedPoint(chosen, graph);
     if (threads === 1) return new WasmSession(graph, await loadModules(context, modules), context.now, selection);
     const host = requireThreads(context);
     const session = new WasmSession(graph, await loadModules(context, modules, "shared"), context.now, selection, shareAmong(threads));
@@ -71,6 +73,12 @@ export const wasmEngine: Engine = {
     return session;
   },
 };
+
+/** Layers that requantize in fixed point have scalar kernels only. */
+function withFixedPoint(modules: readonly string[], graph: Graph): readonly string[] {
+  const isFixed = graph.nodes.some((node) => roundingOf(node) !== undefined);
+  return isFixed && !modules.includes(SCALAR_MODULE_PATH) ? [...modules, SCALAR_MODULE_PATH] : modules;
+}
 
 interface Setup {
   readonly selection: Selection;

@@ -14,7 +14,7 @@ import { importSharedMemory } from "./threads/shared-import.ts";
 export const MODULE_PATH = "build/wasm/kernels.wasm";
 /** What is loaded beside them where the host's relaxed SIMD is of use. */
 export const RELAXED_MODULE_PATH = "build/wasm/relaxed.wasm";
-/** Kernels without vector instructions, loaded alone. */
+/** Kernels without vector instructions: loaded alone, or beside the others for layers that only these compute. */
 export const SCALAR_MODULE_PATH = "build/wasm/scalar.wasm";
 
 /** Every kernel takes integers only: addresses, counts, codes. */

@@ -1,4 +1,5 @@
 /** Weight layouts of the kernels without vector instructions (assembly/scalar/). */
+import type { ScaleWords } from "../../graph/fixed-point.ts";
 import type { WeightMatrix } from "./pack.ts";
 
 /** Outputs of one panel. */
@@ -18,23 +19,34 @@ export function packScalarF32({ data, offset, n, k }: WeightMatrix<Float32Array>
   return packed;
 }
 
+/** Doubles of a panel before the weights. */
+function panelHead(scales: ScaleWords): number {
+  return (SCALAR_PANEL.i8 / 2) * (1 + scales.count);
+}
+
 /**
- * [N / 8][bias 8 i32, scales 8 f32, then K × 4 f64]: outputs 2j and 2j + 1 of a panel in double j, as low + high × 2^26.
+ * [N / 8][bias 8 i32, 8 of each word of the scales, then K × 4 f64]: outputs 2j and 2j + 1 of a panel in double j, as low + high × 2^26.
  * @param matrix zero points already taken off
+ * @param first channel of the scales
  */
-export function packDoubles({ data, offset, n, k }: WeightMatrix<Int16Array>, bias: Int32Array, scales: Float32Array): Float64Array {
+export function packDoubles(
+  { data, offset, n, k }: WeightMatrix<Int16Array>,
+  bias: Int32Array,
+  scales: ScaleWords,
+  first = 0,
+): Float64Array {
   const panel = SCALAR_PANEL.i8;
-  const doubles = panel + k * (panel / 2);
+  const head = panelHead(scales);
+  const doubles = head + k * (panel / 2);
   const packed = new Float64Array(Math.ceil(n / panel) * doubles);
   const ints = new Int32Array(packed.buffer);
-  const floats = new Float32Array(packed.buffer);
   for (let o = 0; o < n; o++) {
     const base = Math.floor(o / panel) * doubles;
     const lane = o % panel;
     ints[base * 2 + lane] = bias[o]!;
-    floats[base * 2 + panel + lane] = scales[o]!;
+    scales.words(first + o).forEach((word, i) => (ints[base * 2 + panel * (1 + i) + lane] = word));
     const unit = lane % 2 === 0 ? 1 : HIGH;
-    for (let i = 0; i < k; i++) packed[base + panel + i * (panel / 2) + (lane >> 1)]! += data[offset + o * k + i]! * unit;
+    for (let i = 0; i < k; i++) packed[base + head + i * (panel / 2) + (lane >> 1)]! += data[offset + o * k + i]! * unit;
   }
   return packed;
 }
@@ -50,7 +62,7 @@ export function packScalarDepthwiseF32(w: Float32Array, taps: number, channels: 
 }
 
 /**
- * w [taps][C] → [C][bias i32, scale f32, then taps i32].
+ * w [taps][C] → [C][bias i32, words of the scale, then taps i32].
  * @param w zero points already taken off
  * @param inputZeroPoint of the inputs in unsigned form: its products are taken off the bias
  */
@@ -59,17 +71,17 @@ export function packScalarDepthwiseI8(
   taps: number,
   channels: number,
   bias: Int32Array,
-  scales: Float32Array,
+  scales: ScaleWords,
   inputZeroPoint: number,
 ): Int32Array {
-  const packed = new Int32Array(channels * (2 + taps));
-  const floats = new Float32Array(packed.buffer);
+  const head = 1 + scales.count;
+  const packed = new Int32Array(channels * (head + taps));
   for (let c = 0; c < channels; c++) {
-    const base = c * (2 + taps);
+    const base = c * (head + taps);
     let sum = 0;
-    for (let t = 0; t < taps; t++) sum += packed[base + 2 + t] = w[t * channels + c]!;
+    for (let t = 0; t < taps; t++) sum += packed[base + head + t] = w[t * channels + c]!;
     packed[base] = bias[c]! - inputZeroPoint * sum;
-    floats[base + 1] = scales[c]!;
+    packed.set(scales.words(c), base + 1);
   }
   return packed;
 }

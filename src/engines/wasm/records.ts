@@ -1,5 +1,5 @@
 /** Parameter records that kernels read from memory: bounds, requantization grids, window geometry. Layouts are documented in assembly/. */
-import type { Activation, Conv2DAttrs, Pool2DAttrs, Shape } from "../../graph/ir.ts";
+import type { Activation, Conv2DAttrs, Pool2DAttrs, Rounding, Shape } from "../../graph/ir.ts";
 import { ACTIVATION } from "./codes.ts";
 
 /** 1.5 × 2^23 as float32 bits: adding it to |x| < 2^22 leaves round-half-even(x) in the low bits. */
@@ -51,6 +51,11 @@ export function scalarPost(zeroPoint: number, lo: number, hi: number): Int32Arra
   const words = Int32Array.of(0, 0, zeroPoint);
   new Float32Array(words.buffer).set([lo - zeroPoint, hi - zeroPoint]);
   return words;
+}
+
+/** The same for kernels of fixed point: [lo - zp i32][hi - zp i32][zp i32][1 to round once]. */
+export function fixedPost(zeroPoint: number, lo: number, hi: number, rounding: Rounding): Int32Array {
+  return Int32Array.of(lo - zeroPoint, hi - zeroPoint, zeroPoint, rounding === "single" ? 1 : 0);
 }
 
 /** Whether x rounds exactly by adding the magic number, with room for the zero point. */

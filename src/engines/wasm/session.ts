@@ -14,6 +14,7 @@ import type { NodeProfile, Placement, Session, SessionMemory, ThreadHost } from 
 import { checkOutputs, deliver } from "../outputs.ts";
 import { planArena } from "../plan.ts";
 import { NO_RESIDUALS, findResiduals } from "../residual.ts";
+import type { Residuals } from "../residual.ts";
 import type { WasmModule } from "./api.ts";
 import { LinearMemory } from "./memory.ts";
 import { KernelSet, bindCall } from "./module.ts";
@@ -47,6 +48,7 @@ export class WasmSession implements Session {
   #nodeSteps: readonly (readonly Step[])[];
   #steps: readonly Step[];
   readonly #placement: readonly Placement[];
+  readonly #residuals: Residuals;
   readonly #sizes: SessionMemory;
   /** Calls split for threads; empty in a session of one. */
   readonly #groups: CallGroup[] = [];
@@ -67,6 +69,7 @@ export class WasmSession implements Session {
     const memory = new LinearMemory(threads === 1 ? "own" : "shared");
     const kernels = new KernelSet(modules, memory.memory);
     const residuals = selection.simd ? findResiduals(graph) : NO_RESIDUALS;
+    this.#residuals = residuals;
     const arena = planArena(graph, ALIGNMENT, OVERREAD_BYTES, residuals);
     const scratchOwner = new Scratch();
     const planned: PlannedNode[] = [];
@@ -150,6 +153,7 @@ export class WasmSession implements Session {
 
   async profile(inputs: readonly TypedArray[]): Promise<readonly NodeProfile[]> {
     const profile: NodeProfile[] = [];
+    const fused = new Map([...this.#residuals].map(([addition, { layer }]) => [layer, [addition]]));
     this.#pool?.begin();
     try {
       this.#load(inputs);
@@ -160,7 +164,9 @@ export class WasmSession implements Session {
           if (late !== undefined) await late;
         }
         const { node, op, kernel } = this.#placement[i]!;
-        profile.push({ node, op, kernel, ms: this.#now() - start });
+        const ms = this.#now() - start;
+        const contains = fused.get(node);
+        if (!this.#residuals.has(node)) profile.push({ node, op, kernel, ms, ...(contains && { fused: contains }) });
       }
     } finally {
       this.#pool?.end();
@@ -230,7 +236,7 @@ function planOrFallBack(context: PlanContext, node: Node, aliases: ReadonlyMap<s
   const plan = planNode(context, node);
   if (plan !== undefined) return { node, placement: place(plan.kernel, "wasm", plan.why), plan };
   const cpu = createCpuKernel(context.graph, node, { scratch });
-  return { node, placement: place(cpu.name, "cpu"), cpu };
+  return { node, placement: place(cpu.name, "cpu", cpu.why), cpu };
 }
 
 /** Every tensor's live data: views on the arena, and the constants' own arrays. Made after the last growth, which detaches views. */

@@ -4,7 +4,7 @@ import { KERNEL_OPTION, parseForced } from "../candidates.ts";
 import type { EngineOptions } from "../engine.ts";
 
 export interface WebGpuOptions {
-  /** Dense float and 8-bit kernels, where one of the kind applies. `tiled`: workgroup memory; `split`: k over threads; `direct`: registers only. */
+  /** Dense float and 8-bit kernels, where one of the kind applies. `tiled`: workgroup memory; `split`: k over threads or workgroups; `direct`: registers only. */
   readonly gemm: "auto" | "tiled" | "split" | "direct";
   /** `native`: dot4I8Packed; `unpack`: its twin. auto: native where the language has it. */
   readonly dot4: "auto" | "native" | "unpack";

@@ -2,6 +2,7 @@
  * Weights in the layouts of the WGSL GEMM kernels. k is ordered (kernel row, segment, channel): a *run* of consecutive input values is
  * padded to a multiple of four, so that a kernel reads whole vec4s (or words) without crossing into the next run.
  */
+import type { ScaleWords } from "../../graph/fixed-point.ts";
 
 /** One convolution (or dense layer: one tap, everything in one run) as a matrix product. */
 export interface GemmShape {
@@ -96,19 +97,19 @@ export function padPerGroup(values: Float32Array, groups: number, tile: number):
   return out;
 }
 
-/** `Columns` of common/i8_store.wgsl: by four output channels, vec4 of bias then vec4 of scale bits; per group padded to `tile`. */
-export function packColumns(bias: Int32Array, scales: Float32Array, groups: number, tile: number): Uint32Array {
+/** `Columns` of common/i8_store.wgsl: by four output channels, vec4 of bias then of each word of the scale; per group padded to `tile`. */
+export function packColumns(bias: Int32Array, scales: ScaleWords, groups: number, tile: number): Uint32Array {
   const groupOut = bias.length / groups;
   const padded = Math.ceil(groupOut / tile) * tile;
-  const words = new Uint32Array(groups * padded * 2);
-  const ints = new Int32Array(words.buffer);
-  const floats = new Float32Array(words.buffer);
+  const words = 1 + scales.count;
+  const packed = new Int32Array(groups * padded * words);
   for (let g = 0; g < groups; g++) {
     for (let j = 0; j < groupOut; j++) {
-      const at = ((g * padded + j) >> 2) * 8 + (j & 3);
-      ints[at] = bias[g * groupOut + j]!;
-      floats[at + 4] = scales[g * groupOut + j]!;
+      const at = ((g * padded + j) >> 2) * 4 * words + (j & 3);
+      const channel = g * groupOut + j;
+      packed[at] = bias[channel]!;
+      scales.words(channel).forEach((word, i) => (packed[at + 4 * (1 + i)] = word));
     }
   }
-  return words;
+  return new Uint32Array(packed.buffer);
 }

@@ -23,6 +23,10 @@ export interface Step {
   /** `RESIDUAL_BINDING`. */
   readonly residual?: Operand;
   readonly groups: Groups;
+  /** Further nodes that it computes before it stores. */
+  readonly fused?: readonly string[];
+  /** It prepares or completes what another step of the node computes. */
+  readonly helper?: true;
 }
 
 /** Where kernels that can add a residual read it (common/f32_finish.wgsl), behind whatever inputs they have. */

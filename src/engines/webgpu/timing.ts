@@ -49,8 +49,7 @@ export class StepTimer {
     const { times } = await this.timeKernels(gridNs);
     return times.flatMap((time, i) => {
       if (time === undefined) return [];
-      const { node, op, kernel } = this.steps[i]!.step;
-      return [{ node, op, kernel, ...time }];
+      return [{ ...named(this.steps[i]!), ...time }];
     });
   }
 
@@ -87,8 +86,12 @@ export class StepTimer {
       pass.end();
       device.queue.submit([encoder.finish()]);
       await this.shared.guard(device.queue.onSubmittedWorkDone());
-      results.push({ node: ready.step.node, op: ready.step.op, kernel: ready.step.kernel, ms: this.now() - start });
+      results.push({ ...named(ready), ms: this.now() - start });
     }
     return results;
   }
+}
+
+function named({ step: { node, op, kernel, fused, helper } }: ReadyStep): Omit<NodeProfile, "ms"> {
+  return { node, op, kernel, ...(fused && { fused }), ...(helper && { helper }) };
 }

@@ -26,7 +26,8 @@ const activation = z.union([
 const pair = z.tuple([positive, positive]);
 const pads = z.tuple([size, size, size, size]);
 const window = { strides: pair, dilations: pair, pads, activation: activation.optional() };
-const convolution = { ...window, groups: positive };
+const rounding = z.enum(["double", "single"]).optional();
+const convolution = { ...window, groups: positive, rounding };
 const pool = z.strictObject({ ...window, kernel: pair, countIncludePad: z.boolean() });
 const none = z.strictObject({});
 
@@ -34,7 +35,7 @@ const ATTRS = {
   Conv2D: z.strictObject({ ...convolution, dynamic: z.literal(true).optional() }),
   DepthwiseConv2D: z.strictObject({ ...convolution, dynamic: z.literal(true).optional() }),
   ConvTranspose2D: z.strictObject({ ...convolution, outputPadding: z.tuple([size, size]) }),
-  Dense: z.strictObject({ activation: activation.optional(), dynamic: z.literal(true).optional() }),
+  Dense: z.strictObject({ activation: activation.optional(), dynamic: z.literal(true).optional(), rounding }),
   MatMul: z.strictObject({ transposeA: z.boolean(), transposeB: z.boolean() }),
   Binary: z.strictObject({ fn: z.enum(["add", "sub", "mul", "div", "pow", "min", "max"]), activation: activation.optional() }),
   Unary: z.strictObject({

@@ -86,5 +86,7 @@ describe("every kernel adds", () => {
     const saved = rows * (columns - depth) * 4;
     expect(fused!.memory().activationsPeak).toBeLessThan(apart!.memory().activationsPeak - saved / 2);
     expect(fused!.placement()[1]).toMatchObject({ node: "add", op: "Binary", why: 'added by "dense"' });
+    const profile = await fused!.profile(randomInputs(graph, 3));
+    expect(profile.map((row) => [row.node, row.fused])).toEqual([["dense", ["add"]]]);
   });
 });

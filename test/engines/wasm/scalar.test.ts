@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { wasmEngine } from "../../../src/engines/wasm/index.ts";
 import { packDoubles, packScalarDepthwiseI8, packScalarF32 } from "../../../src/engines/wasm/pack-scalar.ts";
+import { scaleWords } from "../../../src/graph/fixed-point.ts";
 import { GraphBuilder } from "../../../src/graph/builder.ts";
 import { describeVectors } from "../vectors.ts";
 import { RELU6, check, convCase, denseCase } from "./cases.ts";
@@ -28,16 +29,34 @@ describe("scalar layouts", () => {
   });
 
   it("doubles: two outputs in one, the second 2^26 times as heavy", () => {
-    const packed = packDoubles({ data: Int16Array.of(1, -2, 3), offset: 0, n: 3, k: 1 }, Int32Array.of(5, 6, 7), Float32Array.of(1, 2, 4));
+    const scales = scaleWords({ scales: Float32Array.of(1, 2, 4) });
+    const packed = packDoubles({ data: Int16Array.of(1, -2, 3), offset: 0, n: 3, k: 1 }, Int32Array.of(5, 6, 7), scales);
     expect([...new Int32Array(packed.buffer, 0, 3)]).toEqual([5, 6, 7]);
     expect([...new Float32Array(packed.buffer, 32, 3)]).toEqual([1, 2, 4]);
     expect([...packed.subarray(8)]).toEqual([1 - 2 * 2 ** 26, 3, 0, 0]);
   });
 
   it("depthwise: bias less the zero point's products", () => {
-    const packed = packScalarDepthwiseI8(Int16Array.of(1, 10, 2, 20), 2, 2, Int32Array.of(100, 200), Float32Array.of(1, 1), 3);
+    const scales = scaleWords({ scales: Float32Array.of(1, 1) });
+    const packed = packScalarDepthwiseI8(Int16Array.of(1, 10, 2, 20), 2, 2, Int32Array.of(100, 200), scales, 3);
     expect([packed[0], ...packed.subarray(2, 4)]).toEqual([100 - 9, 1, 2]);
     expect([packed[4], ...packed.subarray(6, 8)]).toEqual([200 - 90, 10, 20]);
+  });
+});
+
+describe("scalar layouts in fixed point", () => {
+  const fixed = { rounding: "double", multipliers: Int32Array.of(11, 12, 13), shifts: Int32Array.of(-1, -2, 3) } as const;
+  const scales = scaleWords({ scales: new Float32Array(3), fixed });
+
+  it("doubles: multipliers and shifts of eight outputs, from a channel on", () => {
+    const packed = packDoubles({ data: Int16Array.of(1, -2), offset: 0, n: 2, k: 1 }, Int32Array.of(5, 6), scales, 1);
+    expect([...new Int32Array(packed.buffer, 0, 24)]).toEqual([5, 6, 0, 0, 0, 0, 0, 0, 12, 13, 0, 0, 0, 0, 0, 0, -2, 3, 0, 0, 0, 0, 0, 0]);
+    expect([...packed.subarray(12)]).toEqual([1 - 2 * 2 ** 26, 0, 0, 0]);
+  });
+
+  it("depthwise: both words behind the bias", () => {
+    const packed = packScalarDepthwiseI8(Int16Array.of(1, 10, 2, 20), 2, 2, Int32Array.of(100, 200), scales, 3);
+    expect([...packed]).toEqual([100 - 9, 11, -1, 1, 2, 200 - 90, 12, -2, 10, 20]);
   });
 });
 

@@ -13,10 +13,10 @@ import { Lowering } from "../../../src/engines/webgpu/lower/context.ts";
 import { lowerGraph } from "../../../src/engines/webgpu/lower/index.ts";
 import type { WebGpuOptions } from "../../../src/engines/webgpu/options.ts";
 import { DeviceLimitError, UnsupportedError, UsageError } from "../../../src/errors.ts";
-import { GraphBuilder } from "../../../src/graph/builder.ts";
 import type { Graph } from "../../../src/graph/ir.ts";
 import { keepDevice, testContext } from "./context.ts";
-import { denseGraph } from "./graphs.ts";
+import { convGraph, denseGraph } from "./graphs.ts";
+import type { ConvShape } from "./graphs.ts";
 
 const AUTO: WebGpuOptions = { gemm: "auto", dot4: "auto", sparse: "auto", coded: "auto" };
 
@@ -29,36 +29,6 @@ beforeAll(async () => {
 afterAll(() => {
   shared.release();
 });
-
-interface ConvShape {
-  readonly input: readonly [h: number, w: number, c: number];
-  readonly out: number;
-  readonly kernel: readonly [number, number];
-  readonly strides?: readonly [number, number];
-  readonly dilations?: readonly [number, number];
-  readonly pads?: readonly [number, number, number, number];
-  readonly groups?: number;
-}
-
-function convGraph({ input, out, kernel, strides = [1, 1], dilations = [1, 1], pads = [0, 0, 0, 0], groups = 1 }: ConvShape): Graph {
-  const b = new GraphBuilder("conv");
-  const x = b.input("x", "float32", [1, ...input]);
-  const count = (out * kernel[0] * kernel[1] * input[2]) / groups;
-  const w = b.constant(
-    "w",
-    "float32",
-    [out, ...kernel, input[2] / groups],
-    Float32Array.from({ length: count }, (_, i) => Math.sin(i * 0.7)),
-  );
-  const bias = b.constant(
-    "b",
-    "float32",
-    [out],
-    Float32Array.from({ length: out }, (_, i) => Math.cos(i)),
-  );
-  const y = b.add("Conv2D", "layer", [x, w, bias], { strides, dilations, pads, groups, activation: { kind: "clamp", min: 0, max: 6 } });
-  return b.finish([y]);
-}
 
 /** A software GPU compiles them for seconds each, and again for every combination of what fits: they get layers of their own. */
 const LARGE_TILE = /_tiled_(64|128)x/;

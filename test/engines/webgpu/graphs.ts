@@ -1,6 +1,6 @@
 /** Small graphs for WebGPU tests, and random ones of several nodes. */
 import { GraphBuilder } from "../../../src/graph/builder.ts";
-import type { Graph, Quantization } from "../../../src/graph/ir.ts";
+import type { Conv2DAttrs, Graph, Quantization, Shape } from "../../../src/graph/ir.ts";
 import type { TypedArray } from "../../../src/graph/dtype.ts";
 import { createArray, elementCount } from "../../../src/graph/dtype.ts";
 import type { DeviceLimits } from "../../../src/engines/webgpu/device.ts";
@@ -36,6 +36,87 @@ export function denseGraph(type: "float32" | "int8", m: number, n: number, k: nu
   }
   const weights = b.constant("w", type, [n, k], w, integer ? { quant: grid(0.01, 0) } : {});
   const y = b.add("Dense", "dense", [x, weights], {}, integer ? { name: "y", quant: grid(2, -4) } : { name: "y" });
+  return b.finish([y]);
+}
+
+export interface ConvShape {
+  readonly batch?: number;
+  readonly input: readonly [h: number, w: number, c: number];
+  readonly out: number;
+  readonly kernel: readonly [number, number];
+  readonly strides?: readonly [number, number];
+  readonly dilations?: readonly [number, number];
+  readonly pads?: readonly [number, number, number, number];
+  readonly groups?: number;
+}
+
+/** A convolution of floats with a bias and a clamp. */
+export function convGraph({
+  batch = 1,
+  input,
+  out,
+  kernel,
+  strides = [1, 1],
+  dilations = [1, 1],
+  pads = [0, 0, 0, 0],
+  groups = 1,
+}: ConvShape): Graph {
+  const b = new GraphBuilder("conv");
+  const x = b.input("x", "float32", [batch, ...input]);
+  const count = (out * kernel[0] * kernel[1] * input[2]) / groups;
+  const w = b.constant(
+    "w",
+    "float32",
+    [out, ...kernel, input[2] / groups],
+    Float32Array.from({ length: count }, (_, i) => Math.sin(i * 0.7)),
+  );
+  const bias = b.constant(
+    "b",
+    "float32",
+    [out],
+    Float32Array.from({ length: out }, (_, i) => Math.cos(i)),
+  );
+  const y = b.add("Conv2D", "layer", [x, w, bias], { strides, dilations, pads, groups, activation: { kind: "clamp", min: 0, max: 6 } });
+  return b.finish([y]);
+}
+
+export type Type = "float32" | "int8" | "uint8";
+
+export interface Window {
+  readonly op: "Conv2D" | "DepthwiseConv2D";
+  readonly input: Shape;
+  readonly weights: Shape;
+  readonly attrs?: Partial<Conv2DAttrs>;
+}
+
+/** Activations around a zero point of 3, so that what padding reads counts. */
+export function windowGraph(type: Type, { op, input, weights, attrs }: Window): Graph {
+  const rand = random(5);
+  const integer = type !== "float32";
+  const b = new GraphBuilder("window");
+  const x = b.input("x", type, input, integer ? grid(0.05, 3) : undefined);
+  const data = createArray(integer ? "int8" : type, elementCount(weights));
+  for (let i = 0; i < data.length; i++) data[i] = integer ? Math.floor(rand() * 256) - 128 : rand() - 0.5;
+  const axis = op === "Conv2D" ? 0 : 3;
+  const w = b.constant("w", integer ? "int8" : type, weights, data, integer ? { quant: grid(0.01, 0) } : {});
+  const channels = weights[axis]!;
+  const bias = integer
+    ? b.constant(
+        "b",
+        "int32",
+        [channels],
+        Int32Array.from({ length: channels }, (_, i) => i * 10),
+        { quant: grid(0.0005, 0) },
+      )
+    : b.constant(
+        "b",
+        "float32",
+        [channels],
+        Float32Array.from({ length: channels }, () => rand()),
+      );
+  const all = { strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0], groups: op === "Conv2D" ? 1 : channels, ...attrs } as const;
+  const activation = { kind: "clamp", min: -20, max: 20 } as const;
+  const y = b.add(op, "layer", [x, w, bias], { ...all, activation }, integer ? { quant: grid(0.2, -4) } : {});
   return b.finish([y]);
 }
 

@@ -8,11 +8,13 @@ import { FLAT_WORKGROUP, foldGroups } from "../../../src/engines/webgpu/step.ts"
 import { DeviceLimitError, UnsupportedError } from "../../../src/errors.ts";
 import { GraphBuilder } from "../../../src/graph/builder.ts";
 import type { Graph } from "../../../src/graph/ir.ts";
+import { codebookConv, codebookDense } from "../int8-codebook.ts";
 import { LIMITS, denseGraph, grid, randomGraph } from "./graphs.ts";
 
 const HARDWARE: DeviceFacts = { software: false, dot4: true, f16: true, subgroups: true, limits: LIMITS };
 const SOFTWARE: DeviceFacts = { ...HARDWARE, software: true, subgroups: false };
 const QUADS: DeviceFacts = { ...SOFTWARE, subgroups: true };
+const CODEBOOK = { values: 16, seed: 1 };
 const AUTO: WebGpuOptions = { gemm: "auto", dot4: "auto", sparse: "auto", coded: "auto" };
 
 function kernelsOf(graph: Graph, facts: DeviceFacts, options: Partial<WebGpuOptions> = {}): string[] {
@@ -44,12 +46,31 @@ describe("choice of kernels", () => {
     ["zero blocks by shared lists", denseGraph("float32", 64, 64, 256, 0.5), QUADS, {}, "f32_gemm_block1x8_share_16x8__wgsl"],
     ["too few for shared lists", denseGraph("float32", 64, 64, 256, 0.1), QUADS, {}, "f32_gemm_quad_16x4__wgsl"],
     ["too few zero blocks", denseGraph("int8", 64, 64, 64, 0.1), SOFTWARE, {}, "i8_gemm_dot4_4x4__wgsl"],
+    ["indices of int8 values on hardware", codebookDense(CODEBOOK, 64, 64, 256), HARDWARE, {}, "i8_gemm_codebook4_dot4_32x32__wgsl"],
+    ["and of one row", codebookDense(CODEBOOK, 1, 64, 256), HARDWARE, {}, "i8_gemm_codebook4_dot4_1x4__wgsl"],
+    [
+      "indices without the language feature",
+      codebookDense(CODEBOOK, 64, 64, 256),
+      { ...SOFTWARE, dot4: false },
+      {},
+      "i8_gemm_codebook4_unpack_4x4__wgsl",
+    ],
+    ["indices on software that shares loads", codebookDense(CODEBOOK, 64, 64, 256), QUADS, {}, "i8_gemm_codebook4_share_16x16__wgsl"],
+    ["codes switched off", codebookDense(CODEBOOK, 64, 64, 256), QUADS, { coded: "off" }, "i8_gemm_share_16x16__wgsl"],
     ["sparse switched off", denseGraph("float32", 64, 64, 64, 0.7), SOFTWARE, { sparse: "off" }, "f32_gemm_direct_4x4__wgsl"],
     ["sparse forced", denseGraph("float32", 64, 64, 63, 0), SOFTWARE, { sparse: "on" }, "f32_gemm_block1x8_4x8__wgsl"],
     ["sparse forced, words", denseGraph("float32", 64, 64, 64, 0), SOFTWARE, { sparse: "on" }, "f32_gemm_block4x8_4x8__wgsl"],
     ["few zero blocks do not beat a split on hardware", denseGraph("float32", 1, 64, 64, 0.7), HARDWARE, {}, "f32_gemm_split_1x4__wgsl"],
   ] as const)("%s", (_, graph, facts, options, kernel) => {
     expect(kernelsOf(graph, facts, options)).toEqual([kernel]);
+  });
+
+  it("marks kernels that only prepare a layer's input", () => {
+    const marks = (graph: Graph): unknown => lowerGraph(graph, QUADS, AUTO).steps.map(({ kernel, helper = false }) => [kernel, helper]);
+    expect(marks(codebookConv(CODEBOOK, [1, 6, 6, 1], 16, [3, 3]))).toEqual([
+      ["i8_im2col_rows__wgsl", true],
+      ["i8_gemm_codebook4_share_16x16__wgsl", false],
+    ]);
   });
 
   it.each([

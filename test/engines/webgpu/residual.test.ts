@@ -51,7 +51,7 @@ describe("on the device", () => {
     ["remainders", denseGraph("float32", 5, 9, 7, 0.5)],
     ["few rows", denseGraph("float32", 1, 17, 68, 0.5)],
     ["four rows", denseGraph("float32", 4, 16, 128, 0.5)],
-  ])("every kernel of a dense layer adds: %s", async (where, graph) => {
+  ])("every kernel of a dense layer adds: %s", { timeout: 240_000 }, async (where, graph) => {
     const tried = new Set<string>();
     for (const sparse of ["off", "on"])
       for (const kernel of await checkKernels(withResidual(graph, RELU, sparse === "on"), { sparse }, where)) tried.add(kernel);

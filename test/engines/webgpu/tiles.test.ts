@@ -6,12 +6,11 @@ import { lowerGraph } from "../../../src/engines/webgpu/lower/index.ts";
 import { parseOptions } from "../../../src/engines/webgpu/options.ts";
 import { GraphBuilder } from "../../../src/graph/builder.ts";
 import type { TypedArray } from "../../../src/graph/dtype.ts";
-import { createArray, elementCount } from "../../../src/graph/dtype.ts";
 import type { Conv2DAttrs, Graph, Shape } from "../../../src/graph/ir.ts";
-import { random } from "../generated.ts";
 import { keepDevice, testContext } from "./context.ts";
 import { checkForced, reference, runForced } from "./forced.ts";
-import { denseGraph, grid, randomInputs } from "./graphs.ts";
+import { denseGraph, grid, randomInputs, windowGraph } from "./graphs.ts";
+import type { Type, Window } from "./graphs.ts";
 
 let shared: SharedDevice;
 let context: EngineContext;
@@ -28,46 +27,6 @@ async function checkAll(graph: Graph, where: string): Promise<readonly string[]>
   const { kernels } = lowerGraph(graph, shared.facts, parseOptions({ sparse: "off" })).choices.get(graph.nodes[0]!.name)!;
   for (const kernel of kernels) await checkForced(graph, kernel, context, { sparse: "off" }, where);
   return kernels;
-}
-
-type Type = "float32" | "int8" | "uint8";
-
-interface Window {
-  readonly op: "Conv2D" | "DepthwiseConv2D";
-  readonly input: Shape;
-  readonly weights: Shape;
-  readonly attrs?: Partial<Conv2DAttrs>;
-}
-
-/** Activations around a zero point of 3, so that what padding reads counts. */
-function windowGraph(type: Type, { op, input, weights, attrs }: Window): Graph {
-  const rand = random(5);
-  const integer = type !== "float32";
-  const b = new GraphBuilder("window");
-  const x = b.input("x", type, input, integer ? grid(0.05, 3) : undefined);
-  const data = createArray(integer ? "int8" : type, elementCount(weights));
-  for (let i = 0; i < data.length; i++) data[i] = integer ? Math.floor(rand() * 256) - 128 : rand() - 0.5;
-  const axis = op === "Conv2D" ? 0 : 3;
-  const w = b.constant("w", integer ? "int8" : type, weights, data, integer ? { quant: grid(0.01, 0) } : {});
-  const channels = weights[axis]!;
-  const bias = integer
-    ? b.constant(
-        "b",
-        "int32",
-        [channels],
-        Int32Array.from({ length: channels }, (_, i) => i * 10),
-        { quant: grid(0.0005, 0) },
-      )
-    : b.constant(
-        "b",
-        "float32",
-        [channels],
-        Float32Array.from({ length: channels }, () => rand()),
-      );
-  const all = { strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0], groups: op === "Conv2D" ? 1 : channels, ...attrs } as const;
-  const activation = { kind: "clamp", min: -20, max: 20 } as const;
-  const y = b.add(op, "layer", [x, w, bias], { ...all, activation }, integer ? { quant: grid(0.2, -4) } : {});
-  return b.finish([y]);
 }
 
 describe("8-bit candidates", () => {

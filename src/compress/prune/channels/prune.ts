@@ -8,7 +8,7 @@ import type { Graph } from "../../../graph/ir.ts";
 import { layersOf } from "../../layers.ts";
 import type { Layer } from "../../layers.ts";
 import { EXCLUDED, NOT_NAMED } from "../../recipe-fields.ts";
-import { matchesAny } from "../../names.ts";
+import { matchesAny } from "../../patterns.ts";
 import type { Promised } from "../../promises.ts";
 import { stepText } from "../../recipe.ts";
 import type { ChannelStep } from "../../recipe.ts";

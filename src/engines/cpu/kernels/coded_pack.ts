@@ -1,18 +1,21 @@
 /**
  * Weights kept in their compact code: panels [N / 4][K][4] of code words, two nibbles a byte where 4 bits are enough, and their decoders into the
- * [K][4] float32 panel that the dense tile reads.
+ * [K][4] panel that the dense tile reads.
  */
 import { NIBBLE_VALUES } from "../../../graph/code.ts";
 import { fromFloat16Bits } from "../../../graph/float16.ts";
-import type { CodebookCode, Float16Code, Int4Code, Int8Code, FloatCode } from "../../../graph/ir.ts";
+import type { CodebookCode, Float16Code, FloatCode, Int4Code, Int8Code, Int8CodebookCode } from "../../../graph/ir.ts";
 
-export interface CodedF32 {
+interface Coded<T> {
   readonly n: number;
   readonly k: number;
   readonly bytes: number;
   /** Columns 4p … 4p + 3 of all k; columns beyond n hold anything. */
-  decode(p: number, to: Float32Array): void;
+  decode(p: number, to: T): void;
 }
+
+export type CodedF32 = Coded<Float32Array>;
+export type CodedI8 = Coded<Int8Array>;
 
 export type CodedKind = "codebook4" | "codebook8" | "int4" | "int8" | "float16";
 
@@ -64,6 +67,32 @@ function nibbleCodebook({ table, indices }: CodebookCode, first: number, n: numb
         to[i + 1] = table[low >> 4]!;
         to[i + 2] = table[high & 15]!;
         to[i + 3] = table[high >> 4]!;
+      }
+    },
+  };
+}
+
+/** As `packCoded`, of int8 weights with values of their own in each row. */
+export function packCodedI8({ values, table, indices }: Int8CodebookCode, first: number, n: number, k: number): CodedI8 {
+  const packed = packNibbles(indices, first, n, k);
+  const own = table.slice(first * values, (first + n) * values);
+  const last = (n - 1) * values;
+  return {
+    n,
+    k,
+    bytes: packed.byteLength + own.byteLength,
+    decode(p, to) {
+      const t0 = p * 4 * values;
+      const t1 = Math.min(t0 + values, last);
+      const t2 = Math.min(t0 + 2 * values, last);
+      const t3 = Math.min(t0 + 3 * values, last);
+      for (let at = p * k * 2, i = 0; i < k * 4; at += 2, i += 4) {
+        const low = packed[at]!;
+        const high = packed[at + 1]!;
+        to[i] = own[t0 + (low & 15)]!;
+        to[i + 1] = own[t1 + (low >> 4)]!;
+        to[i + 2] = own[t2 + (high & 15)]!;
+        to[i + 3] = own[t3 + (high >> 4)]!;
       }
     },
   };

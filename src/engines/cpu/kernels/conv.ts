@@ -3,17 +3,18 @@
  * every other type takes the plain loops of conv_general.ts.
  */
 import { inputTensor, outputTensor, requireInput } from "../../../graph/access.ts";
-import { floatCode, isByRows } from "../../../graph/code.ts";
+import { floatCode, int8Codebook, isByRows } from "../../../graph/code.ts";
 import { dynamicLayer, isDynamic } from "../../../graph/dynamic.ts";
 import type { Tensor } from "../../../graph/ir.ts";
-import { createCodedConv, keepsCode } from "./conv_coded.ts";
+import { chooseCode, createCodedConv } from "./conv_coded.ts";
+import { createCodedIntegerConv } from "./conv_coded_i8.ts";
 import { createDynamicConv } from "./conv_dynamic.ts";
 import { createInt16Conv } from "./conv_i16.ts";
 import { convGeometry, convTransposeGeometry, denseGeometry, isPointwise, phaseMatrix } from "./conv_geometry.ts";
 import { gatherF32, gatherI8, panelRows } from "./gather.ts";
 import type { ConvGeometry } from "./conv_geometry.ts";
 import { createGeneralConv } from "./conv_general.ts";
-import { PANEL_ROWS, integerScratch, multiplyDenseI8, packDenseI8 } from "./gemm_i8.ts";
+import { PANEL_ROWS, integerScratch, multiplyDenseI8, packDenseI8, scaleBytes } from "./gemm_i8.ts";
 import type { DenseI8, IntegerFinish } from "./gemm_i8.ts";
 import { multiplyDenseF32, packDenseF32 } from "./gemm_f32.ts";
 import type { DenseF32 } from "./gemm_f32.ts";
@@ -77,15 +78,13 @@ function createFloatConv(context: KernelContext<ConvOp>, g: ConvGeometry, w: Ten
   const layout = constant === undefined ? "dense" : chooseLayout(groupViews(constant, g), outputPixels(g), context.sparse);
   const fixedBias =
     bias === undefined ? new Float32Array(g.outChannels) : bias.data === undefined ? undefined : floatWeights(node, bias, bias.data);
-  const code = node.op === "ConvTranspose2D" ? undefined : floatCode(w);
-  if (
-    code !== undefined &&
-    isByRows(code) &&
-    constant !== undefined &&
-    fixedBias !== undefined &&
-    keepsCode(code, constant, outputPixels(g), layout, context.sparse)
-  ) {
-    return createCodedConv(scratch, g, code, finish, fixedBias, bias === undefined ? 0 : fixedBias.byteLength);
+  const code = floatCode(w);
+  const choice =
+    code !== undefined && constant !== undefined && node.op !== "ConvTranspose2D" && isByRows(code) && fixedBias !== undefined
+      ? chooseCode(code, constant, outputPixels(g), g.taps * g.groupIn, layout, context.sparse)
+      : undefined;
+  if (code !== undefined && fixedBias !== undefined && choice?.keeps === true) {
+    return createCodedConv(scratch, g, code, finish, fixedBias, bias === undefined ? 0 : fixedBias.byteLength, choice.why);
   }
   const fixed = constant === undefined ? undefined : packFloat(constant, g, layout);
   const offsets = new Int32Array(4);
@@ -105,6 +104,7 @@ function createFloatConv(context: KernelContext<ConvOp>, g: ConvGeometry, w: Ten
       (fixed === undefined ? 0 : fixed.reduce((sum, p) => sum + packedBytes(p), 0)) +
       (bias === undefined ? 0 : (fixedBias?.byteLength ?? 0)),
     packedInputs: packedOf(fixed !== undefined, fixedBias !== undefined),
+    ...(choice && { why: choice.why }),
     run(inputs, output) {
       const input = inputs[0] as Float32Array;
       const packed = fixed ?? packFloat(floatWeights(node, w, inputs[1]!), g, "dense");
@@ -157,14 +157,23 @@ function createIntegerConv(
   const constant = w.data as Int8Array | Uint8Array | undefined;
   const mayBeSparse = constant instanceof Int8Array && finish.weightZeroPoints === undefined;
   const layout = mayBeSparse ? chooseLayout(groupViews(constant, g), outputPixels(g), context.sparse) : "dense";
-  const fixed = constant === undefined ? undefined : packInteger(constant, g, layout);
   const fixedBias = bias === undefined ? new Int32Array(g.outChannels) : (bias.data as Int32Array | undefined);
+  const type = shortName(x.dtype);
+  const biasBytes = bias === undefined ? 0 : (fixedBias?.byteLength ?? 0);
+  const code = int8Codebook(w);
+  const choice =
+    code !== undefined && node.op !== "ConvTranspose2D" && mayBeSparse && fixedBias !== undefined
+      ? chooseCode(code, constant, outputPixels(g), g.taps * g.groupIn, layout, context.sparse)
+      : undefined;
+  if (code !== undefined && fixedBias !== undefined && choice?.keeps === true) {
+    return createCodedIntegerConv(scratch, g, { code, type, zeroPoint, finish, bias: fixedBias, biasBytes, why: choice.why });
+  }
+  const fixed = constant === undefined ? undefined : packInteger(constant, g, layout);
   const tile = integerScratch();
   const rows = panelRows();
   const withSums = finish.weightZeroPoints !== undefined;
   const longest = Math.max(...g.phases.map((p) => p.tap.length)) * g.groupIn;
   scratch.reserve(longest * 4 * 8);
-  const type = shortName(x.dtype);
   const names = {
     dense: `${type}_${family(node.op, g)}_8x4__cpu`,
     block8: `${type}_spmm_1x8_8x4__cpu`,
@@ -173,11 +182,9 @@ function createIntegerConv(
   };
   return {
     name: names[layout],
-    weightBytes:
-      (fixed === undefined ? 0 : fixed.reduce((sum, p) => sum + packedBytes(p), 0)) +
-      (bias === undefined ? 0 : (fixedBias?.byteLength ?? 0)) +
-      finish.scales.byteLength,
+    weightBytes: (fixed === undefined ? 0 : fixed.reduce((sum, p) => sum + packedBytes(p), 0)) + biasBytes + scaleBytes(finish),
     packedInputs: packedOf(fixed !== undefined, fixedBias !== undefined),
+    ...(choice && { why: choice.why }),
     run(inputs, output) {
       const input = inputs[0] as Int8Array | Uint8Array;
       const packed = fixed ?? packInteger(inputs[1] as Int8Array | Uint8Array, g, "dense");

@@ -2,13 +2,16 @@
  * Conv2D and Dense on weights in a compact code: for a block of rows, each panel of 4 columns is decoded once and multiplied with every row,
  * by the tile and in the order of the dense kernel, so results are the same to the bit.
  */
-import type { FloatCode } from "../../../graph/ir.ts";
+import { codeText } from "../../../graph/code.ts";
+import type { FloatCode, WeightCode } from "../../../graph/ir.ts";
+import { keptCodeText, slowerCodeText } from "../../candidates.ts";
 import { kindOf, packCoded } from "./coded_pack.ts";
 import type { CodedKind } from "./coded_pack.ts";
 import type { ConvGeometry } from "./conv_geometry.ts";
 import { isPointwise } from "./conv_geometry.ts";
 import type { FloatFinish } from "./finish.ts";
 import { gatherF32, panelRows } from "./gather.ts";
+import { PANEL_ROWS } from "./gemm_i8.ts";
 import { multiplyDenseF32 } from "./gemm_f32.ts";
 import type { DenseF32 } from "./gemm_f32.ts";
 import type { CpuKernel, Scratch, SparsePolicy } from "./shared.ts";
@@ -18,25 +21,62 @@ import type { SparseLayout } from "./sparse_pack.ts";
 const GATHERED_BYTES = 2 ** 19;
 const MOST_PANELS = 8;
 
+/** Panels of rows that are gathered before columns are decoded for them. */
+export function blockPanels(k: number, total: number, panelRows: number): number {
+  return Math.max(1, Math.min(MOST_PANELS, Math.floor(GATHERED_BYTES / (k * 32)), Math.ceil(total / panelRows)));
+}
+
 /** Zeros from which lists of the others, expanded, run a layer more than twice as fast as its code. */
 const MANY_ZEROS = 0.65;
 /** Time to decode a panel, in rows of the tile (Node 20.20, 2026-11-24). */
 const DECODE_ROWS: Readonly<Record<CodedKind, number>> = { codebook4: 1.8, codebook8: 3.9, int4: 1.6, int8: 1.6, float16: 6.2 };
+/**
+ * The same of an 8-bit layer, in rows of its tile of eight, and what a pair of fewer takes: 5.8 rows are 1.4 ns a weight. Times of those on expanded
+ * weights: 2.5 for one row or two, 1.75 for eight, 1.12 for 64 and more (Node 20.20, Zen 4, 2026-11-30; 512×512, 1000×1024, 3×3 windows).
+ */
+const INTEGER_ROWS = { decode: 5.8, pair: 3.8 } as const;
 /** A code is there to save memory, so it is kept unless the layer takes more than so many times as long. */
 const CODED_LIMIT = 3;
 
+/** Time from the code relative to the dense kernel's on expanded weights. */
+function timeRatio(code: WeightCode, rows: number, k: number): number {
+  if (code.kind !== "int8Codebook") return 1 + DECODE_ROWS[kindOf(code)] / rows;
+  const block = Math.min(rows, blockPanels(k, rows, PANEL_ROWS) * PANEL_ROWS);
+  const pairs = Math.ceil((block % PANEL_ROWS) / 2);
+  const rest = pairs * 2 === PANEL_ROWS ? PANEL_ROWS : pairs * INTEGER_ROWS.pair;
+  return 1 + INTEGER_ROWS.decode / (block - (block % PANEL_ROWS) + rest);
+}
+
+/** Whether a layer runs from its code, and the clause for the record that says so. */
+export interface CodeChoice {
+  readonly keeps: boolean;
+  readonly why: string;
+}
+
 /**
- * Whether a layer runs from its code.
  * @param rows output pixels, or samples of a dense layer
+ * @param k inputs of an output
  * @param layout what its zeros make the best one for expanded weights
  */
-export function keepsCode(code: FloatCode, weights: Float32Array, rows: number, layout: SparseLayout, policy: SparsePolicy): boolean {
-  if (1 + DECODE_ROWS[kindOf(code)] / rows > CODED_LIMIT) return false;
-  if (layout === "dense") return true;
-  if (policy !== "auto") return false;
+export function chooseCode(
+  code: WeightCode,
+  weights: Float32Array | Int8Array,
+  rows: number,
+  k: number,
+  layout: SparseLayout,
+  policy: SparsePolicy,
+): CodeChoice {
+  const what = codeText(code);
+  const ratio = timeRatio(code, rows, k);
+  const kept = { keeps: true, why: keptCodeText(what, ratio) };
+  if (layout === "dense") return ratio > CODED_LIMIT ? { keeps: false, why: `dense weights${slowerCodeText(what, ratio)}` } : kept;
   let zeros = 0;
   for (let i = 0; i < weights.length; i++) if (weights[i] === 0) zeros++;
-  return zeros < MANY_ZEROS * weights.length;
+  if (ratio <= CODED_LIMIT && policy === "auto" && zeros < MANY_ZEROS * weights.length) return kept;
+  return {
+    keeps: false,
+    why: `${((100 * zeros) / weights.length).toFixed(0)} % of its weights are zero; its code (${what}) would skip none`,
+  };
 }
 
 interface Views {
@@ -59,13 +99,14 @@ export function createCodedConv(
   finish: FloatFinish,
   bias: Float32Array,
   biasBytes: number,
+  why: string,
 ): CpuKernel {
   const k = g.taps * g.groupIn;
   const n = g.groupOut;
   const packed = Array.from({ length: g.groups }, (_, group) => packCoded(code, group * n, n, k));
   const phase = g.phases[0]!;
   const total = g.batch * phase.rows * phase.cols;
-  const count = Math.max(1, Math.min(MOST_PANELS, Math.floor(GATHERED_BYTES / (k * 32)), Math.ceil(total / 4)));
+  const count = blockPanels(k, total, 4);
   scratch.reserve(count * k * 32 + k * 16);
   const offsets = Array.from({ length: count }, () => new Int32Array(4));
   const columnOffsets = new Int32Array(4);
@@ -87,6 +128,7 @@ export function createCodedConv(
     name: `f32_${isPointwise(g) ? "gemm" : "conv"}_${kindOf(code)}_4x4__cpu`,
     weightBytes: packed.reduce((sum, { bytes }) => sum + bytes, biasBytes),
     packedInputs: [1, 2],
+    why,
     run(inputs, output) {
       const input = inputs[0] as Float32Array;
       const { panels, whole, edge } = viewsOf(scratch.doubles);

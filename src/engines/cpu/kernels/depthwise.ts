@@ -10,6 +10,7 @@ import { createInt16Depthwise } from "./depthwise_i16.ts";
 import { depthwiseI8, rowBiases } from "./depthwise_i8.ts";
 import type { DepthwiseI8, DepthwiseWeights } from "./depthwise_i8.ts";
 import { floatFinish } from "./finish.ts";
+import { scaleBytes } from "./gemm_i8.ts";
 import type { IntegerFinish } from "./gemm_i8.ts";
 import { isByte, isQuantized, shortName } from "./shared.ts";
 import type { CpuKernel, KernelContext } from "./shared.ts";
@@ -105,7 +106,7 @@ function createIntegerDepthwise(
       (fixed?.byteLength ?? 0) +
       (bias === undefined ? 0 : (fixedBias?.byteLength ?? 0)) +
       [...new Set(fixedLayer?.rowBias)].reduce((sum, b) => sum + b.byteLength, 0) +
-      finish.scales.byteLength,
+      scaleBytes(finish),
     packedInputs: [...(fixed === undefined ? [] : [1]), ...(fixedBias === undefined ? [] : [2])],
     run(inputs, output) {
       const current =

@@ -2,9 +2,9 @@
  * 8-bit depthwise convolution, exact in int32; the same loops as depthwise_f32.ts. Where all kernel columns are inside, the input's zero
  * point is already part of the bias, so that the loops multiply stored values.
  */
-import { requantize } from "../../../graph/numerics.ts";
 import type { DepthwiseGeometry } from "./depthwise_geometry.ts";
 import { requantizeNarrow } from "./finish.ts";
+import { finishSum } from "./gemm_i8.ts";
 import type { IntegerFinish } from "./gemm_i8.ts";
 
 type Bytes = Int8Array | Uint8Array;
@@ -74,7 +74,7 @@ function store(acc: Int32Array, pixels: number, channels: number, out: Bytes, to
   for (let p = 0; p < pixels; p++) {
     const at = p * channels;
     if (narrow) for (let o = 0; o < channels; o++) out[to + at + o] = requantizeNarrow(acc[at + o]!, scales[o]!, zeroPoint, lo, hi);
-    else for (let o = 0; o < channels; o++) out[to + at + o] = requantize(acc[at + o]!, scales[o]!, zeroPoint, lo, hi);
+    else for (let o = 0; o < channels; o++) out[to + at + o] = finishSum(acc[at + o]!, o, finish);
   }
 }
 

@@ -4,6 +4,8 @@
  * 2×4 tile gives 3.9 and one product per double 5.0. Exactness: |x - zero point| ≤ 255 and |w| ≤ 128, so over at most 1,024 terms the
  * low half stays below 2^25 and the whole below 2^53; longer sums are split and added in int32.
  */
+import { requantizeFixed } from "../../../graph/fixed-point.ts";
+import type { FixedScales } from "../../../graph/fixed-point.ts";
 import { requantize } from "../../../graph/numerics.ts";
 import { ROUND_MAGIC, requantizeNarrow } from "./finish.ts";
 
@@ -40,10 +42,17 @@ export interface IntegerFinish {
   readonly zeroPoint: number;
   readonly lo: number;
   readonly hi: number;
-  /** Every scale is at most NARROW_SCALE. */
+  /** Every scale is at most NARROW_SCALE, and there are no `fixed` ones. */
   readonly narrow: boolean;
+  /** In place of the scales: the layer requantizes in fixed point. */
+  readonly fixed?: FixedScales;
   /** Weight zero points [n]; absent when all are zero. The caller's panel then needs row sums. */
   readonly weightZeroPoints?: Int32Array;
+}
+
+/** Bytes of what belongs to a channel besides its bias. */
+export function scaleBytes({ scales, fixed }: IntegerFinish): number {
+  return fixed === undefined ? scales.byteLength : fixed.multipliers.byteLength + fixed.shifts.byteLength;
 }
 
 /** Where a product goes and what happens to it on the way. */
@@ -241,13 +250,21 @@ export function storeSums(sums: Float64Array, count: number, j: number, n: numbe
 /** Weight zero points, requantization and store of acc [count][4] to columns j… of each row. */
 export function storeAccumulators(acc: Int32Array, count: number, valid: number, j: number, channel: number, target: IntegerTarget): void {
   const { out, offsets, rowSums } = target;
-  const { scales, zeroPoint, lo, hi, weightZeroPoints } = target.finish;
+  const { finish } = target;
+  const { weightZeroPoints } = finish;
   for (let r = 0; r < count; r++) {
     const at = offsets[r]! + j;
     for (let c = 0; c < valid; c++) {
       let sum = acc[r * 4 + c]!;
       if (weightZeroPoints !== undefined) sum = (sum - Math.imul(weightZeroPoints[channel + c]!, rowSums[r]!)) | 0;
-      out[at + c] = requantize(sum, scales[channel + c]!, zeroPoint, lo, hi);
+      out[at + c] = finishSum(sum, channel + c, finish);
     }
   }
+}
+
+/** One accumulator to a byte, for scales of any size and both kinds of arithmetic. */
+export function finishSum(sum: number, channel: number, { scales, zeroPoint, lo, hi, fixed }: IntegerFinish): number {
+  return fixed === undefined
+    ? requantize(sum, scales[channel]!, zeroPoint, lo, hi)
+    : requantizeFixed(sum, fixed.multipliers[channel]!, fixed.shifts[channel]!, fixed.rounding, zeroPoint, lo, hi);
 }

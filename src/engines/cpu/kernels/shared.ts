@@ -14,6 +14,8 @@ export interface CpuKernel {
   readonly weightBytes: number;
   /** Inputs (by position) that were baked in and are not read by `run`. */
   readonly packedInputs: readonly number[];
+  /** Why this kernel, where weights have a compact code. */
+  readonly why?: string;
   /** Writes every element of `output`; `undefined` stands for an absent optional input. */
   run(inputs: readonly (TypedArray | undefined)[], output: TypedArray): void;
 }

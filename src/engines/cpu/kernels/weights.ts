@@ -1,5 +1,6 @@
 /** Weights as kernels want them: floats dequantized once when weights are stored as integers, and the constants of a requantization. */
 import type { TypedArray } from "../../../graph/dtype.ts";
+import { fixedScalesOf } from "../../../graph/fixed-point.ts";
 import type { Activation, Node, Tensor } from "../../../graph/ir.ts";
 import { quantizedClamp, requantizationScales } from "../../../graph/numerics.ts";
 import { NARROW_SCALE } from "./finish.ts";
@@ -54,12 +55,14 @@ export function integerFinish(
   const shift = w.dtype === "uint8" ? 128 : 0;
   const zeroPoints = Int32Array.from({ length: channels }, (_, c) => w.quant.zeroPoints[count === 1 ? 0 : c]! - shift);
   const scales = requantizationScales(x.quant, w.quant, out.quant, channels);
+  const fixed = fixedScalesOf(node, x.quant, x.dtype, w.quant, out.quant, channels);
   return {
     scales,
     zeroPoint: out.quant.zeroPoints[0]!,
     lo,
     hi,
-    narrow: scales.every((s) => s <= NARROW_SCALE),
+    narrow: fixed === undefined && scales.every((s) => s <= NARROW_SCALE),
+    ...(fixed && { fixed }),
     ...(zeroPoints.some((z) => z !== 0) ? { weightZeroPoints: zeroPoints } : {}),
   };
 }

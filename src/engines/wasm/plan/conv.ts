@@ -53,28 +53,38 @@ function planLayer(context: PlanContext, layer: Layer): NodePlan | undefined {
     output: context.address(out),
   };
   if (operands.isFloat) {
-    return planFloat(context, node.name, {
-      ...shared,
-      weights: reorder(floatWeights(node, w, w.data)),
-      ...(code && { code }),
-      bias: bias?.data === undefined ? undefined : floatWeights(node, bias, bias.data),
-      activation: residual === undefined ? activation : residual.activation,
-      ...(residual && { residual: context.address(residual.other) }),
-    });
+    return planFloat(
+      context,
+      node.name,
+      {
+        ...shared,
+        weights: reorder(floatWeights(node, w, w.data)),
+        ...(code && { code }),
+        bias: bias?.data === undefined ? undefined : floatWeights(node, bias, bias.data),
+        activation: residual === undefined ? activation : residual.activation,
+        ...(residual && { residual: context.address(residual.other) }),
+      },
+      w.code,
+    );
   }
   const finish = integerFinish(node, x, w, bias, out, layer.weightAxis, channels, activation);
   const codebook = order === undefined && w.quant!.zeroPoints.every((zero) => zero === 0) ? int8Codebook(w) : undefined;
   const inner = w.data.length / w.shape.slice(0, layer.weightAxis + 1).reduce((size, d) => size * d, 1);
-  return planInteger(context, node.name, {
-    ...shared,
-    isSigned: x.dtype === "int8",
-    inputZeroPoint: x.quant!.zeroPoints[0]!,
-    weights: reorder(centered(w, finish, (i) => Math.floor(i / inner) % channels)),
-    ...(codebook && { codebook }),
-    bias: bias?.data as Int32Array | undefined,
-    finish,
-    isSignedOutput: out.dtype === "int8",
-  });
+  return planInteger(
+    context,
+    node.name,
+    {
+      ...shared,
+      isSigned: x.dtype === "int8",
+      inputZeroPoint: x.quant!.zeroPoints[0]!,
+      weights: reorder(centered(w, finish, (i) => Math.floor(i / inner) % channels)),
+      ...(codebook && { codebook }),
+      bias: bias?.data as Int32Array | undefined,
+      finish,
+      isSignedOutput: out.dtype === "int8",
+    },
+    w.code,
+  );
 }
 
 export const planConv2D: Planner<"Conv2D"> = (context, node) => {

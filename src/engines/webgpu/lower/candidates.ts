@@ -1,5 +1,6 @@
 /** A candidate of the WebGPU engine: a kernel of shaders/, what it needs of the device, and its dispatches. How one is chosen: ../../candidates.ts. */
 import { DeviceLimitError, invariant } from "../../../errors.ts";
+import type { WeightCode } from "../../../graph/ir.ts";
 import { chooseCandidate } from "../../candidates.ts";
 import type { Choosable, Estimate } from "../../candidates.ts";
 import type { DeviceFacts, DeviceLimits } from "../device.ts";
@@ -21,7 +22,7 @@ export interface Candidate<P> extends Choosable {
   readonly requires: readonly DeviceFeature[];
   /** Absent: no workgroup memory, and no more threads than every device has. */
   readonly workgroup?: Workgroup;
-  /** `tiled`: workgroup memory; `split`: k over threads; `direct`: registers only. `gemm` chooses by this. */
+  /** `tiled`: workgroup memory; `split`: k over threads or workgroups; `direct`: registers only. `gemm` chooses by this. */
   readonly algorithm?: "tiled" | "split" | "direct";
   /** The built-in dot product of four bytes, or its twin. `dot4` chooses by this. */
   readonly dot4?: "native" | "unpack";
@@ -35,10 +36,11 @@ export interface Candidate<P> extends Choosable {
 
 /**
  * Lowers the current node with the cheapest candidate that applies, or the one that a choice names.
+ * @param code of the weights, which the record mentions where no candidate runs from it
  * @throws DeviceLimitError when only the device's limits stand in the way, UnsupportedError when nothing applies,
  *   UsageError for a choice that cannot be
  */
-export function lowerBest<P>(c: Lowering, candidates: readonly Candidate<P>[], problem: P): void {
+export function lowerBest<P>(c: Lowering, candidates: readonly Candidate<P>[], problem: P, code?: WeightCode): void {
   const { facts, options } = c;
   if (options.dot4 === "native" && !facts.dot4 && candidates.some(({ dot4 }) => dot4 === "native")) {
     throw c.unsupported("dot4=native, but the device's WGSL lacks packed_4x8_integer_dot_product", "Use dot4=unpack.");
@@ -51,7 +53,7 @@ export function lowerBest<P>(c: Lowering, candidates: readonly Candidate<P>[], p
   const able = candidates.filter(({ requires }) => requires.every((feature) => facts[feature]));
   const fitting = able.filter(({ workgroup }) => fits(workgroup, facts.limits));
   const wanted = byOptions(c, fitting, (candidate) => estimate(candidate) !== undefined);
-  const { best, why, kernels } = chooseCandidate(c.policy, wanted, estimate, c.nodeName);
+  const { best, why, kernels } = chooseCandidate(c.policy, wanted, estimate, c.nodeName, code);
   if (best === undefined) {
     const [large] = able.filter((candidate) => !fitting.includes(candidate) && estimate(candidate) !== undefined);
     throw large === undefined ? c.unsupported("no kernel for this layer", "Use the cpu target.") : beyondLimits(c, large);

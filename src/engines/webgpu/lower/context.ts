@@ -92,7 +92,8 @@ export class Lowering {
     return this.current.name;
   }
 
-  private get current(): Node {
+  /** The node that is being lowered. */
+  get current(): Node {
     invariant(this.node !== undefined, "lowering outside a node");
     return this.node;
   }
@@ -123,6 +124,10 @@ export class Lowering {
     if (layer === undefined || kernel === undefined) return false;
     this.noteKernel(kernel);
     this.noteChoice(kernel, `added by "${layer}" before it stores`, [kernel]);
+    const at = this.steps.findLastIndex((step) => step.node === layer && step.kernel === kernel);
+    const step = this.steps[at];
+    invariant(step !== undefined, `layer "${layer}" did not dispatch ${kernel}`);
+    this.steps[at] = { ...step, fused: [this.current.name] };
     return true;
   }
 
@@ -247,7 +252,9 @@ export class Lowering {
   }
 
   finish(): Lowered {
-    const { steps, blocks, aliases, bytes, kernels, choices } = this;
+    const { blocks, aliases, bytes, kernels, choices } = this;
+    const mainOf = (node: string): string | undefined => choices.get(node)?.kernel ?? kernels.get(node)?.at(-1);
+    const steps = this.steps.map((step) => (step.kernel === mainOf(step.node) ? step : { ...step, helper: true as const }));
     return { steps, constants: blocks, aliases, bytes, kernels, choices };
   }
 

@@ -8,6 +8,7 @@ import type { Candidate } from "./candidates.ts";
 import { activationParams } from "./context.ts";
 import type { Lowering } from "./context.ts";
 import type { GeneralConv } from "./general.ts";
+import { fixedConstants } from "./quantized.ts";
 import type { IntegerFinish } from "./quantized.ts";
 
 export interface DepthwiseProblem {
@@ -58,7 +59,8 @@ function windowParams(
 
 /** Float kernels know their activation when the pipeline is made (common/f32_finish.wgsl). */
 function constantsOf({ attrs, finish }: DepthwiseProblem): Readonly<Record<string, number>> {
-  return finish === undefined ? { ACTIVATION: activationParams(attrs.activation).kind } : {};
+  if (finish === undefined) return { ACTIVATION: activationParams(attrs.activation).kind };
+  return finish.fixed === undefined ? {} : fixedConstants(finish.fixed);
 }
 
 /** What a type brings to its tiles. */
@@ -72,8 +74,7 @@ export interface DepthwiseType {
 const COLUMNS = 4;
 
 /** Any window: four channels × four columns a thread. */
-function tile(type: DepthwiseType): Candidate<DepthwiseProblem> {
-  const kernel = `${type.name}_depthwise_4x4__wgsl`;
+export function depthwiseTile(type: DepthwiseType, kernel = `${type.name}_depthwise_4x4__wgsl`): Candidate<DepthwiseProblem> {
   return {
     kernel,
     requires: [],
@@ -144,5 +145,5 @@ function stripsOf(height: number, threads: number, { software }: DeviceFacts): r
 }
 
 export function depthwiseTiles(type: DepthwiseType): readonly Candidate<DepthwiseProblem>[] {
-  return [tile(type), ...([3, 5] as const).flatMap((size) => ([1, 2] as const).map((stride) => rolling(type, size, stride)))];
+  return [depthwiseTile(type), ...([3, 5] as const).flatMap((size) => ([1, 2] as const).map((stride) => rolling(type, size, stride)))];
 }

@@ -6,6 +6,8 @@ import { dynamicLayer } from "../../../graph/dynamic.ts";
 import type { DynamicLayer, DynamicNode } from "../../../graph/dynamic.ts";
 import { elementCount } from "../../../graph/dtype.ts";
 import type { Tensor } from "../../../graph/ir.ts";
+import { TILES_I8 } from "../../../kernels/wgsl-integer.ts";
+import type { IntegerTile } from "../../../kernels/wgsl-integer.ts";
 import { candidateList } from "../../candidates.ts";
 import { packIntegerGemm } from "../pack.ts";
 import { u } from "../step.ts";
@@ -14,6 +16,7 @@ import { rowWords } from "../storage.ts";
 import { lowerBest } from "./candidates.ts";
 import type { Candidate } from "./candidates.ts";
 import type { Lowering } from "./context.ts";
+import { costOf64, gridOf64, weightsOf64, workgroupOf64 } from "./integer/tiled.ts";
 import { FEW_ROWS, convProblem, denseProblem, gemmParams, isPointwise } from "./problem.ts";
 import type { GemmProblem } from "./problem.ts";
 
@@ -52,24 +55,49 @@ function dynamic(tile: (typeof TILES)[number], conv: boolean, dot4: "native" | "
       return { cost: dot4 === "native" ? cost : cost * 1.5, why: WHY };
     },
     lower(c, problem) {
-      const { node, gemm, layer } = problem;
-      const { m, shape } = gemm;
-      const grid = findGrid(c, layer.x);
-      const base = {
-        kernel,
-        params: gemmParams(gemm, node.attrs.activation, undefined),
-        inputs: [
-          quantize(c, problem, grid),
-          c.constant("weights", packIntegerGemm(shape, gemm.weight)),
-          c.constant("columns", packDynamicColumns(gemm, layer)),
-          grid,
-        ],
-        output: layer.out,
-      };
+      const { m, shape } = problem.gemm;
+      const weights = c.constant("weights", packIntegerGemm(shape, problem.gemm.weight));
+      const base = { kernel, ...dynamicInputs(c, problem, weights) };
       const n4 = Math.ceil(shape.groupOut / 4);
       if (tiled) c.dispatch({ ...base, groups: c.fold(Math.ceil(m / 32) * Math.ceil(n4 / 8), shape.groups) });
       else c.flat({ ...base, threads: Math.ceil(m / (tile === "4x4" ? 4 : 1)) * n4, z: shape.groups });
     },
+  };
+}
+
+/** As the static tiles of 64 × 64 (lower/integer/tiled.ts). */
+function dynamic64(tile: IntegerTile, conv: boolean, dot4: "native" | "unpack"): Candidate<DynamicProblem> {
+  const kernel = `i8_${conv ? "conv" : "gemm"}_dynamic_${dot4 === "native" ? "dot4" : "unpack"}_${tile.name}__wgsl`;
+  return {
+    kernel,
+    requires: dot4 === "native" ? ["dot4"] : [],
+    workgroup: workgroupOf64(tile),
+    sparse: false,
+    algorithm: "tiled",
+    dot4,
+    estimate({ gemm }, facts) {
+      const cost = gemm.conv === conv ? costOf64(gemm, dot4, facts) : undefined;
+      return cost === undefined ? undefined : { cost, why: WHY };
+    },
+    lower(c, problem) {
+      const { gemm } = problem;
+      c.dispatch({ kernel, ...dynamicInputs(c, problem, weightsOf64(c, gemm)), ...gridOf64(c, gemm) });
+    },
+  };
+}
+
+/** Dispatches what finds the grid and writes the codes. */
+function dynamicInputs(
+  c: Lowering,
+  problem: DynamicProblem,
+  weights: Operand,
+): { readonly params: readonly number[]; readonly inputs: readonly Operand[]; readonly output: Tensor } {
+  const { node, gemm, layer } = problem;
+  const grid = findGrid(c, layer.x);
+  return {
+    params: gemmParams(gemm, node.attrs.activation, undefined),
+    inputs: [quantize(c, problem, grid), weights, c.constant("columns", packDynamicColumns(gemm, layer)), grid],
+    output: layer.out,
   };
 }
 
@@ -118,7 +146,12 @@ function packDynamicColumns({ shape, weight }: GemmProblem, { scales, bias }: Dy
 }
 
 const DYNAMIC_CANDIDATES = candidateList<Candidate<DynamicProblem>>(
-  (["native", "unpack"] as const).flatMap((dot4) => [false, true].flatMap((conv) => TILES.map((tile) => dynamic(tile, conv, dot4)))),
+  (["native", "unpack"] as const).flatMap((dot4) =>
+    [false, true].flatMap((conv) => [
+      ...TILES.map((tile) => dynamic(tile, conv, dot4)),
+      ...TILES_I8.map((tile) => dynamic64(tile, conv, dot4)),
+    ]),
+  ),
 );
 
 const NO_PADS = [0, 0, 0, 0] as const;

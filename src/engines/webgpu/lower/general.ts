@@ -1,11 +1,13 @@
 /** ConvTranspose2D, and the convolutions that no tile takes. */
 import { inputTensor, outputTensor, requireInput } from "../../../graph/access.ts";
+import { scaleWords } from "../../../graph/fixed-point.ts";
 import type { Activation, NodeWith, Pair, Tensor } from "../../../graph/ir.ts";
+import { packColumns } from "../pack.ts";
 import { f, u } from "../step.ts";
 import { formatOf, rowWords } from "../storage.ts";
 import { activationParams } from "./context.ts";
 import type { Lowering } from "./context.ts";
-import { floatValues, int32Bias, integerFinish, signedWeights } from "./quantized.ts";
+import { fixedConstants, floatValues, int32Bias, integerFinish, signedWeights } from "./quantized.ts";
 
 export interface GeneralConv {
   readonly x: Tensor;
@@ -79,13 +81,12 @@ export function lowerGeneralConv(c: Lowering, g: GeneralConv): void {
   const ordered = g.channelLast === true ? channelFirst(signed, taps, (n) => new Int8Array(n)) : signed;
   const perChannel = taps * g.groupIn;
   const weights = Int32Array.from(ordered, (q, i) => q - (finish.weightZeros?.[Math.floor(i / perChannel)] ?? 0));
-  const channels = new Int32Array(g.outC * 2);
-  const scaleBits = new Int32Array(finish.scales.buffer, finish.scales.byteOffset, g.outC);
-  for (let o = 0; o < g.outC; o++) channels.set([bias[o]!, scaleBits[o]!], o * 2);
+  const { fixed } = finish;
   c.flat({
-    kernel: "i8_conv_general_1x4__wgsl",
+    kernel: fixed === undefined ? "i8_conv_general_1x4__wgsl" : "i8_conv_general_fixed_1x4__wgsl",
+    ...(fixed && { constants: fixedConstants(fixed) }),
     params: [...geometry, ...u(0), ...f(0, 0), ...u(finish.inZero, finish.outZero, finish.lo, finish.hi, 0)],
-    inputs: [c.operand(x), c.constant("weights", weights), c.constant("channels", channels)],
+    inputs: [c.operand(x), c.constant("weights", weights), c.constant("columns", packColumns(bias, scaleWords(finish), 1, 4))],
     output: out,
     threads,
   });

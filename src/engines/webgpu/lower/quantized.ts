@@ -1,4 +1,6 @@
 /** Integer constants of convolutions and matrix products in the form of stored (signed) bytes. */
+import { fixedScalesOf } from "../../../graph/fixed-point.ts";
+import type { FixedScales } from "../../../graph/fixed-point.ts";
 import type { Activation, Tensor } from "../../../graph/ir.ts";
 import { quantizedClamp, requantizationScales } from "../../../graph/numerics.ts";
 import { storedShift } from "../storage.ts";
@@ -8,6 +10,8 @@ import type { Lowering, QuantizedTensor } from "./context.ts";
 export interface IntegerFinish {
   /** float32 scale of each output channel. */
   readonly scales: Float32Array;
+  /** In place of the scales: the layer requantizes in fixed point. */
+  readonly fixed?: FixedScales;
   /** Stored zero points and clamp. */
   readonly inZero: number;
   readonly outZero: number;
@@ -57,7 +61,9 @@ export function integerFinish(
   }
   const zeros = Int32Array.from({ length: channels }, (_, i) => storedZero(w, count === 1 ? 0 : i));
   const [lo, hi] = storedClamp(c, activation, out);
+  const fixed = fixedScalesOf(c.current, x.quant, x.dtype, w.quant, out.quant, channels);
   return {
+    ...(fixed && { fixed }),
     scales: requantizationScales(x.quant, w.quant, out.quant, channels),
     inZero: storedZero(x),
     outZero: storedZero(out),
@@ -65,6 +71,11 @@ export function integerFinish(
     hi,
     weightZeros: zeros.some((z) => z !== 0) ? zeros : undefined,
   };
+}
+
+/** Pipeline constants of common/requantize_fixed.wgsl. */
+export function fixedConstants({ rounding }: FixedScales): Readonly<Record<string, number>> {
+  return { ROUND_ONCE: rounding === "single" ? 1 : 0 };
 }
 
 /** Weights or bias of a float op that the file stores as integers on a grid: fround((q - zero point) × scale). */

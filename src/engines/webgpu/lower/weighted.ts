@@ -1,6 +1,6 @@
 /** Layers with constant weights (Dense, Conv2D, DepthwiseConv2D, MatMul with a constant right side): the problem for their candidates. */
 import { inputTensor, outputTensor, requireInput } from "../../../graph/access.ts";
-import { floatCode, permuteCode } from "../../../graph/code.ts";
+import { floatCode, int8Codebook, permuteCode } from "../../../graph/code.ts";
 import { elementCount } from "../../../graph/dtype.ts";
 import { isDynamic } from "../../../graph/dynamic.ts";
 import { isInt16 } from "../../../graph/int16.ts";
@@ -15,11 +15,12 @@ import { lowerDynamic } from "./dynamic.ts";
 import { FLOAT_CANDIDATES, FLOAT_DEPTHWISE_CANDIDATES } from "./float/index.ts";
 import { floatProblem } from "./float/problem.ts";
 import type { GeneralConv } from "./general.ts";
-import { INTEGER_CANDIDATES, INTEGER_DEPTHWISE_CANDIDATES } from "./integer/index.ts";
+import { FIXED_CANDIDATES, FIXED_DEPTHWISE_CANDIDATES, INTEGER_CANDIDATES, INTEGER_DEPTHWISE_CANDIDATES } from "./integer/index.ts";
 import { lowerInt16Layer } from "./int16.ts";
 import { convProblem, denseProblem, isPointwise } from "./problem.ts";
 import type { GemmProblem } from "./problem.ts";
 import { floatValues, integerFinish, signedWeights } from "./quantized.ts";
+import type { IntegerFinish } from "./quantized.ts";
 
 /** x [...,K] × b [K,N] or [N,K], b constant, as a dense layer. */
 export function lowerConstantMatMul(c: Lowering, x: Tensor, b: Tensor, transposed: boolean, out: Tensor): void {
@@ -34,6 +35,7 @@ export function lowerConstantMatMul(c: Lowering, x: Tensor, b: Tensor, transpose
     c,
     FLOAT_CANDIDATES,
     floatProblem({ gemm, x, code, weightShape: [n, k], bias: undefined, activation: undefined, residual: undefined, out }),
+    stored,
   );
 }
 
@@ -65,6 +67,7 @@ export function lowerDense(c: Lowering, node: NodeWith<"Dense">): void {
       c,
       FLOAT_CANDIDATES,
       floatProblem({ gemm, x, code: floatCode(w), weightShape: w.shape, bias, ...finishOf(c, activation, out) }),
+      w.code,
     );
     return;
   }
@@ -92,7 +95,11 @@ export function lowerDense(c: Lowering, node: NodeWith<"Dense">): void {
     groups: 1,
   };
   const gemm = finish.weightZeros === undefined ? denseProblem(x, w, out, signedWeights(c, w)) : undefined;
-  lowerBest(c, INTEGER_CANDIDATES, { gemm, input: () => c.operand(x), bias, finish, out, general });
+  lowerBest(c, candidatesOf(finish), { gemm, codebook: int8Codebook(w), input: () => c.operand(x), bias, finish, out, general }, w.code);
+}
+
+function candidatesOf({ fixed }: IntegerFinish): typeof INTEGER_CANDIDATES {
+  return fixed === undefined ? INTEGER_CANDIDATES : FIXED_CANDIDATES;
 }
 
 /** Channels up to which an integer convolution runs over gathered patches: half or more of each word would be padding. */
@@ -117,6 +124,7 @@ export function lowerConv2D(c: Lowering, node: NodeWith<"Conv2D">): void {
       c,
       FLOAT_CANDIDATES,
       floatProblem({ gemm, x, code: floatCode(w), weightShape: w.shape, bias, ...finishOf(c, activation, out) }),
+      w.code,
     );
     return;
   }
@@ -146,15 +154,16 @@ export function lowerConv2D(c: Lowering, node: NodeWith<"Conv2D">): void {
   };
   const groupOut = w.shape[0]! / attrs.groups;
   const fillsWords = attrs.groups === 1 || (groupOut % 4 === 0 && w.shape[3]! % 4 === 0);
+  const codebook = int8Codebook(w);
   if (finish.weightZeros !== undefined || !fillsWords) {
-    lowerBest(c, INTEGER_CANDIDATES, { gemm: undefined, input: () => c.operand(x), bias, finish, out, general });
+    lowerBest(c, candidatesOf(finish), { gemm: undefined, codebook, input: () => c.operand(x), bias, finish, out, general }, w.code);
     return;
   }
   const data = signedWeights(c, w);
   const gathered = !isPointwise(attrs, w) && attrs.groups === 1 && w.shape[3]! <= IM2COL_MAX_CHANNELS;
   const gemm = gathered ? patchProblem(x, w, out, data) : product(data);
   const input = (): Operand => (gathered ? gatherPatches(c, attrs, x, w, out, finish.inZero) : c.operand(x));
-  lowerBest(c, INTEGER_CANDIDATES, { gemm, input, bias, finish, out, general });
+  lowerBest(c, candidatesOf(finish), { gemm, codebook, input, bias, finish, out, general }, w.code);
 }
 
 /** The matrix product over the patches of an image of bytes. */
@@ -220,5 +229,7 @@ export function lowerDepthwise(c: Lowering, node: NodeWith<"DepthwiseConv2D">): 
       channelLast: true,
     },
   };
-  lowerBest(c, integer ? INTEGER_DEPTHWISE_CANDIDATES : FLOAT_DEPTHWISE_CANDIDATES, problem);
+  const { finish } = problem;
+  if (finish === undefined) lowerBest(c, FLOAT_DEPTHWISE_CANDIDATES, problem, w.code);
+  else lowerBest(c, finish.fixed === undefined ? INTEGER_DEPTHWISE_CANDIDATES : FIXED_DEPTHWISE_CANDIDATES, problem, w.code);
 }

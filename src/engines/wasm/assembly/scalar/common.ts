@@ -29,3 +29,26 @@ export function requantize(sum: i32, scale: f32, post: usize): i32 {
   x = x > hi ? hi : x;
   return <i32>nearest(x) + load<i32>(post, 8);
 }
+
+const INT32_MAX: i64 = 0x7fffffff;
+
+/**
+ * An int32 sum to a byte of the output's grid in fixed point (src/graph/fixed-point.ts): × multiplier × 2^(shift - 31).
+ * `post`: [lo - zero point i32][hi - zero point i32][zero point i32][1 to round once, 0 to round twice].
+ */
+export function requantizeFixed(sum: i32, multiplier: i32, shift: i32, post: usize): i32 {
+  const x = max<i64>(min<i64>(<i64>sum << <i64>max(shift, 0), INT32_MAX), -INT32_MAX - 1);
+  const product = x * <i64>multiplier;
+  const right: i64 = max(-shift, 0);
+  let y: i64;
+  if (load<i32>(post, 12)) {
+    y = (product + (<i64>1 << (30 + right))) >> (31 + right);
+  } else {
+    const high = (product + (1 << 30)) >> 31;
+    const mask = (<i64>1 << right) - 1;
+    y = (high >> right) + <i64>((high & mask) > (mask >> 1) + <i64>(high < 0));
+  }
+  y = max<i64>(y, load<i32>(post));
+  y = min<i64>(y, load<i32>(post, 4));
+  return <i32>y + load<i32>(post, 8);
+}

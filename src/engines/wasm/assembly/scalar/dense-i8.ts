@@ -4,9 +4,10 @@
  * at most 512 terms the low half stays below 2^25 and the whole below 2^53; longer sums are split and added in int32.
  *
  * Windows as in dense-f32.ts, over a copy of the image in double precision; weights in panels
- * [N / 8][bias 8 i32, scales 8 f32, then K × 4 f64], output j of a panel in the low half of double j / 2 when j is even.
+ * [N / 8][bias 8 i32, scales 8 f32, then K × 4 f64], output j of a panel in the low half of double j / 2 when j is even. In fixed point, the scales
+ * are [multipliers 8 i32, shifts 8 i32].
  */
-import { requantize } from "./common";
+import { requantize, requantizeFixed } from "./common";
 
 const MAX_TERMS: usize = 512;
 
@@ -21,10 +22,14 @@ function split(sums: usize, v: f64): void {
 }
 
 /** sums [8] i32 → bytes */
-function storeRow(c: usize, sums: usize, scales: usize, columns: usize, post: usize): void {
+// @ts-ignore: decorator
+@inline
+function storeRow(c: usize, sums: usize, scales: usize, columns: usize, post: usize, isFixed: bool): void {
   const count = min<usize>(8, columns);
   for (let j: usize = 0; j < count; j++) {
-    store<u8>(c + j, <u8>requantize(load<i32>(sums + j * 4), load<f32>(scales + j * 4), post));
+    const sum = load<i32>(sums + j * 4);
+    const at = scales + j * 4;
+    store<u8>(c + j, <u8>(isFixed ? requantizeFixed(sum, load<i32>(at), load<i32>(at, 32), post) : requantize(sum, load<f32>(at), post)));
   }
 }
 
@@ -118,6 +123,51 @@ function tile1(q0: usize, segments: usize, end: usize, k: usize, w: usize, sums:
   } while (segments < end);
 }
 
+// @ts-ignore: decorator
+@inline
+function convolve(
+  a: usize,
+  table: usize,
+  segments: usize,
+  segmentCount: usize,
+  k: usize,
+  w: usize,
+  c: usize,
+  ldc: usize,
+  m: usize,
+  n: usize,
+  mb: usize,
+  sums: usize,
+  post: usize,
+  isFixed: bool,
+): void {
+  const head: usize = isFixed ? 96 : 64;
+  const panelBytes: usize = head + k * segmentCount * 32;
+  const end = segments + segmentCount * 4;
+  for (let m0: usize = 0; m0 < m; m0 += mb) {
+    const m1 = min(m, m0 + mb);
+    let w0 = w;
+    for (let j: usize = 0; j < n; j += 8) {
+      let i = m0;
+      for (; i + 2 <= m1; i += 2) {
+        const at = table + i * 4;
+        const to = c + j + i * ldc;
+        memory.copy(sums, w0, 32);
+        memory.copy(sums + 32, w0, 32);
+        tile2(a + load<u32>(at), a + load<u32>(at, 4), segments, end, k, w0 + head, sums);
+        storeRow(to, sums, w0 + 32, n - j, post, isFixed);
+        storeRow(to + ldc, sums + 32, w0 + 32, n - j, post, isFixed);
+      }
+      if (i < m1) {
+        memory.copy(sums, w0, 32);
+        tile1(a + load<u32>(table + i * 4), segments, end, k, w0 + head, sums);
+        storeRow(c + j + i * ldc, sums, w0 + 32, n - j, post, isFixed);
+      }
+      w0 += panelBytes;
+    }
+  }
+}
+
 /** Arguments as i8_conv_pairs_4x8__wasm_simd; `sums` is room for 16 int32. */
 export function i8_conv_doubles_2x8__wasm_scalar(
   a: usize,
@@ -134,28 +184,24 @@ export function i8_conv_doubles_2x8__wasm_scalar(
   sums: usize,
   post: usize,
 ): void {
-  const panelBytes: usize = 64 + k * segmentCount * 32;
-  const end = segments + segmentCount * 4;
-  for (let m0: usize = 0; m0 < m; m0 += mb) {
-    const m1 = min(m, m0 + mb);
-    let w0 = w;
-    for (let j: usize = 0; j < n; j += 8) {
-      let i = m0;
-      for (; i + 2 <= m1; i += 2) {
-        const at = table + i * 4;
-        const to = c + j + i * ldc;
-        memory.copy(sums, w0, 32);
-        memory.copy(sums + 32, w0, 32);
-        tile2(a + load<u32>(at), a + load<u32>(at, 4), segments, end, k, w0 + 64, sums);
-        storeRow(to, sums, w0 + 32, n - j, post);
-        storeRow(to + ldc, sums + 32, w0 + 32, n - j, post);
-      }
-      if (i < m1) {
-        memory.copy(sums, w0, 32);
-        tile1(a + load<u32>(table + i * 4), segments, end, k, w0 + 64, sums);
-        storeRow(c + j + i * ldc, sums, w0 + 32, n - j, post);
-      }
-      w0 += panelBytes;
-    }
-  }
+  convolve(a, table, segments, segmentCount, k, w, c, ldc, m, n, mb, sums, post, false);
+}
+
+/** The same with `post` of `requantizeFixed`. */
+export function i8_conv_fixed_2x8__wasm_scalar(
+  a: usize,
+  table: usize,
+  segments: usize,
+  segmentCount: usize,
+  k: usize,
+  w: usize,
+  c: usize,
+  ldc: usize,
+  m: usize,
+  n: usize,
+  mb: usize,
+  sums: usize,
+  post: usize,
+): void {
+  convolve(a, table, segments, segmentCount, k, w, c, ldc, m, n, mb, sums, post, true);
 }

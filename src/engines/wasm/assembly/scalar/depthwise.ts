@@ -2,7 +2,7 @@
  * Depthwise convolutions, 4 neighbouring outputs of one channel at a time, over a bordered copy of the image. `geometry` as in
  * ../depthwise.ts, of the bordered image and without pads; weights [C][bias, (scale,) then KH × KW], channels innermost in the image.
  */
-import { activate, requantize } from "./common";
+import { activate, requantize, requantizeFixed } from "./common";
 
 export function f32_depthwise_direct_4x1__wasm_scalar(x: usize, w: usize, c: usize, geometry: usize, act: usize, post: usize): void {
   const channels: usize = load<i32>(geometry, 12);
@@ -83,8 +83,16 @@ export function f32_depthwise_direct_4x1__wasm_scalar(x: usize, w: usize, c: usi
   }
 }
 
-/** Bytes in unsigned form, weights as int32; their zero point is in the bias. */
-export function i8_depthwise_direct_4x1__wasm_scalar(x: usize, w: usize, c: usize, geometry: usize, post: usize): void {
+/** A sum of the channel whose panel begins at `panel`. */
+// @ts-ignore: decorator
+@inline
+function finish(sum: i32, panel: usize, post: usize, isFixed: bool): u8 {
+  return <u8>(isFixed ? requantizeFixed(sum, load<i32>(panel, 4), load<i32>(panel, 8), post) : requantize(sum, load<f32>(panel, 4), post));
+}
+
+// @ts-ignore: decorator
+@inline
+function depthwise(x: usize, w: usize, c: usize, geometry: usize, post: usize, isFixed: bool): void {
   const channels: usize = load<i32>(geometry, 12);
   const outH = load<i32>(geometry, 16);
   const outW: usize = load<i32>(geometry, 20);
@@ -95,7 +103,8 @@ export function i8_depthwise_direct_4x1__wasm_scalar(x: usize, w: usize, c: usiz
   const tapX: usize = load<i32>(geometry, 44) * channels;
   const tapY: usize = load<i32>(geometry, 40) * rowBytes;
   const strideY: usize = load<i32>(geometry, 32) * rowBytes;
-  const panelBytes: usize = 8 + kh * kw * 4;
+  const head: usize = isFixed ? 12 : 8;
+  const panelBytes: usize = head + kh * kw * 4;
   for (let image = load<i32>(geometry); image > 0; image--) {
     for (let oy = 0; oy < outH; oy++) {
       const row = x + oy * strideY;
@@ -109,7 +118,7 @@ export function i8_depthwise_direct_4x1__wasm_scalar(x: usize, w: usize, c: usiz
           let c1 = c0;
           let c2 = c0;
           let c3 = c0;
-          let wk = wc + 8;
+          let wk = wc + head;
           let line = from;
           for (let ky = kh; ky > 0; ky--) {
             let p = line;
@@ -124,11 +133,10 @@ export function i8_depthwise_direct_4x1__wasm_scalar(x: usize, w: usize, c: usiz
             }
             line += tapY;
           }
-          const scale = load<f32>(wc, 4);
-          store<u8>(to, <u8>requantize(c0, scale, post));
-          store<u8>(to + channels, <u8>requantize(c1, scale, post));
-          store<u8>(to + 2 * channels, <u8>requantize(c2, scale, post));
-          store<u8>(to + 3 * channels, <u8>requantize(c3, scale, post));
+          store<u8>(to, finish(c0, wc, post, isFixed));
+          store<u8>(to + channels, finish(c1, wc, post, isFixed));
+          store<u8>(to + 2 * channels, finish(c2, wc, post, isFixed));
+          store<u8>(to + 3 * channels, finish(c3, wc, post, isFixed));
           from++;
           to++;
           wc += panelBytes;
@@ -140,7 +148,7 @@ export function i8_depthwise_direct_4x1__wasm_scalar(x: usize, w: usize, c: usiz
         let wc = w;
         for (let ch = channels; ch > 0; ch--) {
           let sum = load<i32>(wc);
-          let wk = wc + 8;
+          let wk = wc + head;
           let line = from;
           for (let ky = kh; ky > 0; ky--) {
             let p = line;
@@ -151,7 +159,7 @@ export function i8_depthwise_direct_4x1__wasm_scalar(x: usize, w: usize, c: usiz
             }
             line += tapY;
           }
-          store<u8>(to, <u8>requantize(sum, load<f32>(wc, 4), post));
+          store<u8>(to, finish(sum, wc, post, isFixed));
           from++;
           to++;
           wc += panelBytes;
@@ -161,4 +169,14 @@ export function i8_depthwise_direct_4x1__wasm_scalar(x: usize, w: usize, c: usiz
     }
     x += load<i32>(geometry, 4) * rowBytes;
   }
+}
+
+/** Bytes in unsigned form, weights as int32; their zero point is in the bias. */
+export function i8_depthwise_direct_4x1__wasm_scalar(x: usize, w: usize, c: usize, geometry: usize, post: usize): void {
+  depthwise(x, w, c, geometry, post, false);
+}
+
+/** The same in fixed point: panels [bias, multiplier, shift, then KH × KW], `post` of `requantizeFixed`. */
+export function i8_depthwise_fixed_4x1__wasm_scalar(x: usize, w: usize, c: usize, geometry: usize, post: usize): void {
+  depthwise(x, w, c, geometry, post, true);
 }

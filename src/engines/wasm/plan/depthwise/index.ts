@@ -10,7 +10,7 @@ import { centered } from "../operands.ts";
 import type { Operands } from "../operands.ts";
 import type { FloatDepthwise, IntegerDepthwise } from "./problem.ts";
 import { RELAXED_TILES } from "./relaxed.ts";
-import { SCALAR_FLOAT, SCALAR_INTEGER } from "./scalar.ts";
+import { FIXED_INTEGER, SCALAR_FLOAT, SCALAR_INTEGER } from "./scalar.ts";
 import { FLOAT_TILES, INTEGER_TILES } from "./tiles.ts";
 
 export const FLOAT_DEPTHWISE = candidateList<Candidate<FloatDepthwise>>(FLOAT_TILES);
@@ -42,7 +42,7 @@ export function planDepthwiseTiles(
       bias: bias?.data === undefined ? new Float32Array(channels) : floatWeights(node, bias, bias.data),
       activation: attrs.activation,
     };
-    return planBest(context, simd ? FLOAT_DEPTHWISE : [SCALAR_FLOAT], problem, name);
+    return planBest(context, simd ? FLOAT_DEPTHWISE : [SCALAR_FLOAT], problem, name, w.code);
   }
   const finish = integerFinish(node, x, w, bias, out, 3, channels, attrs.activation);
   const channelOf = (i: number): number => i % channels;
@@ -55,6 +55,7 @@ export function planDepthwiseTiles(
     inputZeroPoint: x.quant!.zeroPoints[0]!,
     isSignedOutput: out.dtype === "int8",
   };
+  if (finish.fixed !== undefined) return planBest(context, [FIXED_INTEGER], problem, name, w.code);
   if (!fitsTile(problem.weights, channelOf, problem.bias, finish.scales)) return undefined;
-  return planBest(context, simd ? INTEGER_DEPTHWISE : [SCALAR_INTEGER], problem, name);
+  return planBest(context, simd ? INTEGER_DEPTHWISE : [SCALAR_INTEGER], problem, name, w.code);
 }

@@ -1,10 +1,12 @@
 /** Candidates of a depthwise convolution without vector instructions, over a bordered copy of the image where there is a border. */
 import { elementCount } from "../../../../graph/dtype.ts";
+import { scaleWords } from "../../../../graph/fixed-point.ts";
 import { packScalarDepthwiseF32, packScalarDepthwiseI8 } from "../../pack-scalar.ts";
-import { scalarPost, windowRecord } from "../../records.ts";
+import { windowRecord } from "../../records.ts";
 import type { Candidate } from "../candidates.ts";
 import { borderedCopy, inputCopy } from "../copy.ts";
 import { activationArgs } from "../float/problem.ts";
+import { fixedWhy, scalarPostOf } from "../integer/scalar.ts";
 import { SCALAR_RATE } from "../split.ts";
 import type { WindowImage } from "../split.ts";
 import { FLIP, unsignedZeroPoint } from "../unsigned-input.ts";
@@ -49,11 +51,11 @@ export const SCALAR_FLOAT: Candidate<FloatDepthwise> = {
   },
 };
 
-export const SCALAR_INTEGER: Candidate<IntegerDepthwise> = {
-  kernel: "i8_depthwise_direct_4x1__wasm_scalar",
+const integer = (kernel: string, why: (problem: IntegerDepthwise) => string): Candidate<IntegerDepthwise> => ({
+  kernel,
   requires: [],
   sparse: false,
-  estimate: () => ESTIMATE,
+  estimate: (problem) => ({ cost: 1, why: why(problem) }),
   plan(context, problem) {
     const { shape, pads, size, weights, bias, finish, isSigned } = problem;
     const zeroPoint = unsignedZeroPoint(problem);
@@ -66,12 +68,17 @@ export const SCALAR_INTEGER: Candidate<IntegerDepthwise> = {
       slack: OVERRUN_BYTES,
     });
     return planCall(context, problem, {
-      kernel: this.kernel,
+      kernel,
       ...bordered(problem, 1),
       rate: SCALAR_RATE.depthwise,
       copy: isSigned || isPadded(pads) ? copy : undefined,
-      weights: context.weights(packScalarDepthwiseI8(weights, size[0] * size[1], shape[3]!, bias, finish.scales, zeroPoint)),
-      finish: [context.table(scalarPost(finish.zeroPoint, finish.lo, finish.hi))],
+      weights: context.weights(packScalarDepthwiseI8(weights, size[0] * size[1], shape[3]!, bias, scaleWords(finish), zeroPoint)),
+      finish: [context.table(scalarPostOf(finish))],
     });
   },
-};
+});
+
+export const SCALAR_INTEGER = integer("i8_depthwise_direct_4x1__wasm_scalar", () => ESTIMATE.why);
+
+/** Of a layer in fixed point, whether there are vector instructions or not. */
+export const FIXED_INTEGER = integer("i8_depthwise_fixed_4x1__wasm_scalar", ({ finish }) => fixedWhy(finish.fixed!));

@@ -3,7 +3,7 @@
  * scratch for the dense 4×8 tile, or in registers where there is one row.
  */
 import { invariant } from "../../../../errors.ts";
-import { isByRows } from "../../../../graph/code.ts";
+import { codeText, isByRows } from "../../../../graph/code.ts";
 import type { FloatCode } from "../../../../graph/ir.ts";
 import { bytePlanes, hasSpecial, kindOf, nibbleValues, packPanels, packRow, pairTable } from "../../pack-coded.ts";
 import type { CodedKind } from "../../pack-coded.ts";
@@ -47,19 +47,6 @@ function estimate(kind: CodedKind, access: Access, { code, windows, n, k, groups
   const blocks = Math.ceil(m / blockRows(m, k));
   const cost = access === "vector" ? row[n * k * groups * 4 <= CACHE_BYTES ? 0 : 1] : 1 + (decode * blocks) / m;
   return { cost, why: codeText(code) };
-}
-
-function codeText(code: FloatCode): string {
-  switch (code.kind) {
-    case "codebook":
-      return `${code.table.length} shared values, ${code.table.length <= 16 ? 4 : 8}-bit indices`;
-    case "int4":
-      return `int4 weights in blocks of ${code.block}`;
-    case "int8":
-      return "int8 weights with a scale per output";
-    case "float16":
-      return "float16 weights";
-  }
 }
 
 function blockRows(m: number, k: number): number {

@@ -1,5 +1,6 @@
 /** All candidates of a float layer with constant weights, the heuristic's favourite first among equals. */
 import { invariant } from "../../../../errors.ts";
+import type { WeightCode } from "../../../../graph/ir.ts";
 import type { NodePlan, PlanContext } from "../../program.ts";
 import { candidateList } from "../../../candidates.ts";
 import { planBest } from "../candidates.ts";
@@ -38,8 +39,8 @@ function withResidual(candidate: Candidate<FloatProblem>): Candidate<FloatProble
   };
 }
 
-export function planFloat(context: PlanContext, node: string, problem: FloatProblem): NodePlan {
-  const plan = planBest(context, context.selection.simd ? FLOAT_CANDIDATES : [SCALAR_F32], problem, node);
+export function planFloat(context: PlanContext, node: string, problem: FloatProblem, code?: WeightCode): NodePlan {
+  const plan = planBest(context, context.selection.simd ? FLOAT_CANDIDATES : [SCALAR_F32], problem, node, code);
   invariant(plan !== undefined, `no kernel for float node "${node}"`);
   return plan;
 }

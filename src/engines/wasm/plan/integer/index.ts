@@ -1,4 +1,5 @@
 /** All candidates of an integer layer with constant weights, the heuristic's favourite first among equals. */
+import type { WeightCode } from "../../../../graph/ir.ts";
 import type { NodePlan, PlanContext } from "../../program.ts";
 import { fitsTile } from "../../records.ts";
 import { candidateList } from "../../../candidates.ts";
@@ -9,7 +10,7 @@ import { CODED_I8 } from "./coded.ts";
 import { DENSE_I8 } from "./dense.ts";
 import type { IntegerProblem } from "./problem.ts";
 import { RELAXED_I8 } from "./relaxed.ts";
-import { SCALAR_I8 } from "./scalar.ts";
+import { FIXED_I8, SCALAR_I8 } from "./scalar.ts";
 import { SPARSE_DOT_I8 } from "./sparse-dot.ts";
 import { UNSTRUCTURED_I8 } from "./unstructured.ts";
 
@@ -23,8 +24,9 @@ export const INTEGER_CANDIDATES = candidateList<Candidate<IntegerProblem>>([
 ]);
 
 /** @returns undefined when accumulators may leave the range that the tiles requantize exactly */
-export function planInteger(context: PlanContext, node: string, problem: IntegerProblem): NodePlan | undefined {
+export function planInteger(context: PlanContext, node: string, problem: IntegerProblem, code?: WeightCode): NodePlan | undefined {
   const { weights, k, bias, finish } = problem;
+  if (finish.fixed !== undefined) return planBest(context, [FIXED_I8], problem, node, code);
   if (!fitsTile(weights, (i) => Math.floor(i / k), bias, finish.scales)) return undefined;
-  return planBest(context, context.selection.simd ? INTEGER_CANDIDATES : [SCALAR_I8], problem, node);
+  return planBest(context, context.selection.simd ? INTEGER_CANDIDATES : [SCALAR_I8], problem, node, code);
 }

@@ -1,6 +1,9 @@
-/** The candidate of an integer layer without vector instructions: sums of products in doubles, two outputs each. */
+/** Candidates of an integer layer without vector instructions: sums of products in doubles, two outputs each. */
+import { scaleWords } from "../../../../graph/fixed-point.ts";
+import type { FixedScales } from "../../../../graph/fixed-point.ts";
+import type { IntegerFinish } from "../../../cpu/kernels/gemm_i8.ts";
 import { SCALAR_PANEL, packDoubles } from "../../pack-scalar.ts";
-import { scalarPost } from "../../records.ts";
+import { fixedPost, scalarPost } from "../../records.ts";
 import type { Candidate } from "../candidates.ts";
 import { inputCopy } from "../copy.ts";
 import { placePanels, planTiles } from "../layer.ts";
@@ -13,17 +16,28 @@ import type { IntegerProblem } from "./problem.ts";
 const SUM_BYTES = 64;
 const DOUBLE = 8;
 
-export const SCALAR_I8: Candidate<IntegerProblem> = {
-  kernel: "i8_conv_doubles_2x8__wasm_scalar",
+/** Grid of the output, in the form that scalar kernels of either arithmetic take. */
+export function scalarPostOf({ zeroPoint, lo, hi, fixed }: IntegerFinish): Int32Array {
+  return fixed === undefined ? scalarPost(zeroPoint, lo, hi) : fixedPost(zeroPoint, lo, hi, fixed.rounding);
+}
+
+/** Why a layer in fixed point runs scalar kernels. */
+export function fixedWhy({ rounding }: FixedScales): string {
+  return `rounding=${rounding}: scalar kernels`;
+}
+
+const doubles = (kernel: string, why: (problem: IntegerProblem) => string): Candidate<IntegerProblem> => ({
+  kernel,
   requires: [],
   sparse: false,
-  estimate: () => ({ cost: 1, why: "simd=off" }),
+  estimate: (problem) => ({ cost: 1, why: why(problem) }),
   plan(context, problem) {
     const { windows, n, k, weights: data, finish } = problem;
     const bias = biasOf(problem);
-    const post = context.table(scalarPost(finish.zeroPoint, finish.lo, finish.hi));
+    const scales = scaleWords(finish);
+    const post = context.table(scalarPostOf(finish));
     return planTiles(context, problem, {
-      kernel: this.kernel,
+      kernel,
       access: "windows",
       tile: [2, SCALAR_PANEL.i8],
       inputBytes: DOUBLE,
@@ -40,7 +54,7 @@ export const SCALAR_I8: Candidate<IntegerProblem> = {
       panels: placePanels(
         context,
         problem,
-        (first, share) => packDoubles({ data, offset: first * k, n, k }, share(bias), share(finish.scales)),
+        (first, share) => packDoubles({ data, offset: first * k, n, k }, share(bias), scales, first),
         SCALAR_PANEL.i8,
       ),
       block: rowBlock(windows.m, k * DOUBLE),
@@ -50,4 +64,9 @@ export const SCALAR_I8: Candidate<IntegerProblem> = {
       rate: SCALAR_RATE.i8,
     });
   },
-};
+});
+
+export const SCALAR_I8 = doubles("i8_conv_doubles_2x8__wasm_scalar", () => "simd=off");
+
+/** Of a layer in fixed point, whether there are vector instructions or not. */
+export const FIXED_I8 = doubles("i8_conv_fixed_2x8__wasm_scalar", ({ finish }) => fixedWhy(finish.fixed!));

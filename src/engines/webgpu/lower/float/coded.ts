@@ -3,6 +3,7 @@
  * GPU memory holds only that; kernels decode in registers, or while they fill workgroup memory.
  */
 import { invariant } from "../../../../errors.ts";
+import { codeText } from "../../../../graph/code.ts";
 import type { Estimate } from "../../../candidates.ts";
 import type { DeviceFacts } from "../../device.ts";
 import { scaleRows } from "../../pack-coded.ts";
@@ -113,16 +114,7 @@ function contents(kind: Kind, problem: FloatProblem): string | undefined {
   if (kind === "nm24") return problem.twoOfFour() === undefined ? undefined : "2:4 storage, two of four weights";
   const { code, packedCode } = problem;
   if (code === undefined || packedCode()?.kind !== kind) return undefined;
-  switch (code.kind) {
-    case "codebook":
-      return `${code.table.length} shared values, ${kind === "codebook4" ? 4 : 8}-bit indices`;
-    case "int4":
-      return `int4 weights in blocks of ${code.block}`;
-    case "int8":
-      return "int8 weights with a scale per output";
-    case "float16":
-      return "float16 weights";
-  }
+  return codeText(code);
 }
 
 /** The weights and what decodes them, and the words that the uniform has beyond the dense kernel's. */

@@ -10,16 +10,20 @@ import { GENERAL_DEPTHWISE_F32 } from "./general.ts";
 import type { FloatProblem } from "./problem.ts";
 import { QUAD_F32 } from "./quad.ts";
 import { SHARE_F32 } from "./share.ts";
+import { SLICED_F32 } from "./sliced.ts";
 import { SPLIT_F32 } from "./split.ts";
+import { STEM_F32 } from "./stem.ts";
 import { TILED_F32 } from "./tiled.ts";
 import { UNSTRUCTURED_F32 } from "./unstructured.ts";
 
 export const FLOAT_CANDIDATES = candidateList<Candidate<FloatProblem>>([
   ...DIRECT_F32,
+  ...STEM_F32,
   ...QUAD_F32,
   ...SHARE_F32,
   ...TILED_F32,
   ...SPLIT_F32,
+  ...SLICED_F32,
   ...CODED_F32,
   ...BLOCK_SPARSE_F32,
   ...UNSTRUCTURED_F32,

@@ -1,10 +1,10 @@
 /** Dense 8-bit candidates: tiles in workgroup memory or in registers, by dot products of four bytes. */
 import { invariant } from "../../../../errors.ts";
-import type { Estimate } from "../../../candidates.ts";
 import type { DeviceFacts } from "../../device.ts";
 import type { Candidate } from "../candidates.ts";
 import { FEW_ROWS, HARDWARE_QUAD_COST } from "../problem.ts";
 import type { GemmProblem } from "../problem.ts";
+import { fixedConstants } from "../quantized.ts";
 import { denseInputs } from "./problem.ts";
 import type { IntegerProblem } from "./problem.ts";
 
@@ -12,11 +12,13 @@ interface Variant {
   readonly tile: "32x32" | "4x4" | "1x4";
   readonly conv: boolean;
   readonly dot4: "native" | "unpack";
+  /** Of layers in fixed point. */
+  readonly isFixed?: boolean;
 }
 
-function dense({ tile, conv, dot4 }: Variant): Candidate<IntegerProblem> {
+function dense({ tile, conv, dot4, isFixed = false }: Variant): Candidate<IntegerProblem> {
   const tiled = tile === "32x32";
-  const kernel = `i8_${conv ? "conv" : "gemm"}_${dot4 === "native" ? "dot4" : "unpack"}_${tile}__wgsl`;
+  const kernel = `i8_${conv ? "conv" : "gemm"}_${isFixed ? "fixed_" : ""}${dot4 === "native" ? "dot4" : "unpack"}_${tile}__wgsl`;
   return {
     kernel,
     requires: dot4 === "native" ? ["dot4"] : [],
@@ -24,12 +26,16 @@ function dense({ tile, conv, dot4 }: Variant): Candidate<IntegerProblem> {
     sparse: false,
     algorithm: tiled ? "tiled" : "direct",
     dot4,
-    estimate: ({ gemm }, facts) => (gemm?.conv === conv ? estimate(gemm, tile, dot4, facts) : undefined),
+    estimate({ gemm }, facts) {
+      const cost = gemm?.conv === conv ? tileCost(gemm, tile, dot4, facts) : undefined;
+      return cost === undefined ? undefined : { cost, why: "dense weights" };
+    },
     lower(c, problem) {
       const { gemm } = problem;
       invariant(gemm !== undefined, "lowering of a problem that was not estimated");
       const { m, shape } = gemm;
-      const base = { kernel, ...denseInputs(c, gemm, problem) };
+      const { fixed } = problem.finish;
+      const base = { kernel, ...denseInputs(c, gemm, problem), ...(fixed && { constants: fixedConstants(fixed) }) };
       const n4 = Math.ceil(shape.groupOut / 4);
       if (tiled) c.dispatch({ ...base, groups: c.fold(Math.ceil(m / 32) * Math.ceil(n4 / 8), shape.groups) });
       else c.flat({ ...base, threads: Math.ceil(m / (tile === "4x4" ? 4 : 1)) * n4, z: shape.groups });
@@ -38,12 +44,12 @@ function dense({ tile, conv, dot4 }: Variant): Candidate<IntegerProblem> {
 }
 
 /** As of the float kernels; of the twin without the built-in, an assumption. */
-function estimate({ m }: GemmProblem, tile: Variant["tile"], dot4: Variant["dot4"], { software }: DeviceFacts): Estimate | undefined {
+export function tileCost({ m }: GemmProblem, tile: Variant["tile"], dot4: Variant["dot4"], { software }: DeviceFacts): number | undefined {
   const few = m < FEW_ROWS;
   const direct = software ? 1 : 1.5;
   if (few && tile === "32x32") return undefined;
   const cost = tile === "32x32" ? (software ? 10 : 1) : tile === "4x4" ? direct * (few ? 4 / m : 1) : direct * (few ? 1 : 2);
-  return { cost: dot4 === "native" ? cost : cost * 1.5, why: "dense weights" };
+  return dot4 === "native" ? cost : cost * 1.5;
 }
 
 const TILES = ["4x4", "1x4", "32x32"] as const;
@@ -53,6 +59,16 @@ const SHARE = 16;
 /** Time relative to the direct tile by dot products: 0.5 on 192×256×256, 0.4 to 0.6 on a 3×3 convolution and on 16×64×64 (SwiftShader 5.0). */
 const SHARE_COST = 0.5;
 
+export function shareCost({ m, shape }: GemmProblem, { software }: DeviceFacts): number {
+  const width = Math.ceil(shape.groupOut / 4) * 4;
+  const waste = ((Math.ceil(m / SHARE) * SHARE) / m) * ((Math.ceil(width / SHARE) * SHARE) / width);
+  return (software ? SHARE_COST : HARDWARE_QUAD_COST) * waste;
+}
+
+export function shareThreads({ m, shape }: GemmProblem): number {
+  return Math.ceil(m / SHARE) * Math.ceil(shape.groupOut / SHARE) * 4;
+}
+
 /** Products in float32, exact: for software adapters, whose dot products of bytes take long. */
 function share(conv: boolean): Candidate<IntegerProblem> {
   const kernel = `i8_${conv ? "conv" : "gemm"}_share_16x16__wgsl`;
@@ -61,23 +77,22 @@ function share(conv: boolean): Candidate<IntegerProblem> {
     requires: ["subgroups"],
     sparse: false,
     algorithm: "direct",
-    estimate({ gemm }, { software }) {
-      if (gemm?.conv !== conv) return undefined;
-      const { m, shape } = gemm;
-      const width = Math.ceil(shape.groupOut / 4) * 4;
-      const waste = ((Math.ceil(m / SHARE) * SHARE) / m) * ((Math.ceil(width / SHARE) * SHARE) / width);
-      return { cost: (software ? SHARE_COST : HARDWARE_QUAD_COST) * waste, why: "dense weights" };
-    },
+    estimate: ({ gemm }, facts) => (gemm?.conv === conv ? { cost: shareCost(gemm, facts), why: "dense weights" } : undefined),
     lower(c, problem) {
       const { gemm } = problem;
       invariant(gemm !== undefined, "lowering of a problem that was not estimated");
-      const quads = Math.ceil(gemm.m / SHARE) * Math.ceil(gemm.shape.groupOut / SHARE);
-      c.flat({ kernel, ...denseInputs(c, gemm, problem), threads: quads * 4, z: gemm.shape.groups });
+      c.flat({ kernel, ...denseInputs(c, gemm, problem), threads: shareThreads(gemm), z: gemm.shape.groups });
     },
   };
 }
 
-export const DENSE_I8: readonly Candidate<IntegerProblem>[] = [
-  ...(["native", "unpack"] as const).flatMap((dot4) => [false, true].flatMap((conv) => TILES.map((tile) => dense({ tile, conv, dot4 })))),
-  ...[false, true].map(share),
-];
+function tiles(isFixed: boolean): readonly Candidate<IntegerProblem>[] {
+  return (["native", "unpack"] as const).flatMap((dot4) =>
+    [false, true].flatMap((conv) => TILES.map((tile) => dense({ tile, conv, dot4, isFixed }))),
+  );
+}
+
+export const DENSE_I8: readonly Candidate<IntegerProblem>[] = [...tiles(false), ...[false, true].map(share)];
+
+/** Of layers in fixed point. */
+export const FIXED_DENSE_I8 = tiles(true);

@@ -1,10 +1,11 @@
 /** 8-bit depthwise candidates: one word (four channels) a thread. */
 import { invariant } from "../../../../errors.ts";
+import { scaleWords } from "../../../../graph/fixed-point.ts";
 import { packColumns } from "../../pack.ts";
 import type { Operand } from "../../step.ts";
 import type { Lowering } from "../context.ts";
-import { depthwiseTiles, isPlainDepthwise } from "../depthwise.ts";
-import type { DepthwiseProblem } from "../depthwise.ts";
+import { depthwiseTile, depthwiseTiles, isPlainDepthwise } from "../depthwise.ts";
+import type { DepthwiseProblem, DepthwiseType } from "../depthwise.ts";
 import { int32Bias, signedWeights } from "../quantized.ts";
 
 function inputs(c: Lowering, { x, w, bias, finish }: DepthwiseProblem): readonly Operand[] {
@@ -25,12 +26,17 @@ function inputs(c: Lowering, { x, w, bias, finish }: DepthwiseProblem): readonly
   return [
     c.operand(x),
     c.constant("weights", new Uint32Array(packed.buffer)),
-    c.constant("columns", packColumns(folded, finish.scales, 1, 4)),
+    c.constant("columns", packColumns(folded, scaleWords(finish), 1, 4)),
   ];
 }
 
-export const DEPTHWISE_TILES_I8 = depthwiseTiles({
+const I8: DepthwiseType = {
   name: "i8",
   takes: (problem) => isPlainDepthwise(problem) && problem.finish?.weightZeros === undefined,
   inputs,
-});
+};
+
+export const DEPTHWISE_TILES_I8 = depthwiseTiles(I8);
+
+/** Of layers in fixed point. */
+export const FIXED_DEPTHWISE_I8 = depthwiseTile(I8, "i8_depthwise_fixed_4x4__wgsl");

@@ -5,9 +5,9 @@ import { lowerGeneralConv } from "../general.ts";
 import type { GeneralConv } from "../general.ts";
 import type { IntegerProblem } from "./problem.ts";
 
-function general<P extends { readonly general: GeneralConv }>(): Candidate<P> {
+function general<P extends { readonly general: GeneralConv }>(kernel: string): Candidate<P> {
   return {
-    kernel: "i8_conv_general_1x4__wgsl",
+    kernel,
     requires: [],
     sparse: false,
     estimate: () => ({ cost: 8, why: "four outputs a thread" }),
@@ -17,5 +17,9 @@ function general<P extends { readonly general: GeneralConv }>(): Candidate<P> {
   };
 }
 
-export const GENERAL_I8: Candidate<IntegerProblem> = general();
-export const GENERAL_DEPTHWISE_I8: Candidate<DepthwiseProblem> = general();
+export const GENERAL_I8: Candidate<IntegerProblem> = general("i8_conv_general_1x4__wgsl");
+export const GENERAL_DEPTHWISE_I8: Candidate<DepthwiseProblem> = general("i8_conv_general_1x4__wgsl");
+
+/** Of layers in fixed point. */
+export const FIXED_GENERAL_I8: Candidate<IntegerProblem> = general("i8_conv_general_fixed_1x4__wgsl");
+export const FIXED_GENERAL_DEPTHWISE_I8: Candidate<DepthwiseProblem> = general("i8_conv_general_fixed_1x4__wgsl");

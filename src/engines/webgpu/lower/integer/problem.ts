@@ -1,5 +1,6 @@
 /** An 8-bit layer with constant weights, as its candidates see it. */
-import type { Tensor } from "../../../../graph/ir.ts";
+import { scaleWords } from "../../../../graph/fixed-point.ts";
+import type { Int8CodebookCode, Tensor } from "../../../../graph/ir.ts";
 import { packColumns, packIntegerGemm } from "../../pack.ts";
 import type { Operand } from "../../step.ts";
 import type { Lowering } from "../context.ts";
@@ -12,6 +13,8 @@ import type { IntegerFinish } from "../quantized.ts";
 export interface IntegerProblem {
   /** Undefined where the weights have zero points, or groups do not fill words: only the general kernel takes those. */
   readonly gemm: GemmProblem | undefined;
+  /** Compact form of exactly the weights. */
+  readonly codebook: Int8CodebookCode | undefined;
   /** A of the product; may dispatch what prepares it (patches of an image), so ask once, while lowering. */
   readonly input: (c: Lowering) => Operand;
   readonly bias: Tensor | undefined;
@@ -25,7 +28,7 @@ export interface IntegerProblem {
 export function columnsOperand(c: Lowering, gemm: GemmProblem, { bias, finish }: IntegerProblem, tile: number): Operand {
   const { groups, groupOut } = gemm.shape;
   const folded = foldedBias(gemm, int32Bias(c, bias, groups * groupOut), finish.inZero);
-  return c.constant("columns", packColumns(folded, finish.scales, groups, tile));
+  return c.constant("columns", packColumns(folded, scaleWords(finish), groups, tile));
 }
 
 /** bias - zero point × Σ weights, over every weight: padding reads the zero point too, so it takes part on both sides. */

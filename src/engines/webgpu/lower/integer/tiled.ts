@@ -2,8 +2,11 @@
 import { invariant } from "../../../../errors.ts";
 import { TILES_I8 } from "../../../../kernels/wgsl-integer.ts";
 import type { IntegerTile } from "../../../../kernels/wgsl-integer.ts";
+import type { DeviceFacts } from "../../device.ts";
 import { kUnits, packIntegerRows, runUnits } from "../../pack.ts";
-import type { Candidate } from "../candidates.ts";
+import type { Operand } from "../../step.ts";
+import type { Candidate, Workgroup } from "../candidates.ts";
+import type { Dispatch, Lowering } from "../context.ts";
 import { FEW_ROWS, gemmParams } from "../problem.ts";
 import type { GemmProblem } from "../problem.ts";
 import { columnsOperand } from "./problem.ts";
@@ -12,6 +15,7 @@ import type { IntegerProblem } from "./problem.ts";
 const SIZE = 64;
 /** 16 of k a vec4, 4 of them a step. */
 const STEP_UNITS = 16;
+/** Workgroup memory. */
 const STORAGE_BYTES = 2 * 4 * SIZE * 16;
 /** The tile of 32 × 32, whose time is 1 on hardware; a barrier on software takes ten times as long (lower/float/tiled.ts). */
 const SMALL = 32;
@@ -26,29 +30,49 @@ function tiled(tile: IntegerTile, conv: boolean, dot4: "native" | "unpack"): Can
   return {
     kernel,
     requires: dot4 === "native" ? ["dot4"] : [],
-    workgroup: { invocations: tile.x * tile.y, storageBytes: STORAGE_BYTES },
+    workgroup: workgroupOf64(tile),
     sparse: false,
     algorithm: "tiled",
     dot4,
-    estimate({ gemm }, { software }) {
-      if (gemm?.conv !== conv || gemm.m < FEW_ROWS || !isSixteenWide(gemm)) return undefined;
-      const area = (size: number): number => Math.ceil(gemm.m / size) * Math.ceil(gemm.shape.groupOut / size) * size * size;
-      const cost = (software ? SOFTWARE_COST : 1) * LARGER_COST * (area(SIZE) / area(SMALL));
-      return { cost: dot4 === "native" ? cost : cost * UNPACK_COST, why: "dense weights" };
+    estimate({ gemm }, facts) {
+      const cost = gemm?.conv === conv ? costOf64(gemm, dot4, facts) : undefined;
+      return cost === undefined ? undefined : { cost, why: "dense weights" };
     },
     lower(c, problem) {
       const { gemm, finish, out } = problem;
       invariant(gemm !== undefined, "lowering of a problem that was not estimated");
-      const { m, shape } = gemm;
       c.dispatch({
         kernel,
         params: gemmParams(gemm, undefined, finish),
-        inputs: [problem.input(c), c.constant("weights", packIntegerRows(shape, gemm.weight)), columnsOperand(c, gemm, problem, 4)],
+        inputs: [problem.input(c), weightsOf64(c, gemm), columnsOperand(c, gemm, problem, 4)],
         output: out,
-        groups: c.fold(Math.ceil(m / SIZE) * Math.ceil(shape.groupOut / SIZE), shape.groups),
-        constants: { FIT_K: kUnits(shape) % STEP_UNITS === 0 ? 1 : 0 },
+        ...gridOf64(c, gemm),
       });
     },
+  };
+}
+
+export function workgroupOf64({ x, y }: IntegerTile): Workgroup {
+  return { invocations: x * y, storageBytes: STORAGE_BYTES };
+}
+
+/** Expected time relative to the tile of 32 × 32; undefined where the kernel cannot read A or has too few rows. */
+export function costOf64(gemm: GemmProblem, dot4: "native" | "unpack", { software }: DeviceFacts): number | undefined {
+  const { m, shape } = gemm;
+  if (m < FEW_ROWS || !isSixteenWide(gemm)) return undefined;
+  const area = (size: number): number => Math.ceil(m / size) * Math.ceil(shape.groupOut / size) * size * size;
+  const cost = (software ? SOFTWARE_COST : 1) * LARGER_COST * (area(SIZE) / area(SMALL));
+  return dot4 === "native" ? cost : cost * UNPACK_COST;
+}
+
+export function weightsOf64(c: Lowering, { shape, weight }: GemmProblem): Operand {
+  return c.constant("weights", packIntegerRows(shape, weight));
+}
+
+export function gridOf64(c: Lowering, { m, shape }: GemmProblem): Pick<Dispatch, "groups" | "constants"> {
+  return {
+    groups: c.fold(Math.ceil(m / SIZE) * Math.ceil(shape.groupOut / SIZE), shape.groups),
+    constants: { FIT_K: kUnits(shape) % STEP_UNITS === 0 ? 1 : 0 },
   };
 }
 
