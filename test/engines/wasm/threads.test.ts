@@ -64,7 +64,9 @@ const SHARED_KERNELS = [
   "f32_depthwise_direct_4x1__wasm_scalar",
   "f64_widen_rows__wasm_scalar",
   "i8_conv_doubles_2x8__wasm_scalar",
+  "i8_conv_fixed_2x8__wasm_scalar",
   "i8_depthwise_direct_4x1__wasm_scalar",
+  "i8_depthwise_fixed_4x1__wasm_scalar",
   "i8_unsign_rows__wasm_scalar",
 ];
 
@@ -80,7 +82,8 @@ function splitAll(threads: number, pieces: number, reversed: boolean): Sharing {
 
 /** @param host idle threads by default */
 async function open(graph: Graph, sharing: Sharing, host: ThreadHost = idle, simd = true): Promise<WasmSession> {
-  const modules = await loadModules(context, [simd ? MODULE_PATH : SCALAR_MODULE_PATH], "shared");
+  // Layers in fixed point have scalar kernels only.
+  const modules = await loadModules(context, simd ? [MODULE_PATH, SCALAR_MODULE_PATH] : [SCALAR_MODULE_PATH], "shared");
   const session = new WasmSession(graph, modules, context.now, { ...SELECTION, simd }, sharing);
   await session.startThreads(host);
   return session;
@@ -249,7 +252,7 @@ describe("wasm threads", () => {
     expect(many.memory().wasm).toBeGreaterThanOrEqual(many.memory().weights + many.memory().activationsPeak);
     expect(many.placement().map(({ kernel }) => kernel)).toEqual(one.placement().map(({ kernel }) => kernel));
     const profile = await many.profile(noiseFor(graph, 1));
-    expect(profile.map(({ node }) => node)).toEqual(graph.nodes.map(({ name }) => name));
+    expect(profile.flatMap(({ node, fused = [] }) => [node, ...fused]).sort()).toEqual(graph.nodes.map(({ name }) => name).sort());
     many.dispose();
   });
 
