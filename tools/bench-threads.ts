@@ -51,8 +51,8 @@ async function time(session: Session, inputs: readonly TypedArray[], calls: numb
 }
 
 /** Lowers the least time of each node, in microseconds. */
-async function lower(least: Float64Array, session: Session, inputs: readonly TypedArray[]): Promise<void> {
-  (await session.profile(inputs)).forEach(({ ms }, i) => (least[i] = Math.min(least[i]!, ms * 1000)));
+async function lower(least: Map<string, number>, session: Session, inputs: readonly TypedArray[]): Promise<void> {
+  for (const { node, ms } of await session.profile(inputs)) least.set(node, Math.min(least.get(node) ?? Infinity, ms * 1000));
 }
 
 /** Layers that compute next to nothing: what an inference costs beyond its kernels. */
@@ -122,7 +122,7 @@ async function main(): Promise<void> {
   const threads = process.argv[2] ?? "2";
   const filter = process.argv[3] ?? "";
   const rounds = Number(process.argv[4] ?? "60");
-  const sum = (values: Float64Array): number => values.reduce((a, b) => a + b, 0);
+  const sum = (values: ReadonlyMap<string, number>): number => [...values.values()].reduce((a, b) => a + b, 0);
   console.log(`Node ${process.version}, V8 ${process.versions.v8}, ${context.threads!.available} cores; µs with 1 and ${threads} threads`);
   console.log("model                         1 thread   threads  medians   bests   nodes' bests   limit");
   for (const build of MODELS) {
@@ -133,7 +133,7 @@ async function main(): Promise<void> {
     const many = await wasmEngine.compile(graph, context, { threads });
     const [a, b, beside] = [[], [], []] as [number[], number[], number[]];
     const twin = new Twin(graph.name);
-    const least = [new Float64Array(graph.nodes.length).fill(Infinity), new Float64Array(graph.nodes.length).fill(Infinity)] as const;
+    const least = [new Map<string, number>(), new Map<string, number>()] as const;
     const calls = Math.max(1, Math.ceil(2000 / (await time(one, inputs, 1))));
     // The first third warms up: V8 replaces the code of its baseline compiler while it runs.
     for (let round = -Math.ceil(rounds / 2); round < rounds; round++) {
