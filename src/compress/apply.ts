@@ -32,7 +32,7 @@ export interface Compressed {
 export function applyRecipe(graph: Graph, recipe: Recipe, context: CompressContext): Promise<Compressed> {
   return runSteps(
     graph,
-    recipe.steps.map((step) => ({ text: stepText(step), run: (g) => runStep(g, step, context) })),
+    recipe.steps.map((step) => ({ text: stepText(step), run: (g) => runNamed(g, step, context) })),
     context.stages,
   );
 }
@@ -73,6 +73,19 @@ function checkNames(graph: Graph, step: Step): void {
   throw new UsageError(
     `recipe step ${stepText(step)}: only: no layer of "${graph.name}" is named "${stray}". ${suggestion(stray, layers)}`,
   );
+}
+
+/** Also says which patterns in `include` and `exclude` name no layer: a recipe may be for several models, so that is no error. */
+async function runNamed(graph: Graph, step: Step, context: CompressContext): Promise<StepResult> {
+  const result = await runStep(graph, step, context);
+  if (step.kind === "fp32") return result;
+  const filters = { include: "include" in step ? step.include : undefined, exclude: step.exclude };
+  const strays = Object.entries(filters).flatMap(([option, patterns = []]) =>
+    patterns
+      .filter((pattern) => !graph.nodes.some(({ name }) => matchesAny(name, [pattern])))
+      .map((pattern) => `${option}: no layer of "${graph.name}" is named "${pattern}"`),
+  );
+  return strays.length === 0 ? result : { ...result, notes: [...(result.notes ?? []), ...strays] };
 }
 
 function runStep(graph: Graph, step: Step, context: CompressContext): StepResult | Promise<StepResult> {

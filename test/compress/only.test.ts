@@ -35,6 +35,13 @@ describe("only", () => {
     expect(after.tensors.get("fc1.w")?.dtype).toBe("float32");
   });
 
+  it("notes where include and exclude name no layer, and does the rest", async () => {
+    const graph = plainNet();
+    const { steps } = await applyRecipe(graph, parseRecipe("prune:0.5,block=1x2,include=conv1|head,exclude=fc2|/fc[/"), contextFor(graph));
+    expect(steps[0]!.notes).toEqual(['include: no layer of "plain" is named "head"', 'exclude: no layer of "plain" is named "/fc[/"']);
+    expect(steps[0]!.layers).toContain("conv1");
+  });
+
   it("says where a name is that of no layer", async () => {
     await expect(changed("prune:0.5,only=conv1|conv3")).rejects.toThrow(
       new UsageError('recipe step prune:0.5,only=conv1|conv3: only: no layer of "plain" is named "conv3". Did you mean conv1?'),
