@@ -7,7 +7,6 @@ import { existsSync } from "node:fs";
 import * as ort from "onnxruntime-node";
 import { describe, expect, it } from "vitest";
 import { applyRecipe } from "../../src/compress/apply.ts";
-import { graphStats } from "../../src/compress/stats.ts";
 import { parseRecipe } from "../../src/compress/recipe.ts";
 import { readDataset, resolveDataset } from "../../src/data/index.ts";
 import { observeGraph } from "../../src/engines/cpu/observe.ts";
@@ -62,8 +61,8 @@ describe("synthetic nets in onnxruntime", () => {
   });
 });
 
-/** Of a model with so many MACs or fewer; a larger one takes a quarter of them. */
-const SAMPLES = { all: 1000, few: 250, macs: 5e6 };
+/** Images of the test set. */
+const SAMPLES = 1000;
 /** 0.2 point of 1,000 images. */
 const TOLERATED_IMAGES = 2;
 /** What static int8 may cost, as a share of the images: of the larger model, which is not one of ours, twice as much. */
@@ -96,7 +95,7 @@ describe.each(loadSuite("mobile").models)("$name in onnxruntime", ({ path, datas
     const [train, test] = [readDataset(await resolveDataset(dataset!, "train")), readDataset(await resolveDataset(dataset!, "test"))];
     const [calibrationFeed, feed] = [feederFor(graph, train), feederFor(graph, test)];
     const calibration = [...sampleIndices(train.count, 64, 1)].map((i) => calibrationFeed.inputs([i]));
-    const indices = sampleIndices(test.count, graphStats(graph).totals.macs > SAMPLES.macs ? SAMPLES.few : SAMPLES.all, 1);
+    const indices = sampleIndices(test.count, SAMPLES, 1);
     const images = [...indices].map((i) => ({ inputs: feed.inputs([i]), label: test.labels[i]! }));
     return { graph, calibration, images };
   });
